@@ -1,0 +1,162 @@
+//! The `Authorization` header: where it comes from, and how to get a better one after a 401.
+
+mod answer;
+mod helper;
+mod policy;
+mod token_file;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderValue, Uri};
+use secrecy::{ExposeSecret, SecretString};
+
+pub(crate) use helper::{Helper, Identity};
+use token_file::TokenFile;
+
+use crate::{ConnectError, Environment, Settings};
+
+/// Where the `Authorization` header of a connection comes from.
+pub(crate) enum Credentials {
+    /// No header: a client certificate, an `auth-provider` (which kube serves), or nothing at all.
+    None,
+    /// The same for ever.
+    Fixed(HeaderValue),
+    /// A file that somebody else keeps fresh.
+    File(TokenFile),
+    /// A program that hands out tokens or certificates.
+    Helper(Helper),
+}
+
+/// Why there is no header; its text follows `getting credentials: `.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{message}")]
+pub(crate) struct CredentialError {
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl CredentialError {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+}
+
+impl From<CredentialError> for ConnectError {
+    fn from(CredentialError { message, hint }: CredentialError) -> Self {
+        Self::Credentials { message, hint }
+    }
+}
+
+/// What is left to do after the server said 401.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// There is nothing better than what was refused.
+    Same,
+    /// There are new credentials; a new certificate needs new connections.
+    New { certificate: bool },
+}
+
+impl Credentials {
+    /// Picks the method that client-go would use; runs the credential helper if there is one to run.
+    ///
+    /// Nothing secret is ever sent over plain HTTP.
+    pub(crate) async fn obtain(
+        settings: &Settings,
+        env: &dyn Environment,
+        stdin_taken: bool,
+    ) -> Result<Self, ConnectError> {
+        let user = &settings.user;
+        if !is_tls(&settings.server) {
+            return Ok(Self::None);
+        }
+        if let Some(path) = &user.token_file {
+            return Ok(Self::File(TokenFile::open(path.into(), user.token.as_ref())?));
+        }
+        if let Some(token) = &user.token {
+            return Ok(Self::Fixed(bearer(token.expose_secret())?));
+        }
+        if user.username.is_some() || user.password.is_some() {
+            return Ok(Self::Fixed(basic(user.username.as_deref(), user.password.as_ref())?));
+        }
+        let has_certificate = user.client_certificate.is_some() || user.client_certificate_data.is_some();
+        match &user.exec {
+            Some(exec) if !has_certificate => {
+                policy::check(exec, settings.kuberc.as_deref(), env)?;
+                Ok(Self::Helper(Helper::start(exec, &settings.cluster, env, stdin_taken).await?))
+            }
+            _ => Ok(Self::None),
+        }
+    }
+
+    /// Returns the header to send now; renews it first when it is known to have expired.
+    pub(crate) async fn header(&self) -> Result<Option<HeaderValue>, CredentialError> {
+        match self {
+            Self::None => Ok(None),
+            Self::Fixed(value) => Ok(Some(value.clone())),
+            Self::File(file) => file.header().map(Some),
+            Self::Helper(helper) => helper.header().await,
+        }
+    }
+
+    /// Looks for better credentials after `refused` was answered with a 401.
+    pub(crate) async fn renew(&self, refused: Option<&HeaderValue>) -> Result<Renewal, CredentialError> {
+        match self {
+            Self::None | Self::Fixed(_) => Ok(Renewal::Same),
+            Self::File(file) => file.renew(refused),
+            Self::Helper(helper) => helper.renew(refused).await,
+        }
+    }
+
+    /// Returns the client certificate that the helper handed out, if it did.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        match self {
+            Self::Helper(helper) => helper.identity(),
+            Self::None | Self::Fixed(_) | Self::File(_) => None,
+        }
+    }
+
+    /// Returns the name of the helper, for advice.
+    pub(crate) fn helper_name(&self) -> Option<String> {
+        match self {
+            Self::Helper(helper) => Some(helper.name().to_owned()),
+            Self::None | Self::Fixed(_) | Self::File(_) => None,
+        }
+    }
+}
+
+/// Says whether secrets may be sent to a server.
+pub(crate) fn is_tls(server: &Uri) -> bool {
+    server.scheme_str() == Some("https")
+}
+
+fn bearer(token: &str) -> Result<HeaderValue, CredentialError> {
+    sensitive(&format!("Bearer {}", token.trim()), "the token")
+}
+
+fn basic(user: Option<&str>, password: Option<&SecretString>) -> Result<HeaderValue, CredentialError> {
+    let password = password.map_or("", |password| password.expose_secret());
+    let pair = STANDARD.encode(format!("{}:{password}", user.unwrap_or_default()));
+    sensitive(&format!("Basic {pair}"), "the password")
+}
+
+fn sensitive(text: &str, what: &str) -> Result<HeaderValue, CredentialError> {
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|_| CredentialError::new(format!("{what} has characters that no header can hold")))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_sensitive_and_trimmed() {
+        let value = bearer("abc\n").unwrap();
+        assert_eq!(value, "Bearer abc");
+        assert!(value.is_sensitive());
+        assert_eq!(basic(Some("u"), Some(&SecretString::from("p"))).unwrap(), "Basic dTpw");
+        let error = bearer("a\nb").unwrap_err().to_string();
+        assert_eq!(error, "the token has characters that no header can hold");
+    }
+}

@@ -1,0 +1,20 @@
+//! The way of a request: credentials, retries, time limit, logging, warnings, and the connection itself.
+
+mod body;
+mod clock;
+mod failure;
+mod pipeline;
+mod retry;
+mod tls_words;
+mod trace;
+mod transport;
+mod warnings;
+
+pub use clock::ServerClock;
+pub use trace::LogSink;
+pub use warnings::Warnings;
+
+pub(crate) use failure::{Failure, describe_alone as describe_failure};
+pub(crate) use pipeline::{Parts, Pipeline};
+pub(crate) use trace::Trace;
+pub(crate) use transport::Transport;

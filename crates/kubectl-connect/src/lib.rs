@@ -1,0 +1,62 @@
+//! Be kubectl to the API server.
+//!
+//! A kubectl plugin gets nothing from kubectl but its own arguments: every connection flag, every rule of the
+//! kubeconfig and every credential helper is the plugin's to honour. This crate owns all of that, so that
+//! `kubectl get` and a plugin reach the same cluster as the same user and fail in the same words.
+//!
+//! ```no_run
+//! use clap::Parser;
+//! use kubectl_connect::{Agent, ConnectionArgs, connect};
+//!
+//! #[derive(Parser)]
+//! struct Cli {
+//!     #[command(flatten)]
+//!     connection: ConnectionArgs,
+//! }
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let cli = Cli::parse();
+//! let connection = connect(&cli.connection, &Agent { plugin: "kubectl-example", version: "1.0.0" }).await?;
+//! println!("{} in {}", connection.client.apiserver_version().await?.git_version, connection.namespace);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Limits
+//!
+//! - TLS is rustls with ring, for a small binary and a fast start. Certificates with P-521 keys, which kubectl
+//!   accepts, are refused with a sentence that says so.
+//! - A server reached over plain `http://` through an HTTP proxy is tunnelled (CONNECT).
+//! - Nobody is asked for a user name and a password; they are flags or they are not.
+//! - `--match-server-version` is accepted and does nothing.
+#![deny(missing_docs)]
+
+mod agent;
+mod api_error;
+mod args;
+mod connection;
+mod credentials;
+mod environment;
+mod error;
+mod hints;
+mod http_stack;
+mod in_cluster;
+mod kubeconfig;
+mod options;
+mod proxy;
+mod request_timeout;
+mod settings;
+mod validate;
+mod words;
+
+pub use agent::Agent;
+pub use api_error::{ApiError, ApiErrorKind};
+pub use args::ConnectionArgs;
+pub use connection::{Connection, Connector, connect};
+pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};
+pub use error::ConnectError;
+pub use http_stack::{LogSink, ServerClock, Warnings};
+pub use options::options_help;
+pub use proxy::{Proxy, ProxySource};
+pub use request_timeout::parse_request_timeout;
+pub use settings::{Settings, Source};

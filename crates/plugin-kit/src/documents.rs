@@ -1,0 +1,223 @@
+//! The versioned documents of `-o json` and its relatives: shapes and names, no wording.
+
+use k8s_openapi::jiff::{Timestamp, Unit};
+use rollout_core::diff::{self, Change};
+use rollout_core::plan::Plan;
+use rollout_core::status::{Progress, State};
+use rollout_core::workload::WorkloadId;
+use rollout_core::{History, Revision, Snapshot, template};
+use serde_json::{Map, Value, json};
+
+use crate::exit::Exit;
+
+/// The API version of all documents.
+pub const API_VERSION: &str = "rollout-plugins.dev/v1alpha1";
+
+/// Returns a document's head: what it is, and which workload it is about.
+fn document(kind: &str, workload: &WorkloadId) -> Map<String, Value> {
+    let Value::Object(document) = json!({
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "workload": {
+            "apiVersion": "apps/v1",
+            "kind": workload.kind.name(),
+            "namespace": workload.namespace,
+            "name": workload.name,
+            "uid": workload.uid,
+        },
+    }) else {
+        return Map::new();
+    };
+    document
+}
+
+fn with(mut document: Map<String, Value>, fields: Value) -> Value {
+    if let Value::Object(fields) = fields {
+        document.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
+    }
+    Value::Object(document)
+}
+
+/// Returns the list of documents, or the one document of a request that named one object.
+pub fn list(documents: Vec<Value>, single: bool) -> Option<Value> {
+    match single {
+        true => documents.into_iter().next(),
+        false => Some(json!({"apiVersion": API_VERSION, "kind": "List", "items": documents})),
+    }
+}
+
+fn time(at: Option<Timestamp>) -> Value {
+    at.map_or(Value::Null, |at| json!(at.round(Unit::Second).unwrap_or(at).to_string()))
+}
+
+/// The state of a revision: being rolled out, rolled out, or neither.
+pub fn revision_state(history: &History, revision: &Revision, progress: &Progress) -> &'static str {
+    let newest = history.current().is_some_and(|current| current.name == revision.name);
+    match (newest, progress.state) {
+        (false, _) => "old",
+        (true, State::Complete) => "current",
+        (true, State::Unobserved | State::Advancing | State::Held | State::Failed | State::Stalled) => "updating",
+    }
+}
+
+/// Returns the changes of a revision against the one before it; none for the first and for unreadable ones.
+pub fn changes_of(history: &History, revision: &Revision) -> Option<Vec<Change>> {
+    let before = history.predecessor(revision)?.template.as_ref()?;
+    Some(diff::changes(before, revision.template.as_ref()?))
+}
+
+/// Returns a `History`.
+pub fn history(snapshot: &Snapshot, progress: &Progress) -> Value {
+    let history = &snapshot.history;
+    let revisions: Vec<Value> = history.iter().map(|it| revision(snapshot, it, progress)).collect();
+    with(document("History", &snapshot.workload.id), json!({"revisions": revisions}))
+}
+
+/// Returns one revision as it stands in a `History`.
+pub fn revision(snapshot: &Snapshot, revision: &Revision, progress: &Progress) -> Value {
+    let history = &snapshot.history;
+    let kind = match snapshot.workload.id.kind {
+        rollout_core::Kind::Deployment => "ReplicaSet",
+        rollout_core::Kind::DaemonSet | rollout_core::Kind::StatefulSet => "ControllerRevision",
+    };
+    let images: Map<String, Value> = revision
+        .template
+        .as_ref()
+        .map(template::images)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(container, image)| (container, Value::String(image)))
+        .collect();
+    let duplicates: Vec<Value> =
+        revision.duplicates.iter().map(|(name, number)| json!({"name": name, "revision": number})).collect();
+    with(
+        Map::new(),
+        json!({
+            "revision": revision.number,
+            "formerRevisions": revision.former,
+            "state": revision_state(history, revision, progress),
+            "good": history.good(revision),
+            "object": {"kind": kind, "name": revision.name},
+            "duplicates": if duplicates.is_empty() { Value::Null } else { json!(duplicates) },
+            "creationTimestamp": time(revision.created),
+            "liveSince": time(revision.live_since),
+            "changeCause": revision.change_cause,
+            "manager": manager(snapshot, revision),
+            "images": images,
+            "pods": revision.pods,
+            "changes": changes_of(history, revision),
+        }),
+    )
+}
+
+/// Who last wrote the pod template: knowable of the current revision only, whose template is the workload's own.
+pub fn manager(snapshot: &Snapshot, revision: &Revision) -> Option<String> {
+    if snapshot.history.current()?.name != revision.name {
+        return None;
+    }
+    let entries = snapshot.workload.object.pointer("/metadata/managedFields")?.as_array()?;
+    entries
+        .iter()
+        .filter(|entry| entry.get("subresource").is_none())
+        .filter(|entry| entry.pointer("/fieldsV1/f:spec/f:template").is_some())
+        .max_by_key(|entry| entry["time"].as_str().map(str::to_string))
+        .and_then(|entry| entry["manager"].as_str().map(str::to_string))
+}
+
+/// Returns a `Diff` of two revisions.
+pub fn diff(workload: &WorkloadId, from: &Revision, to: &Revision, changes: &[Change]) -> Value {
+    with(document("Diff", workload), json!({"from": from.number, "to": to.number, "changes": changes}))
+}
+
+/// Returns a `Plan`.
+pub fn plan(plan: &Plan) -> Value {
+    with(document("Plan", &plan.workload), plan_fields(plan))
+}
+
+fn plan_fields(plan: &Plan) -> Value {
+    json!({
+        "fromRevision": plan.from,
+        "toRevision": plan.to,
+        "changes": plan.changes,
+        "requests": plan.requests,
+        "impact": if plan.impact.known { json!(plan.impact) } else { Value::Null },
+        "warnings": plan.warnings,
+    })
+}
+
+/// What a verb that writes came to.
+#[derive(Clone, Debug)]
+pub struct Outcome<'a> {
+    /// One word for it.
+    pub outcome: &'static str,
+    /// How the verb ends.
+    pub exit: Exit,
+    /// What was planned.
+    pub plan: Option<&'a Plan>,
+    /// How far the rollout is, as a `Status` has it.
+    pub status: Option<Value>,
+    /// Warnings where there was no plan.
+    pub warnings: Vec<Value>,
+}
+
+/// Returns a `Result`.
+pub fn result(workload: &WorkloadId, outcome: &Outcome<'_>) -> Value {
+    let Outcome { outcome, exit, plan, status, warnings } = outcome;
+    with(
+        document("Result", workload),
+        json!({
+            "outcome": outcome,
+            "exitCode": exit.code(),
+            "fromRevision": plan.and_then(|plan| plan.from),
+            "toRevision": plan.and_then(|plan| plan.to),
+            "plan": plan.map_or(Value::Null, plan_fields),
+            "status": status,
+            "warnings": if warnings.is_empty() { Value::Null } else { json!(warnings) },
+        }),
+    )
+}
+
+/// Returns a `Status`.
+pub fn status(snapshot: &Snapshot, progress: &Progress, hint: Option<&str>) -> Value {
+    let workload = &snapshot.workload;
+    with(document("Status", &workload.id), status_fields(snapshot, progress, hint))
+}
+
+/// Returns the fields of a `Status` without its head.
+pub fn status_fields(snapshot: &Snapshot, progress: &Progress, hint: Option<&str>) -> Value {
+    let workload = &snapshot.workload;
+    let partition = match &workload.strategy {
+        rollout_core::Strategy::Partitioned { partition, .. } => json!(partition),
+        rollout_core::Strategy::RollingUpdate { .. }
+        | rollout_core::Strategy::OnDelete
+        | rollout_core::Strategy::Recreate
+        | rollout_core::Strategy::Other(_) => Value::Null,
+    };
+    with(
+        Map::new(),
+        json!({
+            "state": progress.state,
+            "revision": progress.revision,
+            "strategy": workload.strategy.name(),
+            "partition": partition,
+            "paused": workload.paused,
+            "desired": progress.desired,
+            "updated": progress.updated,
+            "ready": progress.ready,
+            "available": progress.available,
+            "old": progress.old,
+            "terminating": progress.terminating,
+            "startedAt": time(snapshot.target().and_then(|target| target.live_since)),
+            "causes": progress.causes,
+            "hint": hint,
+        }),
+    )
+}
+
+/// Returns an `Event`: a `Status` at one moment.
+pub fn event(snapshot_id: &WorkloadId, kind: &str, now: Timestamp, fields: Value) -> Value {
+    let mut event = document("Event", snapshot_id);
+    event.insert("time".to_string(), time(Some(now)));
+    event.insert("event".to_string(), json!(kind));
+    with(event, fields)
+}

@@ -1,0 +1,31 @@
+//! What makes the three plugins one family: targets, output, progress, prompts, errors, exit codes, completion.
+#![deny(missing_docs)]
+
+// The terminal: what every verb says, asks and is told.
+pub mod completion;
+pub mod duration;
+pub mod escape;
+pub mod exit;
+pub mod jsonpath;
+mod kyaml;
+pub mod manifests;
+pub mod output;
+pub mod progress;
+pub mod prompt;
+pub mod table;
+pub mod targets;
+pub mod ui;
+pub mod yaml;
+
+// The flow of a verb: arguments, session, objects, what is said of them, exit code.
+pub mod describe;
+pub mod documents;
+pub mod error;
+pub mod plan_text;
+pub mod run;
+pub mod session;
+pub mod verbs;
+pub mod watch;
+
+pub use rollout_core::Kind;
+pub use run::{Plugin, Verb, run};

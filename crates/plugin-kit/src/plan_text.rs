@@ -1,0 +1,96 @@
+//! A plan as people read it before they agree to it.
+
+use rollout_core::diff::summary;
+use rollout_core::plan::{Impact, Plan, Warning};
+use rollout_core::revision::RevisionNumber;
+
+use crate::escape;
+use crate::table::Table;
+use crate::ui::{Style, Ui};
+use crate::verbs::diff::change_lines;
+
+/// Pods that are named one by one; more are counted.
+const NAMED: usize = 10;
+
+/// Prints the plans on stderr: one in full, several as a table.
+pub fn print(ui: &mut Ui, plans: &[&Plan], desired: impl Fn(&Plan) -> u32) {
+    match plans {
+        [plan] => one(ui, plan, desired(plan)),
+        plans => many(ui, plans),
+    }
+    for plan in plans {
+        let several = plans.len() > 1;
+        for warning in &plan.warnings {
+            let of = if several { format!("{}: ", plan.workload) } else { String::new() };
+            print_warning(ui, &of, warning);
+        }
+    }
+}
+
+fn one(ui: &mut Ui, plan: &Plan, desired: u32) {
+    let head = format!(
+        "{} in namespace {}: revision {} -> {}",
+        plan.workload.qualified(),
+        plan.workload.namespace,
+        number(plan.from),
+        number(plan.to)
+    );
+    let head = ui.paint_err(Style::Name, &head);
+    ui.note(&head);
+    for line in change_lines(&plan.changes) {
+        ui.note(&format!("  {line}"));
+    }
+    for line in impact_lines(&plan.impact, desired) {
+        ui.note(&format!("  {line}"));
+    }
+}
+
+fn many(ui: &mut Ui, plans: &[&Plan]) {
+    let mut table = Table::plain(&["NAME", "FROM", "TO", "PODS", "CHANGES"]).shorten("CHANGES");
+    for plan in plans {
+        table.push([
+            plan.workload.to_string(),
+            number(plan.from),
+            number(plan.to),
+            plan.impact.pods.len().to_string(),
+            summary(&plan.changes),
+        ]);
+    }
+    let text = table.render(None, false);
+    ui.err(&text);
+}
+
+/// Says what happens to the pods.
+pub fn impact_lines(impact: &Impact, desired: u32) -> Vec<String> {
+    if !impact.known {
+        return vec!["pods: may not be read, so nothing can be foretold".to_string()];
+    }
+    if impact.pods.is_empty() {
+        return vec!["pods: none is replaced".to_string()];
+    }
+    let mut names: Vec<String> = impact.pods.iter().take(NAMED).map(|pod| escape::inline(&pod.name).into_owned()).collect();
+    if impact.pods.len() > NAMED {
+        names.push(format!("and {} more", impact.pods.len() - NAMED));
+    }
+    let how = if impact.moves_by_itself { "replaced" } else { "deleted one by one, as nothing replaces them by itself" };
+    vec![
+        format!("pods: {} {how}: {}", impact.pods.len(), names.join(", ")),
+        format!(
+            "meanwhile: at least {} of {desired} available, at most {} pods",
+            impact.least_available, impact.most_existing
+        ),
+    ]
+}
+
+/// Prints a warning with its id, which `--allow` takes.
+pub fn print_warning(ui: &mut Ui, of: &str, warning: &Warning) {
+    let stops = if warning.stops { ", stops" } else { "" };
+    ui.warn(&format!("{of}{} [{}{stops}]", escape::inline(&warning.message), warning.id.as_str()));
+    if let Some(fix) = &warning.fix {
+        ui.hint(&escape::inline(fix));
+    }
+}
+
+fn number(number: Option<RevisionNumber>) -> String {
+    number.map_or_else(|| "<none>".to_string(), |number| number.to_string())
+}

@@ -1,0 +1,155 @@
+//! The one way from a process's arguments to its exit code.
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+use kubectl_connect::ConnectionArgs;
+use rollout_core::Kind;
+
+use crate::completion;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::session::Session;
+use crate::ui::Ui;
+
+/// What tells one plugin from another.
+#[derive(Clone, Copy, Debug)]
+pub struct Plugin {
+    /// The binary's name, e.g. `kubectl-rollback`.
+    pub name: &'static str,
+    /// One sentence for `--help`.
+    pub about: &'static str,
+    /// Examples, before anything else in `--help`.
+    pub examples: &'static str,
+    /// The kind that it is for; all three otherwise.
+    pub kind: Option<Kind>,
+    /// The verb that is meant where the first word is a target.
+    pub default_verb: Option<&'static str>,
+}
+
+/// A verb of a plugin.
+pub trait Verb: Subcommand {
+    /// Runs the verb.
+    fn run(self, session: &mut Session) -> impl Future<Output = Result<Exit, CliError>>;
+}
+
+#[derive(Parser)]
+#[command(disable_help_subcommand = true, disable_version_flag = true)]
+struct Cli<V: Subcommand> {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+
+    /// When to colour: auto, always or never
+    #[arg(long, value_enum, default_value_t, global = true, hide = true, value_name = "WHEN")]
+    color: ColorChoice,
+
+    #[command(subcommand)]
+    verb: V,
+}
+
+/// Runs a plugin.
+pub fn run<V: Verb>(plugin: Plugin) -> ExitCode {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    let argv0 = words.first().cloned().unwrap_or_default();
+    let called = called_as(&argv0, plugin.name);
+    let command = command::<V>(plugin, &called);
+    if completion::is_completer(&argv0) {
+        let mut ui = Ui::from_process(ColorChoice::Never);
+        ui.out(&completion::answer(command, &words[1..]));
+        return ui.finish(Exit::Done).into();
+    }
+    insert_default_verb(plugin, &command, &mut words);
+    let cli = match command.clone().try_get_matches_from(words).and_then(|it| Cli::<V>::from_arg_matches(&it)) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let ui = Ui::from_process(cli.color);
+    let mut session = Session::new(ui, plugin, command, cli.connection);
+    let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run_verb(cli.verb, &mut session)),
+        Err(error) => {
+            session.ui.error(&format!("no runtime: {error}"));
+            Exit::Failed
+        }
+    };
+    session.ui.finish(exit).into()
+}
+
+async fn run_verb<V: Verb>(verb: V, session: &mut Session) -> Exit {
+    let exit = tokio::select! {
+        result = verb.run(session) => result,
+        exit = interruption() => Ok(exit),
+    };
+    session.ui.attach(None);
+    let exit = match exit {
+        Ok(exit) => exit,
+        Err(error) => {
+            session.report(&error);
+            error.exit
+        }
+    };
+    match (session.report_server_warnings(), exit) {
+        (Exit::Failed, Exit::Done) => Exit::Failed,
+        (_, exit) => exit,
+    }
+}
+
+/// Waits for Ctrl-C or a request to terminate. What was written stays written; nothing here is half done.
+async fn interruption() -> Exit {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            return tokio::select! {
+                _ = tokio::signal::ctrl_c() => Exit::Interrupted,
+                _ = terminate.recv() => Exit::Terminated,
+            };
+        }
+    }
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => Exit::Interrupted,
+        Err(_) => std::future::pending().await,
+    }
+}
+
+fn command<V: Subcommand>(plugin: Plugin, called: &str) -> clap::Command {
+    Cli::<V>::command()
+        .name(plugin.name)
+        .bin_name(called)
+        .about(plugin.about)
+        .before_help(plugin.examples)
+        .after_help(format!("Connection flags are those of kubectl: {called} options"))
+}
+
+/// The name that a user typed: krew may publish the same binary under another plugin's name.
+fn called_as(argv0: &OsString, name: &str) -> String {
+    let file = Path::new(argv0).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name);
+    match file.strip_prefix("kubectl-") {
+        Some(plugin) => format!("kubectl {}", plugin.replace('_', "-")),
+        None => file.to_string(),
+    }
+}
+
+/// `kubectl rollback deploy/web` is short for `kubectl rollback undo deploy/web`.
+fn insert_default_verb(plugin: Plugin, command: &clap::Command, words: &mut Vec<OsString>) {
+    let Some(verb) = plugin.default_verb else { return };
+    let typed: Vec<&str> = words.iter().skip(1).map_while(|word| word.to_str()).take_while(|it| *it != "--").collect();
+    let is_verb = |word: &&str| command.get_subcommands().any(|it| it.get_name() == *word);
+    let is_target = |word: &&str| {
+        let kind = word.split(['/', ',']).next().unwrap_or_default();
+        !word.starts_with('-') && (word.contains('/') || Kind::parse(kind).is_some())
+    };
+    if !typed.iter().any(is_verb) && typed.iter().any(is_target) {
+        words.insert(1, verb.into());
+    }
+}
+
+fn refuse(error: &clap::Error) -> ExitCode {
+    let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+    // A closed pipe is not an error.
+    let _ = error.print();
+    exit.into()
+}

@@ -1,0 +1,182 @@
+//! One call of a plugin: its terminal, its connection, and the objects that it was pointed at.
+
+use k8s_openapi::jiff::Timestamp;
+use kubectl_connect::{Agent, Connection, ConnectionArgs, Connector};
+use rollout_core::{Kind, Workload};
+use rollout_kube::{Cluster, Scope};
+
+use crate::error::CliError;
+use crate::escape;
+use crate::exit::Exit;
+use crate::manifests;
+use crate::run::Plugin;
+use crate::targets::{TargetArgs, TargetSpec, VerbMode};
+use crate::ui::Ui;
+
+/// What a verb works with.
+pub struct Session {
+    /// The terminal.
+    pub ui: Ui,
+    /// Which plugin this is.
+    pub plugin: Plugin,
+    /// Its command line, under the name it was called by.
+    pub command: clap::Command,
+    args: ConnectionArgs,
+    connection: Option<Connection>,
+    stdin_taken: bool,
+}
+
+/// The objects that a command line points at.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Those that exist.
+    pub workloads: Vec<Workload>,
+    /// How those ended that could not be had; already reported.
+    pub exits: Vec<Exit>,
+    /// Whether exactly one object was named: its document is itself, any other form of request is a list.
+    pub single: bool,
+    /// Whether several namespaces may show.
+    pub all_namespaces: bool,
+}
+
+impl Session {
+    /// Starts a session; nothing is read or sent yet.
+    pub fn new(ui: Ui, plugin: Plugin, command: clap::Command, args: ConnectionArgs) -> Session {
+        Session { ui, plugin, command, args, connection: None, stdin_taken: false }
+    }
+
+    /// Connects, once.
+    pub async fn cluster(&mut self) -> Result<Cluster, CliError> {
+        let connection = self.connection().await?;
+        let clock = connection.clock.clone();
+        Ok(Cluster::new(connection.client.clone(), move || clock.now().unwrap_or_else(Timestamp::now)))
+    }
+
+    /// Returns the namespace that names without one are in.
+    pub async fn namespace(&mut self) -> Result<String, CliError> {
+        Ok(self.connection().await?.namespace.clone())
+    }
+
+    async fn connection(&mut self) -> Result<&Connection, CliError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                let agent = Agent { plugin: self.plugin.name, version: env!("CARGO_PKG_VERSION") };
+                Connector::new(&self.args, &agent).stdin_taken(self.stdin_taken).connect().await?
+            }
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    /// Prints an error, with what the connection knows about it.
+    pub fn report(&mut self, error: &CliError) {
+        self.ui.note(&escape::block(&error.message));
+        let explained = error.api.as_ref().zip(self.connection.as_ref()).and_then(|(api, connection)| {
+            connection.explain(api.clone()).hint().map(str::to_string)
+        });
+        for hint in error.hints.iter().cloned().chain(explained) {
+            self.ui.hint(&escape::block(&hint));
+        }
+    }
+
+    /// Prints what the server warned of, and says whether that counts as a failure.
+    pub fn report_server_warnings(&mut self) -> Exit {
+        let Some(connection) = &self.connection else { return Exit::Done };
+        for warning in connection.warnings.take_new() {
+            self.ui.warn(&escape::inline(&warning));
+        }
+        match connection.warnings.as_error().filter(|_| connection.settings.warnings_as_errors) {
+            Some(sentence) => {
+                self.ui.note(&sentence);
+                Exit::Failed
+            }
+            None => Exit::Done,
+        }
+    }
+
+    /// Finds what a command line points at; what cannot be had is reported here, and does not stop the rest.
+    pub async fn find(&mut self, args: &TargetArgs, mode: VerbMode) -> Result<Found, CliError> {
+        let spec = args.parse(mode, self.plugin.kind)?;
+        self.stdin_taken = args.files.filename.iter().any(|path| path == "-");
+        let single = spec.single().is_some();
+        let mut found = Found { single, ..Found::default() };
+        match spec {
+            TargetSpec::Named(names) => {
+                let namespace = self.namespace().await?;
+                for target in names {
+                    self.get(&mut found, target.kind, &namespace, &target.name).await?;
+                }
+            }
+            TargetSpec::Listed { kinds, selector, all_namespaces } => {
+                found.all_namespaces = all_namespaces;
+                self.list(&mut found, &kinds, selector.as_deref(), mode).await?;
+            }
+            TargetSpec::Manifests(source) => {
+                let manifests = manifests::read(&source, &mut self.ui)?;
+                if manifests.skipped > 0 {
+                    self.ui.note(&format!("{} object(s) that do not roll out skipped", manifests.skipped));
+                }
+                let default = self.namespace().await?;
+                for object in manifests.objects {
+                    let namespace = object.namespace.unwrap_or_else(|| default.clone());
+                    self.get(&mut found, object.kind, &namespace, &object.name).await?;
+                }
+                self.none_found(&found, mode, Some(&default))?;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn get(&mut self, found: &mut Found, kind: Kind, namespace: &str, name: &str) -> Result<(), CliError> {
+        match self.cluster().await?.workload(kind, namespace, name).await {
+            Ok(workload) => found.workloads.push(workload),
+            Err(error) => {
+                let error = CliError::from(error);
+                self.report(&error);
+                found.exits.push(error.exit);
+            }
+        }
+        Ok(())
+    }
+
+    async fn list(
+        &mut self,
+        found: &mut Found,
+        kinds: &[Kind],
+        selector: Option<&str>,
+        mode: VerbMode,
+    ) -> Result<(), CliError> {
+        let namespace = self.namespace().await?;
+        let scope = if found.all_namespaces { Scope::All } else { Scope::Namespace(namespace.clone()) };
+        let cluster = self.cluster().await?;
+        for kind in kinds {
+            match cluster.workloads(*kind, &scope, selector).await {
+                Ok(workloads) => found.workloads.extend(workloads),
+                Err(error) => {
+                    let error = CliError::from(error);
+                    self.report(&error);
+                    found.exits.push(error.exit);
+                }
+            }
+        }
+        self.none_found(found, mode, (!found.all_namespaces).then_some(&*namespace))
+    }
+
+    /// A reading verb that matches nothing is done; one that changes something is not: nothing guarded is not green.
+    fn none_found(&mut self, found: &Found, mode: VerbMode, namespace: Option<&str>) -> Result<(), CliError> {
+        if !found.workloads.is_empty() || !found.exits.is_empty() {
+            return Ok(());
+        }
+        match (mode, namespace) {
+            (VerbMode::Writing, _) => Err(CliError::failed("no matching resources found")),
+            (VerbMode::Reading, Some(namespace)) => {
+                self.ui.note(&format!("No resources found in {namespace} namespace."));
+                Ok(())
+            }
+            (VerbMode::Reading, None) => {
+                self.ui.note("No resources found");
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! The injected output handle: the only place that writes to stdout and stderr, and the only one that knows whether they
+//! are terminals. Data goes to stdout; everything said about the data goes to stderr.
+//!
+//! Writing never fails for the caller. When the reader of a stream is gone (`kubectl rollback history … | head -1`) the
+//! rest of what is written to that stream is dropped: a verb that changes something finishes its work, one that only
+//! shows (`status`, `-w`) asks [`Ui::stdout_is_closed`] and ends with [`Exit::Done`]. Any other failure, a full disk say, is
+//! kept, and [`Ui::finish`] reports it and turns the exit code into 1, so that no cut output passes for a whole one.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::{Arc, Mutex};
+
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Effects};
+use clap::ColorChoice;
+use indicatif::ProgressBar;
+
+use crate::exit::Exit;
+
+/// What a piece of text means; the colour follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Something is as it should be.
+    Good,
+    /// Something wants attention.
+    Warn,
+    /// Something is broken.
+    Bad,
+    /// The name of a thing, e.g. `deployment/web`.
+    Name,
+    /// Of less interest.
+    Dim,
+}
+
+impl Style {
+    fn ansi(self) -> anstyle::Style {
+        match self {
+            Style::Good => AnsiColor::Green.on_default(),
+            Style::Warn => AnsiColor::Yellow.on_default(),
+            Style::Bad => AnsiColor::Red.on_default().effects(Effects::BOLD),
+            Style::Name => anstyle::Style::new().bold(),
+            Style::Dim => anstyle::Style::new().dimmed(),
+        }
+    }
+
+    /// Wraps text in the escape codes of this style.
+    pub(crate) fn wrap(self, text: &str) -> String {
+        let ansi = self.ansi();
+        format!("{ansi}{text}{ansi:#}")
+    }
+}
+
+/// Where a `Ui` writes and reads, and what it takes them for.
+pub struct Streams {
+    /// Receives data.
+    pub stdout: Box<dyn Write + Send>,
+    /// Receives messages.
+    pub stderr: Box<dyn Write + Send>,
+    /// Gives answers and `-f -`.
+    pub stdin: Box<dyn BufRead + Send>,
+    /// Whether stdout is a terminal.
+    pub stdout_is_terminal: bool,
+    /// Whether stderr is a terminal.
+    pub stderr_is_terminal: bool,
+    /// Whether stdin is a terminal.
+    pub stdin_is_terminal: bool,
+    /// The columns of the terminal behind stdout.
+    pub width: Option<usize>,
+}
+
+/// The environment's part in the decision about colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ColorEnv {
+    /// Whether `NO_COLOR` is set at all, even to nothing.
+    pub no_color: bool,
+    /// Whether `TERM` is `dumb`.
+    pub dumb_terminal: bool,
+}
+
+impl ColorEnv {
+    /// Reads the process's environment.
+    pub fn from_process() -> ColorEnv {
+        ColorEnv {
+            no_color: std::env::var_os("NO_COLOR").is_some(),
+            dumb_terminal: std::env::var_os("TERM").is_some_and(|term| term == "dumb"),
+        }
+    }
+}
+
+/// Decides whether one stream is coloured: the flag, then `NO_COLOR`, then `TERM=dumb`, then whether it is a terminal.
+pub fn use_color(choice: ColorChoice, env: ColorEnv, is_terminal: bool) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => is_terminal && !env.no_color && !env.dumb_terminal,
+    }
+}
+
+struct Sink {
+    writer: Box<dyn Write + Send>,
+    is_terminal: bool,
+    color: bool,
+    closed: bool,
+    failure: Option<io::Error>,
+}
+
+impl Sink {
+    fn write(&mut self, text: &str) {
+        if self.closed {
+            return;
+        }
+        if let Err(error) = self.writer.write_all(text.as_bytes()).and_then(|()| self.writer.flush()) {
+            self.closed = true;
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.failure = Some(error);
+            }
+        }
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.color { style.wrap(text) } else { text.to_string() }
+    }
+}
+
+/// The terminal, or whatever stands in its place, as every part of a plugin sees it.
+pub struct Ui {
+    out: Sink,
+    err: Sink,
+    stdin: Box<dyn BufRead + Send>,
+    stdin_is_terminal: bool,
+    width: Option<usize>,
+    dumb_terminal: bool,
+    bar: Option<ProgressBar>,
+}
+
+impl Ui {
+    /// Opens the process's own streams.
+    pub fn from_process(choice: ColorChoice) -> Ui {
+        let (stdout, stderr, stdin) = (io::stdout(), io::stderr(), io::stdin());
+        let (out_tty, err_tty, in_tty) = (stdout.is_terminal(), stderr.is_terminal(), stdin.is_terminal());
+        let env = ColorEnv::from_process();
+        let streams = Streams {
+            stdout: Box::new(AutoStream::new(stdout, passing(use_color(choice, env, out_tty)))),
+            stderr: Box::new(AutoStream::new(stderr, passing(use_color(choice, env, err_tty)))),
+            stdin: Box::new(io::BufReader::new(stdin)),
+            stdout_is_terminal: out_tty,
+            stderr_is_terminal: err_tty,
+            stdin_is_terminal: in_tty,
+            width: out_tty.then(terminal_width).flatten(),
+        };
+        Ui::new(streams, choice, env)
+    }
+
+    /// Builds a handle over given streams.
+    pub fn new(streams: Streams, choice: ColorChoice, env: ColorEnv) -> Ui {
+        let sink = |writer, is_terminal| Sink {
+            writer,
+            is_terminal,
+            color: use_color(choice, env, is_terminal),
+            closed: false,
+            failure: None,
+        };
+        Ui {
+            out: sink(streams.stdout, streams.stdout_is_terminal),
+            err: sink(streams.stderr, streams.stderr_is_terminal),
+            stdin: streams.stdin,
+            stdin_is_terminal: streams.stdin_is_terminal,
+            width: streams.width,
+            dumb_terminal: env.dumb_terminal,
+            bar: None,
+        }
+    }
+
+    /// Builds a handle that captures both streams: no terminals, no colour, nothing on stdin.
+    pub fn captured() -> (Ui, Captured) {
+        Ui::captured_terminal("", false)
+    }
+
+    /// Builds a handle that captures both streams and reads `stdin`; with `terminal` all three pass for dumb terminals of
+    /// 80 columns: questions are asked and tables fitted, but nothing is coloured or animated.
+    pub fn captured_terminal(stdin: &str, terminal: bool) -> (Ui, Captured) {
+        let captured = Captured::default();
+        let streams = Streams {
+            stdout: Box::new(captured.out.clone()),
+            stderr: Box::new(captured.err.clone()),
+            stdin: Box::new(io::Cursor::new(stdin.to_string())),
+            stdout_is_terminal: terminal,
+            stderr_is_terminal: terminal,
+            stdin_is_terminal: terminal,
+            width: terminal.then_some(80),
+        };
+        let env = ColorEnv { no_color: true, dumb_terminal: true };
+        (Ui::new(streams, ColorChoice::Never, env), captured)
+    }
+
+    /// Returns whether stdout is a terminal.
+    pub fn stdout_is_terminal(&self) -> bool {
+        self.out.is_terminal
+    }
+
+    /// Returns whether stderr is a terminal.
+    pub fn stderr_is_terminal(&self) -> bool {
+        self.err.is_terminal
+    }
+
+    /// Returns whether stdin is a terminal.
+    pub fn stdin_is_terminal(&self) -> bool {
+        self.stdin_is_terminal
+    }
+
+    /// Returns whether somebody can be asked: stdin and stderr are both terminals.
+    pub fn can_ask(&self) -> bool {
+        self.stdin_is_terminal && self.err.is_terminal
+    }
+
+    /// Returns whether something can move on stderr: it is a terminal, and not a dumb one.
+    pub fn can_animate(&self) -> bool {
+        self.err.is_terminal && !self.dumb_terminal
+    }
+
+    /// Returns the columns that output may take; none when stdout is not a terminal and nothing limits it.
+    pub fn width(&self) -> Option<usize> {
+        self.width
+    }
+
+    /// Returns whether nobody reads stdout any more.
+    pub fn stdout_is_closed(&self) -> bool {
+        self.out.closed
+    }
+
+    /// Returns text painted for stdout.
+    pub fn paint(&self, style: Style, text: &str) -> String {
+        self.out.paint(style, text)
+    }
+
+    /// Returns text painted for stderr.
+    pub fn paint_err(&self, style: Style, text: &str) -> String {
+        self.err.paint(style, text)
+    }
+
+    /// Returns whether stdout is coloured.
+    pub fn stdout_has_color(&self) -> bool {
+        self.out.color
+    }
+
+    /// Returns whether stderr is coloured.
+    pub fn stderr_has_color(&self) -> bool {
+        self.err.color
+    }
+
+    /// Writes data to stdout as it is.
+    pub fn out(&mut self, text: &str) {
+        let Ui { out, bar, .. } = self;
+        aside(bar.as_ref(), || out.write(text));
+    }
+
+    /// Writes a line of data to stdout.
+    pub fn line(&mut self, text: &str) {
+        self.out(&format!("{text}\n"));
+    }
+
+    /// Writes a message to stderr without a line end.
+    pub fn err(&mut self, text: &str) {
+        let Ui { err, bar, .. } = self;
+        aside(bar.as_ref(), || err.write(text));
+    }
+
+    /// Says something on stderr.
+    pub fn note(&mut self, text: &str) {
+        self.err(&format!("{text}\n"));
+    }
+
+    /// Warns on stderr, in kubectl's form `Warning: …`.
+    pub fn warn(&mut self, text: &str) {
+        let label = self.paint_err(Style::Warn, "Warning:");
+        self.note(&format!("{label} {text}"));
+    }
+
+    /// Reports an error on stderr as `error: …`.
+    ///
+    /// Sentences that kubectl writes without that word (`Error from server (NotFound): …`) go through [`Ui::note`].
+    pub fn error(&mut self, text: &str) {
+        let label = self.paint_err(Style::Bad, "error:");
+        self.note(&format!("{label} {text}"));
+    }
+
+    /// Names a way on, on stderr, as `hint: …`.
+    pub fn hint(&mut self, text: &str) {
+        let label = self.paint_err(Style::Dim, "hint:");
+        self.note(&format!("{label} {text}"));
+    }
+
+    /// Writes a question to stderr and reads a line from stdin without its end; none at the end of input.
+    pub fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
+        let Ui { err, stdin, bar, .. } = self;
+        let mut line = String::new();
+        let mut read = Ok(0);
+        aside(bar.as_ref(), || {
+            err.write(question);
+            read = stdin.read_line(&mut line);
+        });
+        match read? {
+            0 => Ok(None),
+            _ => Ok(Some(line.trim_end_matches(['\n', '\r']).to_string())),
+        }
+    }
+
+    /// Reads stdin to its end.
+    pub fn read_stdin(&mut self) -> io::Result<String> {
+        let mut text = String::new();
+        self.stdin.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// Lets what is written from now on step around a bar on the terminal.
+    pub(crate) fn attach(&mut self, bar: Option<ProgressBar>) {
+        self.bar = bar;
+    }
+
+    /// Ends the output: reports what could not be written to stdout, and returns the exit code that is left.
+    pub fn finish(&mut self, exit: Exit) -> Exit {
+        let Some(failure) = self.out.failure.take() else { return exit };
+        self.error(&format!("cannot write to stdout: {failure}"));
+        Exit::worst_of([exit, Exit::Failed])
+    }
+}
+
+fn aside(bar: Option<&ProgressBar>, write: impl FnOnce()) {
+    match bar {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+/// Colour is decided here, so the stream only has to pass codes on, or translate them where a console needs that.
+fn passing(color: bool) -> anstream::ColorChoice {
+    if color { anstream::ColorChoice::Always } else { anstream::ColorChoice::AlwaysAnsi }
+}
+
+fn terminal_width() -> Option<usize> {
+    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
+
+/// What a captured `Ui` has written so far.
+#[derive(Clone, Debug, Default)]
+pub struct Captured {
+    out: Buffer,
+    err: Buffer,
+}
+
+impl Captured {
+    /// Returns what went to stdout.
+    pub fn stdout(&self) -> String {
+        self.out.text()
+    }
+
+    /// Returns what went to stderr.
+    pub fn stderr(&self) -> String {
+        self.err.text()
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Buffer {
+    fn text(&self) -> String {
+        match self.0.lock() {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(_) => String::new(),
+        }
+    }
+}
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Ok(mut buffer) = self.0.lock() {
+            buffer.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_follows_flag_then_environment_then_terminal() {
+        let plain = ColorEnv::default();
+        let no_color = ColorEnv { no_color: true, ..plain };
+        let dumb = ColorEnv { dumb_terminal: true, ..plain };
+        for (choice, env, terminal, expected) in [
+            (ColorChoice::Always, no_color, false, true),
+            (ColorChoice::Always, dumb, false, true),
+            (ColorChoice::Never, plain, true, false),
+            (ColorChoice::Auto, plain, true, true),
+            (ColorChoice::Auto, plain, false, false),
+            (ColorChoice::Auto, no_color, true, false),
+            (ColorChoice::Auto, dumb, true, false),
+        ] {
+            assert_eq!(use_color(choice, env, terminal), expected, "{choice:?} {env:?} {terminal}");
+        }
+    }
+
+    #[test]
+    fn each_stream_is_painted_for_itself() {
+        let streams = Streams {
+            stdout: Box::new(io::sink()),
+            stderr: Box::new(io::sink()),
+            stdin: Box::new(io::empty()),
+            stdout_is_terminal: false,
+            stderr_is_terminal: true,
+            stdin_is_terminal: false,
+            width: None,
+        };
+        let ui = Ui::new(streams, ColorChoice::Auto, ColorEnv::default());
+        assert_eq!(ui.paint(Style::Good, "ok"), "ok");
+        assert_eq!(ui.paint_err(Style::Good, "ok"), "\u{1b}[32mok\u{1b}[0m");
+    }
+
+    #[test]
+    fn data_and_messages_go_to_their_streams() {
+        let (mut ui, captured) = Ui::captured();
+        ui.line("data");
+        ui.out("more");
+        ui.note("note");
+        ui.warn("careful");
+        ui.error("broken");
+        ui.hint("try this");
+        assert_eq!(captured.stdout(), "data\nmore");
+        assert_eq!(captured.stderr(), "note\nWarning: careful\nerror: broken\nhint: try this\n");
+    }
+
+    struct Failing(io::ErrorKind, Arc<Mutex<usize>>);
+
+    impl Write for Failing {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            *self.1.lock().unwrap() += 1;
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn failing(kind: io::ErrorKind) -> (Ui, Captured, Arc<Mutex<usize>>) {
+        let (mut ui, captured) = Ui::captured();
+        let writes = Arc::new(Mutex::new(0));
+        ui.out.writer = Box::new(Failing(kind, writes.clone()));
+        (ui, captured, writes)
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_error_and_is_written_to_once() {
+        let (mut ui, captured, writes) = failing(io::ErrorKind::BrokenPipe);
+        assert!(!ui.stdout_is_closed());
+        ui.line("one");
+        ui.line("two");
+        ui.note("still heard");
+        assert!(ui.stdout_is_closed());
+        assert_eq!(*writes.lock().unwrap(), 1);
+        assert_eq!(ui.finish(Exit::Done), Exit::Done);
+        assert_eq!(captured.stderr(), "still heard\n");
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error() {
+        let (mut ui, captured, _) = failing(io::ErrorKind::StorageFull);
+        ui.line("one");
+        assert_eq!(ui.finish(Exit::Done), Exit::Failed);
+        assert!(captured.stderr().starts_with("error: cannot write to stdout: "), "{}", captured.stderr());
+    }
+
+    #[test]
+    fn answers_are_read_without_their_ends() {
+        let (mut ui, _) = Ui::captured_terminal("yes\r\nno", true);
+        assert_eq!(ui.ask("").unwrap().as_deref(), Some("yes"));
+        assert_eq!(ui.ask("").unwrap().as_deref(), Some("no"));
+        assert_eq!(ui.ask("").unwrap(), None);
+    }
+}

@@ -1,0 +1,221 @@
+//! `diff`: what differs between two revisions.
+
+use std::io::Write;
+use std::process::Command;
+
+use clap::Args;
+use rollout_core::diff::{self, Change};
+use rollout_core::revision::{NoRevision, RevisionNumber};
+use rollout_core::{Revision, RevisionSelector, Snapshot};
+use rollout_kube::Depth;
+use serde_json::Value;
+use similar::TextDiff;
+
+use crate::documents;
+use crate::error::CliError;
+use crate::escape;
+use crate::exit::Exit;
+use crate::output::{self, OutputArgs, OutputForm};
+use crate::session::Session;
+use crate::targets::{TargetArgs, VerbMode};
+use crate::ui::{Style, Ui};
+use crate::yaml;
+
+const UNIFIED: &str = "unified";
+const JSON_PATCH: &str = "json-patch";
+
+/// The arguments of `diff`.
+#[derive(Args, Debug)]
+pub struct DiffArgs {
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Compare A with B; A alone with the current revision; by default the previous with the current one
+    #[arg(long, value_name = "A[,B]", value_parser = parse_pair)]
+    revision: Option<Pair>,
+}
+
+/// Two revisions to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair(RevisionNumber, Option<RevisionNumber>);
+
+/// Reads a revision number; for clap.
+pub fn parse_revision(text: &str) -> Result<RevisionNumber, String> {
+    let number = text.parse().ok().and_then(RevisionNumber::new);
+    number.ok_or_else(|| format!("revision must be a positive integer: {text}"))
+}
+
+fn parse_pair(text: &str) -> Result<Pair, String> {
+    match text.split_once(',') {
+        None => Ok(Pair(parse_revision(text)?, None)),
+        Some((a, b)) => Ok(Pair(parse_revision(a)?, Some(parse_revision(b)?))),
+    }
+}
+
+/// Runs `diff`: 0 where nothing differs, 1 where something does, 2 for any trouble, as `kubectl diff`.
+pub async fn run(args: DiffArgs, session: &mut Session) -> Result<Exit, CliError> {
+    compare(args, session).await.map_err(|mut error| {
+        error.exit = trouble(error.exit);
+        error
+    })
+}
+
+fn trouble(exit: Exit) -> Exit {
+    if exit == Exit::Failed { Exit::Usage } else { exit }
+}
+
+async fn compare(args: DiffArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let form = args.output.form(&[UNIFIED, JSON_PATCH])?;
+    let found = session.find(&args.targets, VerbMode::Reading).await?;
+    let cluster = session.cluster().await?;
+    let mut exits: Vec<Exit> = found.exits.into_iter().map(trouble).collect();
+    let mut documents = Vec::new();
+    for workload in found.workloads {
+        let result = match cluster.snapshot(workload, Depth::Revisions).await {
+            Ok(snapshot) => show(&mut session.ui, &form, &snapshot, args.revision, &mut documents),
+            Err(error) => Err(error.into()),
+        };
+        match result {
+            Ok(exit) => exits.push(exit),
+            Err(error) => {
+                session.report(&error);
+                exits.push(trouble(error.exit));
+            }
+        }
+    }
+    if !form.is_human() && !matches!(form, OutputForm::Own(_)) {
+        if let Some(document) = documents::list(documents, found.single) {
+            output::print_document(&mut session.ui, &document, &form)?;
+        }
+    }
+    Ok(Exit::worst_of(exits))
+}
+
+fn show(
+    ui: &mut Ui,
+    form: &OutputForm,
+    snapshot: &Snapshot,
+    pair: Option<Pair>,
+    documents: &mut Vec<Value>,
+) -> Result<Exit, CliError> {
+    let id = &snapshot.workload.id;
+    let refuse = |error| CliError::no_revision(id, &error);
+    let (from, to) = choose(snapshot, pair).map_err(refuse)?;
+    let (old, new) = (from.readable_template().map_err(refuse)?, to.readable_template().map_err(refuse)?);
+    let changes = diff::changes(old, new);
+    match form {
+        OutputForm::Own(JSON_PATCH) => {
+            let patch = serde_json::to_value(diff::json_patch(old, new)).unwrap_or_default();
+            output::print_document(ui, &patch, &OutputForm::Json)?;
+        }
+        OutputForm::Human | OutputForm::Wide | OutputForm::Own(_) => {
+            let names = [from, to].map(|it| format!("{}/revision-{}", id.qualified(), number(it)));
+            let external = std::env::var("KUBECTL_EXTERNAL_DIFF").ok().filter(|command| !command.trim().is_empty());
+            match external {
+                Some(command) => run_external(ui, &command, &names, [old, new])?,
+                None if *form == OutputForm::Own(UNIFIED) => unified(ui, &names, [old, new])?,
+                None => fields(ui, &format!("{}: revision {} -> {}", id.qualified(), number(from), number(to)), &changes),
+            }
+        }
+        OutputForm::Json
+        | OutputForm::Yaml
+        | OutputForm::Kyaml
+        | OutputForm::Name
+        | OutputForm::JsonPath(_)
+        | OutputForm::JsonPathAsJson(_) => documents.push(documents::diff(id, from, to, &changes)),
+    }
+    Ok(if changes.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+fn choose(snapshot: &Snapshot, pair: Option<Pair>) -> Result<(&Revision, &Revision), NoRevision> {
+    let history = &snapshot.history;
+    let numbered = |number| history.select(RevisionSelector::Number(number));
+    let current = || history.current().ok_or(NoRevision::Empty);
+    match pair {
+        Some(Pair(a, Some(b))) => Ok((numbered(a)?, numbered(b)?)),
+        Some(Pair(a, None)) => Ok((numbered(a)?, current()?)),
+        None => Ok((history.select(RevisionSelector::Previous)?, current()?)),
+    }
+}
+
+fn number(revision: &Revision) -> String {
+    revision.number.map_or_else(|| revision.name.clone(), |number| number.to_string())
+}
+
+fn fields(ui: &mut Ui, head: &str, changes: &[Change]) {
+    if changes.is_empty() {
+        return;
+    }
+    ui.line(head);
+    for line in change_lines(changes) {
+        let style = match line.as_bytes().first() {
+            Some(b'+') => Style::Good,
+            Some(b'-') => Style::Bad,
+            _ => Style::Warn,
+        };
+        let line = ui.paint(style, &line);
+        ui.line(&line);
+    }
+}
+
+/// Returns the lines of a semantic diff: `+ path: value`, `- path: value`, `~ path: old -> new`.
+pub fn change_lines(changes: &[Change]) -> Vec<String> {
+    let shown = |value: &Value| match value {
+        Value::String(text) => escape::inline(text).into_owned(),
+        other => escape::inline(&other.to_string()).into_owned(),
+    };
+    changes
+        .iter()
+        .map(|change| {
+            let path = escape::inline(&change.path);
+            match (&change.from, &change.to) {
+                (Some(from), Some(to)) => format!("~ {path}: {} -> {}", shown(from), shown(to)),
+                (None, Some(to)) => format!("+ {path}: {}", shown(to)),
+                (Some(from), None) => format!("- {path}: {}", shown(from)),
+                (None, None) => format!("~ {path}"),
+            }
+        })
+        .collect()
+}
+
+fn unified(ui: &mut Ui, names: &[String; 2], templates: [&Value; 2]) -> Result<(), CliError> {
+    let [old, new] = texts(templates)?;
+    let diff = TextDiff::from_lines(&old, &new);
+    let text = diff.unified_diff().header(&names[0], &names[1]).to_string();
+    for line in text.lines() {
+        let line = escape::inline(line).into_owned();
+        let painted = match line.as_bytes().first() {
+            Some(b'+') => ui.paint(Style::Good, &line),
+            Some(b'-') => ui.paint(Style::Bad, &line),
+            Some(b'@') => ui.paint(Style::Dim, &line),
+            _ => line,
+        };
+        ui.line(&painted);
+    }
+    Ok(())
+}
+
+fn texts(templates: [&Value; 2]) -> Result<[String; 2], CliError> {
+    let text = |template: &Value| yaml::to_string(template).map_err(|error| CliError::failed(error));
+    Ok([text(templates[0])?, text(templates[1])?])
+}
+
+/// Runs the user's own differ as kubectl does: split at blanks, extra words only where they look like flags.
+fn run_external(ui: &mut Ui, command: &str, names: &[String; 2], templates: [&Value; 2]) -> Result<(), CliError> {
+    let cannot = |error: std::io::Error| CliError::failed(format!("KUBECTL_EXTERNAL_DIFF {command:?}: {error}"));
+    let mut words = command.split_whitespace();
+    let program = words.next().unwrap_or_default();
+    let flag = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '=');
+    let folder = tempfile::tempdir().map_err(cannot)?;
+    let mut paths = Vec::new();
+    for (name, text) in names.iter().zip(texts(templates)?) {
+        let path = folder.path().join(name.replace('/', "_"));
+        std::fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(cannot)?;
+        paths.push(path);
+    }
+    let output = Command::new(program).args(words.filter(flag)).args(&paths).output().map_err(cannot)?;
+    ui.out(&String::from_utf8_lossy(&output.stdout));
+    ui.err(&String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}

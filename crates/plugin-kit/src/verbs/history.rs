@@ -1,0 +1,206 @@
+//! `history`: the revisions of a workload, and what changed in each.
+
+use clap::Args;
+use k8s_openapi::jiff::Timestamp;
+use rollout_core::diff::summary;
+use rollout_core::revision::RevisionNumber;
+use rollout_core::status::{Progress, evaluate};
+use rollout_core::{Kind, Revision, RevisionSelector, Snapshot, Workload, template};
+use rollout_kube::Depth;
+
+use crate::describe;
+use crate::documents;
+use crate::duration;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::{self, OutputArgs, OutputForm};
+use crate::session::Session;
+use crate::table::{Column, Table};
+use crate::targets::{TargetArgs, VerbMode};
+use crate::ui::Ui;
+use crate::verbs::diff::parse_revision;
+
+/// The arguments of `history`.
+#[derive(Args, Debug)]
+pub struct HistoryArgs {
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Show one revision in full
+    #[arg(long, value_name = "N", value_parser = parse_revision)]
+    revision: Option<RevisionNumber>,
+}
+
+/// Runs `history`.
+pub async fn run(args: HistoryArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let form = args.output.form(&[])?;
+    let found = session.find(&args.targets, VerbMode::Reading).await?;
+    let cluster = session.cluster().await?;
+    let mut exits = found.exits;
+    let mut documents = Vec::new();
+    let mut first = true;
+    for workload in found.workloads {
+        let depth = depth(&workload, &form, args.revision.is_some());
+        let shown = match cluster.snapshot(workload, depth).await {
+            Ok(snapshot) => {
+                let mut view = View { ui: &mut session.ui, form: &form, no_headers: args.output.no_headers };
+                if form.is_human() && !std::mem::take(&mut first) {
+                    view.ui.line("");
+                }
+                view.show(&snapshot, args.revision).map(|document| documents.extend(document))
+            }
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = shown {
+            session.report(&error);
+            exits.push(error.exit);
+        }
+    }
+    if !form.is_human() && let Some(document) = documents::list(documents, found.single) {
+        output::print_document(&mut session.ui, &document, &form)?;
+    }
+    Ok(Exit::worst_of(exits))
+}
+
+/// A Deployment's ReplicaSets count their pods themselves; the pods are read where somebody wants to see them.
+fn depth(workload: &Workload, form: &OutputForm, one_revision: bool) -> Depth {
+    match workload.id.kind {
+        _ if one_revision => Depth::Revisions,
+        Kind::Deployment if !form.is_wide() => Depth::Revisions,
+        Kind::Deployment | Kind::DaemonSet | Kind::StatefulSet => Depth::Pods,
+    }
+}
+
+struct View<'a> {
+    ui: &'a mut Ui,
+    form: &'a OutputForm,
+    no_headers: bool,
+}
+
+impl View<'_> {
+    fn show(
+        &mut self,
+        snapshot: &Snapshot,
+        revision: Option<RevisionNumber>,
+    ) -> Result<Option<serde_json::Value>, CliError> {
+        let progress = evaluate(snapshot);
+        let id = &snapshot.workload.id;
+        let chosen = revision
+            .map(|number| snapshot.history.select(RevisionSelector::Number(number)))
+            .transpose()
+            .map_err(|error| CliError::no_revision(id, &error))?;
+        match (chosen, self.form.is_human()) {
+            (None, false) => Ok(Some(documents::history(snapshot, &progress))),
+            (Some(chosen), false) => Ok(Some(one_revision_document(snapshot, chosen, &progress))),
+            (Some(chosen), true) => {
+                let number = chosen.number.map_or_else(|| chosen.name.clone(), |number| number.to_string());
+                self.ui.line(&format!("{} with revision #{number}", id.qualified()));
+                let wanted = chosen.readable_template().map_err(|error| CliError::no_revision(id, &error))?;
+                let text = describe::pod_template(wanted, chosen.change_cause.as_deref());
+                self.ui.out(&crate::escape::block(&text));
+                Ok(None)
+            }
+            (None, true) => {
+                self.table(snapshot, &progress);
+                Ok(None)
+            }
+        }
+    }
+
+    fn table(&mut self, snapshot: &Snapshot, progress: &Progress) {
+        self.ui.line(&snapshot.workload.id.qualified());
+        if snapshot.history.is_empty() {
+            self.ui.line("No rollout history found.");
+            return;
+        }
+        let now = snapshot.now;
+        let columns: Vec<Column<'_, Revision>> = vec![
+            Column::new("REVISION", |it: &Revision| numbers(snapshot, it, progress)),
+            Column::new("AGE", |it: &Revision| age(it, now)),
+            Column::new("PODS", |it: &Revision| pods(snapshot, it)),
+            Column::new("CHANGED", |it: &Revision| changed(snapshot, it)).flexible(),
+            Column::new("CHANGE-CAUSE", |it: &Revision| none(it.change_cause.as_deref())).flexible(),
+            Column::new("IMAGES", |it: &Revision| images(it)).wide(),
+            Column::new("MANAGER", |it: &Revision| none(documents::manager(snapshot, it).as_deref())).wide(),
+            Column::new("OBJECT", |it: &Revision| it.name.clone()).wide(),
+            Column::new("NODES", |it: &Revision| nodes(snapshot, it)).wide(),
+        ];
+        let rows: Vec<&Revision> = snapshot.history.iter().collect();
+        Table::of(&columns, rows, self.form.is_wide()).no_headers(self.no_headers).print(self.ui);
+    }
+}
+
+fn one_revision_document(snapshot: &Snapshot, chosen: &Revision, progress: &Progress) -> serde_json::Value {
+    let mut document = documents::history(snapshot, progress);
+    let mut revision = documents::revision(snapshot, chosen, progress);
+    revision["template"] = chosen.template.clone().unwrap_or_default();
+    document["revisions"] = serde_json::json!([revision]);
+    document
+}
+
+/// `*` marks the current revision, `>` the one that is being rolled out.
+fn numbers(snapshot: &Snapshot, revision: &Revision, progress: &Progress) -> String {
+    let mark = match documents::revision_state(&snapshot.history, revision, progress) {
+        "current" => "*",
+        "updating" => ">",
+        _ => "",
+    };
+    let number = revision.number.map_or_else(|| "?".to_string(), |number| number.to_string());
+    let mut former: Vec<String> = revision.former.iter().map(ToString::to_string).collect();
+    former.extend(revision.duplicates.iter().filter_map(|(_, number)| number.map(|it| format!("={it}"))));
+    match former.is_empty() {
+        true => format!("{mark}{number}"),
+        false => format!("{mark}{number} (was {})", former.join(",")).replace("was =", "equals ").replace(",=", ", equals "),
+    }
+}
+
+fn age(revision: &Revision, now: Timestamp) -> String {
+    revision.live_since.map_or_else(|| "<unknown>".to_string(), |since| duration::age(since, now))
+}
+
+fn pods(snapshot: &Snapshot, revision: &Revision) -> String {
+    match (&snapshot.pods, snapshot.workload.id.kind) {
+        (None, Kind::DaemonSet | Kind::StatefulSet) => "<hidden>".to_string(),
+        _ => format!("{}/{}", revision.pods.ready, revision.pods.total),
+    }
+}
+
+fn changed(snapshot: &Snapshot, revision: &Revision) -> String {
+    if revision.template.is_none() {
+        return "<unreadable>".to_string();
+    }
+    match documents::changes_of(&snapshot.history, revision) {
+        Some(changes) => summary(&changes),
+        None => revision
+            .template
+            .as_ref()
+            .map(|it| {
+                template::images(it)
+                    .into_iter()
+                    .map(|(container, image)| format!("{container} {image}"))
+                    .collect::<Vec<_>>()
+                    .join("; ")
+            })
+            .unwrap_or_default(),
+    }
+}
+
+fn images(revision: &Revision) -> String {
+    let images = revision.template.as_ref().map(template::images).unwrap_or_default();
+    images.into_iter().map(|(container, image)| format!("{container}={image}")).collect::<Vec<_>>().join(",")
+}
+
+fn nodes(snapshot: &Snapshot, revision: &Revision) -> String {
+    let kind = snapshot.workload.id.kind;
+    let pods: Vec<String> = snapshot
+        .living()
+        .filter(|pod| pod.revision.as_deref().is_some_and(|label| revision.owns_label(kind, label)))
+        .map(|pod| format!("{}@{}", pod.name, pod.node.as_deref().unwrap_or("<none>")))
+        .collect();
+    if pods.is_empty() { "<none>".to_string() } else { pods.join(",") }
+}
+
+fn none(text: Option<&str>) -> String {
+    text.unwrap_or("<none>").to_string()
+}

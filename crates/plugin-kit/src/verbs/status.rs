@@ -1,0 +1,235 @@
+//! `status`: how far a rollout is, and waiting for its end.
+
+use std::time::Duration;
+
+use clap::{ArgAction, Args};
+use rollout_core::follow::{Ending, Follow};
+use rollout_core::revision::RevisionNumber;
+use rollout_core::status::{Progress, State, evaluate};
+use rollout_core::{Snapshot, Workload};
+use rollout_kube::{Cluster, Depth, End};
+use serde_json::Value;
+
+use crate::documents;
+use crate::duration;
+use crate::error::CliError;
+use crate::escape;
+use crate::exit::Exit;
+use crate::output::{self, OutputArgs, OutputForm};
+use crate::session::Session;
+use crate::table::{Column, Table};
+use crate::targets::{TargetArgs, VerbMode};
+use crate::ui::Ui;
+use crate::verbs::diff::parse_revision;
+use crate::watch::{self, WatchOptions};
+
+/// The arguments of `status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Watch until the rollout ends; --watch=false says how far it is now
+    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    watch: Option<bool>,
+    /// Fail unless this revision is the one that is rolled out
+    #[arg(long, value_name = "N", value_parser = parse_revision)]
+    revision: Option<RevisionNumber>,
+    /// Give up after this time, e.g. 10m; 0 never does
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = duration::parse)]
+    timeout: Duration,
+    /// Exit 0 also where nothing more moves by itself and somebody wanted it so
+    #[arg(long)]
+    held_ok: bool,
+    /// Print a line of JSON for every event while waiting
+    #[arg(long)]
+    output_watch_events: bool,
+}
+
+/// Runs `status`.
+pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let form = args.output.form(&[])?;
+    let found = session.find(&args.targets, VerbMode::Reading).await?;
+    let cluster = session.cluster().await?;
+    // Many workloads that nobody named are a table of what is, unless somebody asks to wait for all of them.
+    let watches = args.watch.unwrap_or(!found.all_namespaces);
+    let mut exits = found.exits;
+    let mut reports: Vec<Report> = Vec::new();
+    for workload in found.workloads {
+        match one(&args, &form, watches, session, &cluster, workload).await {
+            Ok(report) => {
+                exits.push(report.exit);
+                if form.is_human() && !found.all_namespaces {
+                    report.print(&mut session.ui);
+                }
+                reports.push(report);
+            }
+            Err(error) => {
+                session.report(&error);
+                exits.push(error.exit);
+            }
+        }
+    }
+    if form.is_human() {
+        if found.all_namespaces {
+            table(&mut session.ui, &mut reports, args.output.no_headers, form.is_wide());
+        }
+    } else {
+        let items = reports.into_iter().map(|report| report.document).collect();
+        if let Some(document) = documents::list(items, found.single) {
+            output::print_document(&mut session.ui, &document, &form)?;
+        }
+    }
+    Ok(Exit::worst_of(exits))
+}
+
+/// What is told of one workload.
+struct Report {
+    exit: Exit,
+    sentence: String,
+    hint: Option<String>,
+    snapshot: Box<Snapshot>,
+    progress: Progress,
+    document: Value,
+}
+
+async fn one(
+    args: &StatusArgs,
+    form: &OutputForm,
+    watches: bool,
+    session: &mut Session,
+    cluster: &Cluster,
+    workload: Workload,
+) -> Result<Report, CliError> {
+    let id = workload.id.clone();
+    let seen = cluster.seen(workload, Depth::Pods).await?;
+    let snapshot = seen.snapshot(cluster.now());
+    if let (Some(wanted), Some(running)) = (args.revision, evaluate(&snapshot).revision)
+        && wanted != running
+    {
+        return Err(CliError::failed(format!(
+            "desired revision ({wanted}) is different from the running revision ({running})"
+        )));
+    }
+    if !watches {
+        return Ok(now(Box::new(snapshot)));
+    }
+    let options = WatchOptions {
+        timeout: Some(args.timeout).filter(|timeout| !timeout.is_zero()),
+        events: args.output_watch_events && !form.is_human(),
+        field_manager: session.plugin.name.to_string(),
+    };
+    let end = watch::watch(&mut session.ui, cluster, &id, seen, &mut Follow::watching(), &options).await?;
+    let (exit, sentence) = watch::ending(&end, &id, args.held_ok);
+    match end {
+        End { snapshot: Some(snapshot), progress: Some(progress), ending } if ending != Some(Ending::Gone) => {
+            Ok(Report::new(exit, sentence, snapshot, progress))
+        }
+        End { .. } => Err(CliError::sentence(exit, sentence)),
+    }
+}
+
+/// Without watching, only a failure is one: kubectl's `--watch=false` is 0 while a rollout goes on.
+fn now(snapshot: Box<Snapshot>) -> Report {
+    let progress = evaluate(&snapshot);
+    let id = &snapshot.workload.id;
+    let end = |ending| End { ending: Some(ending), progress: None, snapshot: Some(snapshot.clone()) };
+    let (exit, sentence) = match (progress.state, progress.hold) {
+        (State::Complete, _) => watch::ending(&end(Ending::Complete), id, true),
+        (State::Failed, _) => watch::ending(&end(Ending::Failed), id, true),
+        (State::Held, Some(hold)) => watch::ending(&end(Ending::Held(hold)), id, true),
+        (State::Unobserved | State::Advancing | State::Stalled | State::Held, _) => (Exit::Done, waiting(&snapshot, &progress)),
+    };
+    Report::new(exit, sentence, snapshot, progress)
+}
+
+fn waiting(snapshot: &Snapshot, progress: &Progress) -> String {
+    let id = &snapshot.workload.id;
+    let name = format!("{} {:?}", id.kind.words(), id.name);
+    match progress.state {
+        State::Unobserved => format!("Waiting for {} spec update to be observed...", id.kind.words()),
+        State::Stalled => format!("the rollout of {name} stands still: {}", counts(progress)),
+        State::Advancing | State::Held | State::Complete | State::Failed => {
+            format!("Waiting for {name} rollout to finish: {}...", counts(progress))
+        }
+    }
+}
+
+fn counts(progress: &Progress) -> String {
+    let Progress { desired, updated, available, old, .. } = progress;
+    format!("{updated} of {desired} pods are new, {available} of them available, {old} old")
+}
+
+impl Report {
+    fn new(exit: Exit, sentence: String, snapshot: Box<Snapshot>, progress: Progress) -> Report {
+        let hint = progress.hold.filter(|_| progress.state == State::Held).map(|hold| watch::way_on(hold, &snapshot));
+        let hint = hint.or_else(|| failed_hint(&snapshot, &progress));
+        let document = documents::status(&snapshot, &progress, hint.as_deref());
+        Report { exit, sentence, hint, snapshot, progress, document }
+    }
+
+    fn print(&self, ui: &mut Ui) {
+        // What somebody asked for is data; what went wrong is said where errors are said.
+        if self.sentence.starts_with("error:") {
+            ui.note(&escape::inline(&self.sentence));
+        } else {
+            ui.line(&escape::inline(&self.sentence));
+        }
+        print_causes(ui, &self.progress);
+        if let Some(hint) = &self.hint {
+            ui.hint(&escape::inline(hint));
+        }
+    }
+}
+
+/// Prints why a rollout fails.
+pub fn print_causes(ui: &mut Ui, progress: &Progress) {
+    for cause in &progress.causes {
+        let evidence = cause
+            .evidence
+            .as_deref()
+            .filter(|evidence| !cause.message.contains(evidence))
+            .map(|evidence| format!(" ({})", escape::inline(evidence)))
+            .unwrap_or_default();
+        ui.note(&format!("  {}: {}{evidence}", cause.id.as_str(), escape::inline(&cause.message)));
+    }
+}
+
+fn failed_hint(snapshot: &Snapshot, progress: &Progress) -> Option<String> {
+    let id = &snapshot.workload.id;
+    (progress.state == State::Failed && snapshot.history.len() > 1)
+        .then(|| format!("to go back: kubectl rollback undo {id} -n {}", id.namespace))
+}
+
+/// The worst first.
+fn table(ui: &mut Ui, reports: &mut [Report], no_headers: bool, wide: bool) {
+    let rank = |state: State| match state {
+        State::Failed => 0,
+        State::Stalled => 1,
+        State::Unobserved => 2,
+        State::Advancing => 3,
+        State::Held => 4,
+        State::Complete => 5,
+    };
+    reports.sort_by_key(|report| rank(report.progress.state));
+    let id = |report: &Report| report.snapshot.workload.id.clone();
+    let columns: Vec<Column<'_, Report>> = vec![
+        Column::new("NAMESPACE", |it: &Report| id(it).namespace),
+        Column::new("NAME", |it: &Report| id(it).to_string()),
+        Column::new("STATE", |it: &Report| it.progress.state.as_str().to_string()),
+        Column::new("REVISION", |it: &Report| {
+            it.progress.revision.map_or_else(|| "<none>".to_string(), |number| number.to_string())
+        }),
+        Column::new("UPDATED", |it: &Report| format!("{}/{}", it.progress.updated, it.progress.desired)),
+        Column::new("AGE", |it: &Report| {
+            let since = it.snapshot.target().and_then(|target| target.live_since);
+            since.map_or_else(|| "<unknown>".to_string(), |since| duration::age(since, it.snapshot.now))
+        }),
+        Column::new("CAUSE", |it: &Report| {
+            it.progress.causes.first().map_or_else(|| "<none>".to_string(), |cause| cause.id.as_str().to_string())
+        })
+        .flexible(),
+    ];
+    Table::of(&columns, reports.iter(), wide).no_headers(no_headers).print(ui);
+}

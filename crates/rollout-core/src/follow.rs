@@ -1,0 +1,238 @@
+//! Following a rollout to its end: a state machine over snapshots. `rollout-kube` runs it; nothing here waits.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::kind::Kind;
+use crate::plan::Request;
+use crate::pods::Pod;
+use crate::snapshot::{Side, Snapshot};
+use crate::status::{Hold, Progress, State, evaluate};
+use crate::stuck::{self, Blockage};
+use crate::template;
+use crate::workload::Strategy;
+
+/// What is followed.
+#[derive(Clone, Debug)]
+pub struct Follow {
+    template: Option<Value>,
+    helps: bool,
+    deleted: BTreeSet<String>,
+}
+
+/// What happens next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Nothing until something changes.
+    Wait,
+    /// A pod is deleted, for that reason.
+    Delete {
+        /// Its name.
+        pod: String,
+        /// Why.
+        why: Why,
+        /// What is sent.
+        request: Request,
+    },
+    /// It is over.
+    End(Ending),
+}
+
+/// Why a pod is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It blocks a StatefulSet for ever.
+    Blocks,
+    /// It is old, and the strategy leaves replacing to us.
+    OnDelete,
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All pods are new and available.
+    Complete,
+    /// Nothing more moves by itself, and somebody wanted it so.
+    Held(Hold),
+    /// New pods fail.
+    Failed,
+    /// Somebody rolled out something else meanwhile.
+    Superseded,
+    /// The workload is gone, or another one has its name.
+    Gone,
+}
+
+impl Follow {
+    /// Watches whatever is being rolled out.
+    pub fn watching() -> Follow {
+        Follow { template: None, helps: false, deleted: BTreeSet::new() }
+    }
+
+    /// Watches the rollout of one template, frees a stuck set, and replaces the pods of an OnDelete set.
+    pub fn driving(target: &Value) -> Follow {
+        Follow { template: Some(template::normal(target)), helps: true, deleted: BTreeSet::new() }
+    }
+
+    /// Says what happens next, and how far the rollout is.
+    pub fn step(&mut self, snapshot: &Snapshot) -> (Progress, Step) {
+        let progress = evaluate(snapshot);
+        let step = self.decide(snapshot, &progress);
+        (progress, step)
+    }
+
+    fn decide(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
+        let replaced = self.template.as_ref().is_some_and(|it| *it != template::normal(snapshot.workload.template()));
+        if replaced {
+            return Step::End(Ending::Superseded);
+        }
+        // What has been deleted may still be in the picture: nothing is done until its end is seen.
+        let awaits = snapshot.pods.iter().flatten().any(|pod| self.deleted.contains(&pod.uid) && !pod.terminating);
+        if self.helps && awaits {
+            return Step::Wait;
+        }
+        if self.helps
+            && progress.state != State::Unobserved
+            && let Some((pod, why)) = next_deletion(snapshot)
+        {
+            self.deleted.insert(pod.uid.clone());
+            let request = Request::delete_pod(&snapshot.workload.id.namespace, &pod.name, &pod.uid);
+            return Step::Delete { pod: pod.name.clone(), why, request };
+        }
+        match progress.state {
+            State::Complete => Step::End(Ending::Complete),
+            State::Failed => Step::End(Ending::Failed),
+            State::Held if self.helps && progress.hold == Some(Hold::OnDelete) => Step::Wait,
+            State::Held => progress.hold.map_or(Step::Wait, |hold| Step::End(Ending::Held(hold))),
+            State::Unobserved | State::Advancing | State::Stalled => Step::Wait,
+        }
+    }
+}
+
+/// Returns the pod to delete next, if any may be.
+fn next_deletion(snapshot: &Snapshot) -> Option<(&Pod, Why)> {
+    match stuck::examine(snapshot) {
+        Blockage::Stuck(pod) => Some((pod, Why::Blocks)),
+        Blockage::None | Blockage::Waiting { .. } => on_delete(snapshot).map(|pod| (pod, Why::OnDelete)),
+    }
+}
+
+/// One pod at a time, and none while another is missing, on its way out or new and not available: an OrderedReady set with
+/// a hole loses what is deleted above it (hazard H15). A pod that is not available goes first, since its end costs nothing.
+fn on_delete(snapshot: &Snapshot) -> Option<&Pod> {
+    if snapshot.workload.strategy != Strategy::OnDelete {
+        return None;
+    }
+    let pods = snapshot.pods.as_deref()?;
+    let living = snapshot.living().count() as u32;
+    let unrest = pods.iter().any(|pod| pod.terminating || pod.ended()) || living < snapshot.workload.desired;
+    let (old, new): (Vec<&Pod>, Vec<&Pod>) =
+        snapshot.living().partition(|pod| snapshot.side(pod) == Side::Old);
+    let broken = old.iter().filter(|pod| !snapshot.available(pod)).min_by_key(|pod| (pod.ordinal(), &pod.name));
+    if let Some(broken) = broken {
+        return (!unrest || snapshot.workload.id.kind == Kind::StatefulSet && is_lowest(snapshot, broken))
+            .then_some(*broken);
+    }
+    if unrest || new.iter().any(|pod| !snapshot.available(pod)) {
+        return None;
+    }
+    match snapshot.workload.id.kind {
+        Kind::StatefulSet => old.into_iter().max_by_key(|pod| pod.ordinal()),
+        Kind::DaemonSet | Kind::Deployment => old.into_iter().min_by_key(|pod| (pod.node.clone(), pod.name.clone())),
+    }
+}
+
+/// The lowest blocker of an OrderedReady set is what its controller waits for, however many pods above it are missing.
+fn is_lowest(snapshot: &Snapshot, pod: &Pod) -> bool {
+    let below = snapshot.index(pod).unwrap_or(0);
+    let available = snapshot
+        .living()
+        .filter(|other| snapshot.index(other).is_some_and(|index| index < below) && snapshot.available(other));
+    available.count() as u32 == below
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{pod, pods, revision, snapshot, stateful, template, workload};
+    use serde_json::json;
+
+    fn seen(kind: Kind, object: Value, pods: Vec<Pod>) -> Snapshot {
+        let revisions = [(1, "aaa"), (2, "bbb")].map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
+        snapshot(kind, object, revisions.to_vec(), pods)
+    }
+
+    fn on_delete(kind: Kind) -> Value {
+        let mut object = workload(kind, "app:1", json!({"type": "OnDelete"}));
+        object["status"]["updateRevision"] = json!("web-aaa");
+        object
+    }
+
+    fn deletes(follow: &mut Follow, snapshot: &Snapshot) -> Option<String> {
+        match follow.step(snapshot).1 {
+            Step::Delete { pod, request, .. } => {
+                assert_eq!(request.body["preconditions"]["uid"], json!(format!("uid-{pod}")));
+                Some(pod)
+            }
+            Step::Wait | Step::End(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_stuck_set_is_freed_by_deleting_the_blocker_once() {
+        let mut pods = pods(Kind::StatefulSet, "aaa");
+        pods[2] = pod(Kind::StatefulSet, "web-2", "bbb", false);
+        let snapshot = seen(Kind::StatefulSet, stateful("app:1", 0, "aaa", "aaa"), pods);
+        let mut follow = Follow::driving(&template("app:1"));
+        assert_eq!(deletes(&mut follow, &snapshot).as_deref(), Some("web-2"));
+        assert_eq!(follow.step(&snapshot).1, Step::Wait);
+        assert_eq!(Follow::watching().step(&snapshot).1, Step::End(Ending::Failed));
+    }
+
+    #[test]
+    fn an_on_delete_set_is_replaced_one_by_one_from_the_highest_ordinal() {
+        let kind = Kind::StatefulSet;
+        let mut follow = Follow::driving(&template("app:1"));
+        let mut all = pods(kind, "bbb");
+        assert_eq!(deletes(&mut follow, &seen(kind, on_delete(kind), all.clone())).as_deref(), Some("web-2"));
+        all[2].terminating = true;
+        assert_eq!(follow.step(&seen(kind, on_delete(kind), all.clone())).1, Step::Wait);
+        let new = |ready| {
+            let mut new = pod(kind, "web-2", "aaa", ready);
+            new.uid = "another".into();
+            new
+        };
+        assert_eq!(follow.step(&seen(kind, on_delete(kind), all[..2].to_vec())).1, Step::Wait);
+        all[2] = new(false);
+        assert_eq!(follow.step(&seen(kind, on_delete(kind), all.clone())).1, Step::Wait);
+        all[2] = new(true);
+        assert_eq!(deletes(&mut follow, &seen(kind, on_delete(kind), all)).as_deref(), Some("web-1"));
+    }
+
+    #[test]
+    fn the_lowest_broken_pod_of_an_on_delete_set_goes_first() {
+        let kind = Kind::StatefulSet;
+        let mut all = pods(kind, "bbb");
+        all[0] = pod(kind, "web-0", "bbb", false);
+        let mut follow = Follow::driving(&template("app:1"));
+        assert_eq!(deletes(&mut follow, &seen(kind, on_delete(kind), all)).as_deref(), Some("web-0"));
+    }
+
+    #[test]
+    fn nothing_is_deleted_before_the_change_is_observed_or_after_it_was_replaced() {
+        let kind = Kind::DaemonSet;
+        let mut unobserved = on_delete(kind);
+        unobserved["metadata"]["generation"] = json!(2);
+        let mut follow = Follow::driving(&template("app:1"));
+        assert_eq!(follow.step(&seen(kind, unobserved, pods(kind, "bbb"))).1, Step::Wait);
+        let mut follow = Follow::driving(&template("app:7"));
+        assert_eq!(follow.step(&seen(kind, on_delete(kind), pods(kind, "bbb"))).1, Step::End(Ending::Superseded));
+    }
+
+    #[test]
+    fn watching_never_deletes_and_ends_held() {
+        let kind = Kind::DaemonSet;
+        let step = Follow::watching().step(&seen(kind, on_delete(kind), pods(kind, "bbb"))).1;
+        assert_eq!(step, Step::End(Ending::Held(Hold::OnDelete)));
+    }
+}

@@ -1,0 +1,28 @@
+//! What a rollout is: revisions, their differences, the plan of a change, the state of a rollout, and the models of the
+//! controllers. Values in, values out: no client, no runtime, no terminal, no clock. The cluster side is `rollout-kube`.
+#![deny(missing_docs)]
+
+pub mod causes;
+pub mod diff;
+pub mod event;
+#[cfg(test)]
+mod fixture;
+pub mod follow;
+mod json;
+pub mod kind;
+pub mod model;
+pub mod plan;
+pub mod pods;
+pub mod revision;
+pub mod snapshot;
+pub mod status;
+pub mod stuck;
+pub mod template;
+pub mod undo;
+pub mod workload;
+
+pub use kind::Kind;
+pub use pods::Pod;
+pub use revision::{History, Revision, RevisionNumber, RevisionSelector};
+pub use snapshot::{Side, Snapshot};
+pub use workload::{Amount, Strategy, Workload, WorkloadId};

@@ -1,0 +1,230 @@
+//! What a change would do, as a value: the dry run, the question, the documents and the real run all use the same one.
+
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use crate::diff::Change;
+use crate::kind::Kind;
+use crate::model::Phase;
+use crate::revision::RevisionNumber;
+use crate::workload::{Workload, WorkloadId};
+
+/// A change that is about to be made.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The workload.
+    pub workload: WorkloadId,
+    /// The revision that it has; absent where it is not recorded.
+    pub from: Option<RevisionNumber>,
+    /// The revision that it gets.
+    pub to: Option<RevisionNumber>,
+    /// The object that records the revision that it gets.
+    pub to_object: String,
+    /// What changes in the pod template.
+    pub changes: Vec<Change>,
+    /// The template that is written.
+    pub template: Value,
+    /// What is sent, in this order.
+    pub requests: Vec<Request>,
+    /// What it does to the pods.
+    pub impact: Impact,
+    /// What speaks against it.
+    pub warnings: Vec<Warning>,
+    /// The revision to choose instead, where a warning names one.
+    pub better: Option<RevisionNumber>,
+}
+
+impl Plan {
+    /// Iterates over the warnings that stop the change, unless their ids are allowed.
+    pub fn stopped_by<'a>(&'a self, allowed: &'a [String]) -> impl Iterator<Item = &'a Warning> {
+        self.warnings.iter().filter(|it| it.stops && !allowed.iter().any(|id| id == it.id.as_str()))
+    }
+}
+
+/// The HTTP method of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// A JSON patch (RFC 6902) that tests what it was planned on.
+    Patch,
+    /// A deletion with preconditions.
+    Delete,
+}
+
+/// One request to the API server.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The path below the server's address.
+    pub path: String,
+    /// The JSON patch, or the delete options.
+    pub body: Value,
+    /// Whether the change fails without it; otherwise a refusal is only reported.
+    #[serde(skip)]
+    pub required: bool,
+}
+
+impl Request {
+    /// Makes a JSON patch of the workload that holds only for this incarnation of it, and, with `template`, only while the
+    /// pod template is what it was when the patch was planned.
+    ///
+    /// Not `resourceVersion`, which status updates change all the time, and not `generation`, which a scale bumps
+    /// (hazards H16, H17).
+    pub fn patch(workload: &Workload, mut tests: Vec<Value>, changes: Vec<Value>) -> Request {
+        let mut body = vec![test("/metadata/uid", json!(workload.id.uid)), test("/spec/template", workload.template().clone())];
+        body.append(&mut tests);
+        body.extend(changes);
+        let id = &workload.id;
+        let path = format!("/apis/apps/v1/namespaces/{}/{}/{}", id.namespace, id.kind.plural(), id.name);
+        Request { method: Method::Patch, path, body: Value::Array(body), required: true }
+    }
+
+    /// Makes the deletion of one incarnation of a pod.
+    pub fn delete_pod(namespace: &str, name: &str, uid: &str) -> Request {
+        Request {
+            method: Method::Delete,
+            path: format!("/api/v1/namespaces/{namespace}/pods/{name}"),
+            body: json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}),
+            required: true,
+        }
+    }
+
+    /// Makes a patch of the reason that a ControllerRevision carries; it is never copied there again by a controller
+    /// (hazard H23). Refusing it does not spoil the change.
+    pub fn revision_cause(workload: &WorkloadId, revision: &Value, cause: &str) -> Option<Request> {
+        let name = revision.pointer("/metadata/name")?.as_str()?;
+        let uid = revision.pointer("/metadata/uid")?;
+        let mut body = vec![test("/metadata/uid", uid.clone())];
+        body.extend(cause_operations(revision, Some(cause)));
+        Some(Request {
+            method: Method::Patch,
+            path: format!("/apis/apps/v1/namespaces/{}/controllerrevisions/{name}", workload.namespace),
+            body: Value::Array(body),
+            required: false,
+        })
+    }
+}
+
+/// Makes a `test` operation of a JSON patch.
+pub fn test(path: &str, value: Value) -> Value {
+    json!({"op": "test", "path": path, "value": value})
+}
+
+/// Returns the operations that set an object's change cause, or take it away, and touch no other annotation.
+///
+/// Where the object has no annotations at all, the map is made first, guarded by a test that it is still absent: both
+/// `test …/key null` and `add …/key` fail below a path that does not exist (hazard H16).
+pub fn cause_operations(object: &Value, cause: Option<&str>) -> Vec<Value> {
+    const MAP: &str = "/metadata/annotations";
+    const KEY: &str = "/metadata/annotations/kubernetes.io~1change-cause";
+    let map = object.pointer(MAP).filter(|map| map.is_object());
+    let known = map.and_then(|map| map.get(crate::revision::CHANGE_CAUSE));
+    match (cause, known) {
+        (Some(cause), Some(known)) if known == cause => Vec::new(),
+        (None, None) => Vec::new(),
+        (None, Some(known)) => vec![test(KEY, known.clone()), json!({"op": "remove", "path": KEY})],
+        (Some(cause), _) => {
+            let add = json!({"op": "add", "path": KEY, "value": cause});
+            match map {
+                Some(_) => vec![add],
+                None => vec![test(MAP, Value::Null), json!({"op": "add", "path": MAP, "value": {}}), add],
+            }
+        }
+    }
+}
+
+/// A pod that a change replaces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReplacedPod {
+    /// Its name.
+    pub name: String,
+    /// Its node, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+}
+
+/// What a change does to the pods, foretold by the model of the controllers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Impact {
+    /// The pods that are replaced, in that order.
+    pub pods: Vec<ReplacedPod>,
+    /// The least number of available pods meanwhile.
+    pub least_available: u32,
+    /// The largest number of pods meanwhile.
+    pub most_existing: u32,
+    /// The steps.
+    pub phases: Vec<Phase>,
+    /// Whether the controller does it by itself.
+    #[serde(skip)]
+    pub moves_by_itself: bool,
+    /// Whether the pods are known; where they may not be read, nothing can be foretold.
+    #[serde(skip)]
+    pub known: bool,
+}
+
+/// The stable id of a warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WarningId {
+    /// The target revision never had an available pod while an older one still has.
+    TargetUnavailable,
+    /// The target differs from the current revision only in the time of a restart.
+    RestartOnly,
+    /// The object was made by `kubectl apply`, whose next run puts the change back.
+    LastApplied,
+    /// The target's template is the current one.
+    SameTemplate,
+    /// The change makes the controller delete revisions.
+    HistoryLimit,
+}
+
+impl WarningId {
+    /// All ids.
+    pub const ALL: [WarningId; 5] = [
+        WarningId::TargetUnavailable,
+        WarningId::RestartOnly,
+        WarningId::LastApplied,
+        WarningId::SameTemplate,
+        WarningId::HistoryLimit,
+    ];
+
+    /// Returns the id as documents and `--allow` spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WarningId::TargetUnavailable => "target-unavailable",
+            WarningId::RestartOnly => "restart-only",
+            WarningId::LastApplied => "last-applied",
+            WarningId::SameTemplate => "same-template",
+            WarningId::HistoryLimit => "history-limit",
+        }
+    }
+}
+
+impl Serialize for WarningId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// Something that speaks against a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// The stable id.
+    pub id: WarningId,
+    /// What it means here.
+    pub message: String,
+    /// What to do about it; a command where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+    /// Whether it stops the change until it is allowed.
+    pub stops: bool,
+}
+
+/// Tells whether a kind's reasons must be written to its revision objects: the Deployment controller does that itself.
+pub fn keeps_own_causes(kind: Kind) -> bool {
+    match kind {
+        Kind::Deployment => false,
+        Kind::DaemonSet | Kind::StatefulSet => true,
+    }
+}

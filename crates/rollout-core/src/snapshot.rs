@@ -1,0 +1,88 @@
+//! What was seen of a workload at one moment: the object, its revisions and its pods.
+
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+
+use crate::kind::Kind;
+use crate::pods::Pod;
+use crate::revision::{History, Revision};
+use crate::workload::Workload;
+
+/// A workload, its revisions and its pods at one moment of the server's clock.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The workload.
+    pub workload: Workload,
+    /// Its revisions.
+    pub history: History,
+    /// Its pods; absent where they were not read, or may not be.
+    pub pods: Option<Vec<Pod>>,
+    /// The moment, by the server's clock (a laptop's is not the cluster's).
+    pub now: Timestamp,
+}
+
+/// The side of a rollout that a pod is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The revision that the workload asks for.
+    New,
+    /// Any other.
+    Old,
+}
+
+impl Snapshot {
+    /// Puts together what was read; pods of other owners are left out (list by selector, keep by owner's UID).
+    pub fn new(workload: Workload, revisions: Vec<Value>, pods: Option<Vec<Pod>>, now: Timestamp) -> Snapshot {
+        let history = History::new(&workload, revisions, pods.as_deref().unwrap_or_default(), now);
+        let pods = pods.map(|pods| pods.into_iter().filter(|pod| owns(&workload, &history, pod)).collect());
+        Snapshot { workload, history, pods, now }
+    }
+
+    /// Iterates over the pods that count: neither ended nor on their way out.
+    pub fn living(&self) -> impl Iterator<Item = &Pod> {
+        self.pods.iter().flatten().filter(|pod| !pod.terminating && !pod.ended())
+    }
+
+    /// Returns the revision that new pods get; none until the controller has recorded it.
+    pub fn target(&self) -> Option<&Revision> {
+        let current = self.history.current()?;
+        let recorded = self.workload.status.update_revision.as_deref();
+        match self.workload.id.kind {
+            Kind::StatefulSet => self.history.by_name(recorded?).filter(|it| it.name == current.name),
+            Kind::Deployment | Kind::DaemonSet => Some(current),
+        }
+    }
+
+    /// Tells which side a pod is on.
+    pub fn side(&self, pod: &Pod) -> Side {
+        let new = self
+            .target()
+            .zip(pod.revision.as_deref())
+            .is_some_and(|(target, label)| target.owns_label(self.workload.id.kind, label));
+        if new { Side::New } else { Side::Old }
+    }
+
+    /// Tells whether a pod is available by the workload's `minReadySeconds`.
+    pub fn available(&self, pod: &Pod) -> bool {
+        !pod.terminating && pod.available(self.workload.min_ready_seconds, self.now)
+    }
+
+    /// Tells whether the controller has acted upon the newest specification and recorded its revision.
+    pub fn observed(&self) -> bool {
+        self.workload.observed() && (self.target().is_some() || self.workload.paused)
+    }
+
+    /// Returns a StatefulSet pod's place counted from the lowest ordinal; the partition counts the same way.
+    /// Pods below `spec.ordinals.start` have none.
+    pub fn index(&self, pod: &Pod) -> Option<u32> {
+        pod.ordinal()?.checked_sub(self.workload.first_ordinal)
+    }
+}
+
+fn owns(workload: &Workload, history: &History, pod: &Pod) -> bool {
+    let Some(owner) = pod.owner.as_deref() else { return false };
+    match workload.id.kind {
+        Kind::Deployment => history.iter().any(|revision| revision.uid == owner),
+        Kind::DaemonSet | Kind::StatefulSet => owner == workload.id.uid,
+    }
+}

@@ -1,0 +1,92 @@
+//! Pod templates as JSON values: what is compared, and what is written back.
+//!
+//! A template stays a [`Value`] from read to patch, so that fields which this program does not know survive.
+
+use serde_json::{Map, Value};
+
+/// The label that the Deployment controller adds to the templates of its ReplicaSets.
+pub const HASH_LABEL: &str = "pod-template-hash";
+/// The annotation that `kubectl rollout restart` sets in the template.
+pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
+
+/// Objects whose absence means the same as being empty: structs that Go always writes, and maps.
+const EMPTY_IS_ABSENT: [&str; 8] =
+    ["metadata", "labels", "annotations", "nodeSelector", "resources", "limits", "requests", "matchLabels"];
+
+/// Returns the template as it is written into a workload: without what a revision object adds (`$patch` of a
+/// ControllerRevision, `pod-template-hash` of a ReplicaSet, `creationTimestamp: null` of servers before 1.34).
+pub fn writable(template: &Value) -> Value {
+    let mut template = template.clone();
+    if let Some(fields) = template.as_object_mut() {
+        fields.shift_remove("$patch");
+    }
+    if let Some(metadata) = template.get_mut("metadata").and_then(Value::as_object_mut) {
+        if metadata.get("creationTimestamp").is_some_and(Value::is_null) {
+            metadata.shift_remove("creationTimestamp");
+        }
+        if let Some(labels) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
+            labels.shift_remove(HASH_LABEL);
+        }
+    }
+    template
+}
+
+/// Returns the template in the one form in which equal templates are equal: [`writable`], without nulls and without
+/// what is empty where empty means absent. Not for writing.
+pub fn normal(template: &Value) -> Value {
+    reduced(&writable(template))
+}
+
+/// Tells whether two templates mean the same. Bytes differ between server versions (kubernetes#134773), meanings do not.
+pub fn same(one: &Value, other: &Value) -> bool {
+    normal(one) == normal(other)
+}
+
+/// Tells whether two templates mean the same but for the time of a restart.
+pub fn same_but_restart(one: &Value, other: &Value) -> bool {
+    let without = |template: &Value| {
+        let mut template = template.clone();
+        if let Some(annotations) =
+            template.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut)
+        {
+            annotations.shift_remove(RESTARTED_AT);
+        }
+        normal(&template)
+    };
+    without(one) == without(other)
+}
+
+/// Returns the images by container, init containers first.
+pub fn images(template: &Value) -> Vec<(String, String)> {
+    let containers = |list: &str| template.pointer(list).and_then(Value::as_array).into_iter().flatten();
+    containers("/spec/initContainers")
+        .chain(containers("/spec/containers"))
+        .filter_map(|container| {
+            Some((container["name"].as_str()?.to_string(), container["image"].as_str()?.to_string()))
+        })
+        .collect()
+}
+
+fn reduced(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => Value::Object(
+            fields
+                .iter()
+                .map(|(key, value)| (key, reduced(value)))
+                .filter(|(key, value)| !means_absent(key, value))
+                .map(|(key, value)| (key.clone(), value))
+                .collect::<Map<_, _>>(),
+        ),
+        Value::Array(items) => Value::Array(items.iter().map(reduced).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+fn means_absent(key: &str, value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty() && EMPTY_IS_ABSENT.contains(&key),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}

@@ -1,0 +1,429 @@
+//! Planning a rollback.
+
+use serde_json::{Value, json};
+
+use crate::diff;
+use crate::kind::Kind;
+use crate::model::{self, World};
+use crate::plan::{self, Impact, Plan, ReplacedPod, Request, Warning, WarningId};
+use crate::revision::{History, NoRevision, Revision, RevisionNumber, RevisionSelector};
+use crate::pods::Pod;
+use crate::snapshot::Snapshot;
+use crate::template;
+use crate::workload::Workload;
+
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// What is asked of a rollback.
+#[derive(Clone, Debug)]
+pub struct UndoOptions {
+    /// The revision to go back to.
+    pub target: RevisionSelector,
+    /// Whether a paused Deployment is resumed in the same patch.
+    pub resume: bool,
+    /// The reason that becomes the change cause; the target's own otherwise.
+    pub reason: Option<String>,
+}
+
+/// What a rollback comes to.
+#[derive(Clone, Debug)]
+pub enum Undo {
+    /// The template is the target's already.
+    Nothing {
+        /// The revision whose template it is.
+        revision: Option<RevisionNumber>,
+        /// The warning that says so.
+        warning: Warning,
+    },
+    /// A change.
+    Change(Box<Plan>),
+}
+
+/// Why a rollback cannot be planned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The controller has not acted upon the last change: "previous" would be one step too far back (hazard H6).
+    #[error("the controller has not acted upon the last change yet")]
+    Unobserved,
+    /// The Deployment is paused.
+    #[error("you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again")]
+    Paused,
+    /// No such revision.
+    #[error(transparent)]
+    NoRevision(#[from] NoRevision),
+    /// The workload keeps no old revisions.
+    #[error("no last revision to roll back to: `revisionHistoryLimit: 0` keeps no history")]
+    KeepsNoHistory,
+}
+
+/// Plans a rollback. `previous` is resolved here, to a number, and never anew.
+pub fn plan(snapshot: &Snapshot, options: &UndoOptions) -> Result<Undo, Refusal> {
+    let workload = &snapshot.workload;
+    let target = choose(snapshot, options)?;
+    let wanted = target.readable_template()?;
+    if workload.paused && !options.resume {
+        return Err(Refusal::Paused);
+    }
+    if template::same(wanted, workload.template()) {
+        return Ok(nothing(workload, target));
+    }
+    let defaulted = options.target == RevisionSelector::Previous;
+    let (warnings, better) = warnings(snapshot, target, wanted, defaulted);
+    let cause = options.reason.as_deref().or(target.change_cause.as_deref());
+    Ok(Undo::Change(Box::new(Plan {
+        workload: workload.id.clone(),
+        from: snapshot.history.current().and_then(|current| current.number),
+        to: target.number,
+        to_object: target.name.clone(),
+        changes: diff::changes(workload.template(), wanted),
+        template: template::writable(wanted),
+        requests: requests(workload, target, wanted, cause, options),
+        impact: impact(snapshot, target, options.resume),
+        warnings,
+        better,
+    })))
+}
+
+fn choose<'a>(snapshot: &'a Snapshot, options: &UndoOptions) -> Result<&'a Revision, Refusal> {
+    let history = &snapshot.history;
+    match options.target {
+        RevisionSelector::Previous | RevisionSelector::LastGood if !snapshot.observed() => {
+            return Err(Refusal::Unobserved);
+        }
+        RevisionSelector::Previous | RevisionSelector::LastGood | RevisionSelector::Number(_) => {}
+    }
+    history.select(options.target).map_err(|error| match error {
+        NoRevision::OnlyOne | NoRevision::Empty if snapshot.workload.history_limit == 0 => Refusal::KeepsNoHistory,
+        NoRevision::OnlyOne
+        | NoRevision::Empty
+        | NoRevision::NotFound { .. }
+        | NoRevision::NoneGood
+        | NoRevision::Corrupt { .. } => Refusal::NoRevision(error),
+    })
+}
+
+fn nothing(workload: &Workload, target: &Revision) -> Undo {
+    let number = target.number.map_or_else(|| target.name.clone(), |number| number.to_string());
+    Undo::Nothing {
+        revision: target.number,
+        warning: Warning {
+            id: WarningId::SameTemplate,
+            message: format!("the current template of {} already matches revision {number}", workload.id),
+            fix: None,
+            stops: false,
+        },
+    }
+}
+
+fn requests(
+    workload: &Workload,
+    target: &Revision,
+    wanted: &Value,
+    cause: Option<&str>,
+    options: &UndoOptions,
+) -> Vec<Request> {
+    let mut tests = Vec::new();
+    let mut changes =
+        vec![json!({"op": "replace", "path": "/spec/template", "value": template::writable(wanted)})];
+    if workload.paused && options.resume {
+        tests.push(plan::test("/spec/paused", json!(true)));
+        changes.push(json!({"op": "remove", "path": "/spec/paused"}));
+    }
+    changes.extend(plan::cause_operations(&workload.object, cause));
+    let mut requests = vec![Request::patch(workload, tests, changes)];
+    let reused = options.reason.as_deref().filter(|_| plan::keeps_own_causes(workload.id.kind));
+    requests.extend(reused.and_then(|cause| Request::revision_cause(&workload.id, &target.object, cause)));
+    requests
+}
+
+fn impact(snapshot: &Snapshot, target: &Revision, resumes: bool) -> Impact {
+    let Some(pods) = &snapshot.pods else { return Impact::default() };
+    let kind = snapshot.workload.id.kind;
+    let is_target = |pod: &Pod| pod.revision.as_deref().is_some_and(|label| target.owns_label(kind, label));
+    let mut world = World::of(snapshot, pods, is_target);
+    world.paused &= !resumes;
+    let forecast = model::forecast(world);
+    let node = |name: &str| pods.iter().find(|pod| pod.name == name).and_then(|pod| pod.node.clone());
+    Impact {
+        pods: forecast.replaced.into_iter().map(|name| ReplacedPod { node: node(&name), name }).collect(),
+        least_available: forecast.least_available,
+        most_existing: forecast.most_existing,
+        phases: forecast.phases,
+        moves_by_itself: forecast.moves_without_help,
+        known: true,
+    }
+}
+
+fn warnings(
+    snapshot: &Snapshot,
+    target: &Revision,
+    wanted: &Value,
+    defaulted: bool,
+) -> (Vec<Warning>, Option<RevisionNumber>) {
+    let workload = &snapshot.workload;
+    let mut warnings = Vec::new();
+    let mut better = None;
+    if let Some((warning, instead)) = unavailable(&snapshot.history, target, defaulted) {
+        better = better.or(instead);
+        warnings.push(warning);
+    }
+    if let Some((warning, instead)) = restart_only(snapshot, target, wanted, defaulted) {
+        better = better.or(instead);
+        warnings.push(warning);
+    }
+    if workload.annotation(LAST_APPLIED).is_some() {
+        warnings.push(Warning {
+            id: WarningId::LastApplied,
+            message: format!(
+                "{} was made by 'kubectl apply': the next apply of the same manifest rolls it forward again",
+                workload.id
+            ),
+            fix: Some("put the old values into the manifest that is applied".to_string()),
+            stops: false,
+        });
+    }
+    warnings.extend(history_limit(workload, &snapshot.history, target));
+    (warnings, better)
+}
+
+fn unavailable(
+    history: &History,
+    target: &Revision,
+    defaulted: bool,
+) -> Option<(Warning, Option<RevisionNumber>)> {
+    if history.good(target) != Some(false) {
+        return None;
+    }
+    let good = history.last_good().ok().filter(|good| good.name != target.name);
+    let better = good.and_then(|good| good.number);
+    let number = target.number.map_or_else(|| target.name.clone(), |number| number.to_string());
+    Some((
+        Warning {
+            id: WarningId::TargetUnavailable,
+            message: match better {
+                Some(better) => format!(
+                    "revision {number} has no available pod and never took over from revision {better}, which still has some"
+                ),
+                None => format!("revision {number} has no available pod"),
+            },
+            fix: better.map(|better| format!("--to-revision {better}")),
+            stops: defaulted && better.is_some(),
+        },
+        better,
+    ))
+}
+
+fn restart_only(
+    snapshot: &Snapshot,
+    target: &Revision,
+    wanted: &Value,
+    defaulted: bool,
+) -> Option<(Warning, Option<RevisionNumber>)> {
+    let live = snapshot.workload.template();
+    if !template::same_but_restart(wanted, live) {
+        return None;
+    }
+    let differs = |revision: &&Revision| {
+        revision.template.as_ref().is_some_and(|it| !template::same_but_restart(it, live))
+            && snapshot.history.good(revision) != Some(false)
+    };
+    let better = snapshot.history.others().find(differs).and_then(|revision| revision.number);
+    let number = target.number.map_or_else(|| target.name.clone(), |number| number.to_string());
+    Some((
+        Warning {
+            id: WarningId::RestartOnly,
+            message: format!(
+                "revision {number} differs from the current one only in the time of a restart: going back restarts all pods and changes nothing else"
+            ),
+            fix: better.map(|better| format!("--to-revision {better}")),
+            stops: defaulted && better.is_some(),
+        },
+        better,
+    ))
+}
+
+/// The current revision does not count against the limit (kubernetes `cleanupHistory`, `truncateHistory`).
+fn history_limit(workload: &Workload, history: &History, target: &Revision) -> Option<Warning> {
+    let old = history.len().saturating_sub(1);
+    let limit = workload.history_limit as usize;
+    if old <= limit {
+        return None;
+    }
+    let lost: Vec<String> = history
+        .iter()
+        .filter(|revision| revision.name != target.name)
+        .take(old - limit)
+        .map(|revision| revision.number.map_or_else(|| revision.name.clone(), |number| number.to_string()))
+        .collect();
+    let field = match workload.id.kind {
+        Kind::Deployment | Kind::DaemonSet | Kind::StatefulSet => "revisionHistoryLimit",
+    };
+    Some(Warning {
+        id: WarningId::HistoryLimit,
+        message: format!(
+            "`{field}: {limit}` makes the controller delete revision {} afterwards: there is no way back to it",
+            lost.join(", ")
+        ),
+        fix: Some(format!(
+            "kubectl patch {} -n {} --type merge -p '{{\"spec\":{{\"{field}\":10}}}}'",
+            workload.id, workload.id.namespace
+        )),
+        stops: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{pod, pods, revision, snapshot, workload};
+
+    fn number(number: u64) -> RevisionNumber {
+        RevisionNumber::new(number).unwrap()
+    }
+
+    fn options(target: RevisionSelector) -> UndoOptions {
+        UndoOptions { target, resume: false, reason: None }
+    }
+
+    fn seen(kind: Kind, edit: impl FnOnce(&mut Value), pods: Vec<Pod>) -> Snapshot {
+        let mut object = workload(kind, "app:3", json!({"type": "RollingUpdate"}));
+        object["status"]["updateRevision"] = json!("web-ccc");
+        edit(&mut object);
+        let revisions =
+            [(1, "aaa"), (2, "bbb"), (3, "ccc")].map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
+        snapshot(kind, object, revisions.to_vec(), pods)
+    }
+
+    fn planned(snapshot: &Snapshot, options: &UndoOptions) -> Plan {
+        match plan(snapshot, options).unwrap() {
+            Undo::Change(plan) => *plan,
+            Undo::Nothing { .. } => panic!("nothing to do"),
+        }
+    }
+
+    fn applied(snapshot: &Snapshot, plan: &Plan) -> Value {
+        let mut object = snapshot.workload.object.clone();
+        let patch = serde_json::from_value::<json_patch::Patch>(plan.requests[0].body.clone()).unwrap();
+        json_patch::patch(&mut object, &patch).unwrap();
+        object
+    }
+
+    #[test]
+    fn the_patch_brings_the_target_and_touches_nothing_else() {
+        for kind in Kind::ALL {
+            let snapshot = seen(kind, |it| it["metadata"]["annotations"] = json!({"mine": "stays"}), pods(kind, "ccc"));
+            let plan = planned(&snapshot, &options(RevisionSelector::Previous));
+            assert_eq!((plan.from, plan.to), (Some(number(3)), Some(number(2))), "{kind}");
+            let mut expected = snapshot.workload.object.clone();
+            expected["spec"]["template"] = crate::fixture::template("app:2");
+            assert_eq!(applied(&snapshot, &plan), expected, "{kind}");
+            assert_eq!(plan.impact.pods.len(), 3, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_patch_does_not_hold_once_the_template_is_another_and_holds_after_a_scale() {
+        let snapshot = seen(Kind::Deployment, |_| {}, pods(Kind::Deployment, "ccc"));
+        let plan = planned(&snapshot, &options(RevisionSelector::Previous));
+        let patch = serde_json::from_value::<json_patch::Patch>(plan.requests[0].body.clone()).unwrap();
+        let mut scaled = snapshot.workload.object.clone();
+        scaled["spec"]["replicas"] = json!(7);
+        scaled["metadata"]["resourceVersion"] = json!("99");
+        json_patch::patch(&mut scaled, &patch).unwrap();
+        for (pointer, value) in [("/spec/template/spec/containers/0/image", "app:4"), ("/metadata/uid", "another")] {
+            let mut other = snapshot.workload.object.clone();
+            *other.pointer_mut(pointer).unwrap() = json!(value);
+            assert!(json_patch::patch(&mut other, &patch).is_err(), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn the_change_cause_follows_the_template() {
+        const KEY: &str = "kubernetes.io/change-cause";
+        let with = |annotations: Value, reason: Option<&str>| {
+            let edit = |it: &mut Value| it["metadata"]["annotations"] = annotations;
+            let snapshot = seen(Kind::DaemonSet, edit, Vec::new());
+            let reason = reason.map(str::to_string);
+            let plan = planned(&snapshot, &UndoOptions { reason, ..options(RevisionSelector::Previous) });
+            (applied(&snapshot, &plan)["metadata"]["annotations"].clone(), plan.requests.len())
+        };
+        assert_eq!(with(json!({KEY: "bad"}), None), (json!({}), 1));
+        assert_eq!(with(json!({KEY: "bad", "a": "b"}), Some("back")), (json!({KEY: "back", "a": "b"}), 2));
+        // The server's `test … null` holds where the map is absent; the library used here wants it to be null.
+        assert_eq!(with(Value::Null, Some("back")), (json!({KEY: "back"}), 2));
+        assert_eq!(with(Value::Null, None), (Value::Null, 1));
+    }
+
+    #[test]
+    fn a_paused_deployment_is_refused_unless_it_is_resumed_in_the_same_patch() {
+        let snapshot = seen(Kind::Deployment, |it| it["spec"]["paused"] = json!(true), Vec::new());
+        let wanted = options(RevisionSelector::Previous);
+        assert_eq!(plan(&snapshot, &wanted).unwrap_err(), Refusal::Paused);
+        let plan = planned(&snapshot, &UndoOptions { resume: true, ..wanted });
+        assert_eq!(applied(&snapshot, &plan)["spec"].get("paused"), None);
+    }
+
+    #[test]
+    fn previous_is_not_resolved_before_the_controller_looked_and_a_number_is() {
+        let snapshot = seen(Kind::DaemonSet, |it| it["metadata"]["generation"] = json!(2), Vec::new());
+        assert_eq!(plan(&snapshot, &options(RevisionSelector::Previous)).unwrap_err(), Refusal::Unobserved);
+        let plan = planned(&snapshot, &options(RevisionSelector::Number(number(1))));
+        assert_eq!(plan.to, Some(number(1)));
+    }
+
+    #[test]
+    fn the_template_that_is_there_already_is_not_written_again() {
+        let snapshot = seen(Kind::DaemonSet, |_| {}, Vec::new());
+        let undo = plan(&snapshot, &options(RevisionSelector::Number(number(3)))).unwrap();
+        assert!(matches!(undo, Undo::Nothing { revision, .. } if revision == Some(number(3))));
+    }
+
+    #[test]
+    fn a_default_target_that_failed_stops_and_names_the_better_one() {
+        let mut pods = pods(Kind::DaemonSet, "aaa");
+        pods[0] = pod(Kind::DaemonSet, "web-0", "ccc", false);
+        let snapshot = seen(Kind::DaemonSet, |_| {}, pods);
+        let plan = planned(&snapshot, &options(RevisionSelector::Previous));
+        assert_eq!(plan.better, Some(number(1)));
+        let stopping: Vec<_> = plan.stopped_by(&[]).map(|warning| warning.id).collect();
+        assert_eq!(stopping, [WarningId::TargetUnavailable]);
+        assert_eq!(plan.stopped_by(&["target-unavailable".into()]).count(), 0);
+        let named = planned(&snapshot, &options(RevisionSelector::Number(number(2))));
+        assert_eq!((named.warnings[0].id, named.stopped_by(&[]).count()), (WarningId::TargetUnavailable, 0));
+        assert_eq!(planned(&snapshot, &options(RevisionSelector::LastGood)).to, Some(number(1)));
+    }
+
+    #[test]
+    fn a_restart_is_not_worth_going_back_over() {
+        let kind = Kind::DaemonSet;
+        let mut restarted = revision(kind, 3, "app:2", "ccc");
+        let at = json!({"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"});
+        restarted["data"]["spec"]["template"]["metadata"]["annotations"] = at.clone();
+        let mut object = workload(kind, "app:2", json!({"type": "RollingUpdate"}));
+        object["spec"]["template"]["metadata"]["annotations"] = at;
+        let revisions = vec![revision(kind, 1, "app:1", "aaa"), revision(kind, 2, "app:2", "bbb"), restarted];
+        let plan = planned(&snapshot(kind, object, revisions, pods(kind, "ccc")), &options(RevisionSelector::Previous));
+        assert_eq!((plan.warnings[0].id, plan.warnings[0].stops), (WarningId::RestartOnly, true));
+        assert_eq!(plan.better, Some(number(1)));
+    }
+
+    #[test]
+    fn a_limit_that_cuts_off_the_way_back_is_said() {
+        let snapshot = seen(Kind::DaemonSet, |it| it["spec"]["revisionHistoryLimit"] = json!(1), Vec::new());
+        let plan = planned(&snapshot, &options(RevisionSelector::Previous));
+        assert_eq!(plan.warnings[0].id, WarningId::HistoryLimit);
+        assert!(plan.warnings[0].message.contains("delete revision 1 afterwards"), "{}", plan.warnings[0].message);
+    }
+
+    #[test]
+    fn a_workload_without_history_says_why() {
+        let object = |limit: Value| {
+            let mut object = workload(Kind::Deployment, "app:3", json!({}));
+            object["spec"]["revisionHistoryLimit"] = limit;
+            snapshot(Kind::Deployment, object, vec![revision(Kind::Deployment, 3, "app:3", "ccc")], Vec::new())
+        };
+        let undo = |limit| plan(&object(limit), &options(RevisionSelector::Previous)).unwrap_err();
+        assert_eq!(undo(json!(0)), Refusal::KeepsNoHistory);
+        assert_eq!(undo(json!(10)), Refusal::NoRevision(NoRevision::OnlyOne));
+    }
+}

@@ -1,0 +1,318 @@
+//! Watching a workload with its revisions and pods: three watches that carry on from the lists that were read.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use k8s_openapi::jiff::Timestamp;
+use kube::Error;
+use kube::api::{Request, WatchEvent, WatchParams};
+use rollout_core::{Kind, Pod, Snapshot, Workload};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::read::{Cluster, Listed, Scope, pods_path, revisions_path, workloads_path};
+
+/// How long changes are gathered before they are looked at: a controller's writes come in bursts.
+const GATHER: Duration = Duration::from_millis(30);
+/// How long to wait before a server that did not answer is asked again, at first and at most.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// What was read of a workload, as it can be watched on from.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    kind: Kind,
+    workload: Option<Value>,
+    revisions: Listed<Value>,
+    pods: Option<Listed<Pod>>,
+}
+
+impl Seen {
+    pub(crate) fn new(workload: Workload, revisions: Listed<Value>, pods: Option<Listed<Pod>>) -> Seen {
+        Seen { kind: workload.id.kind, workload: Some(workload.object), revisions, pods }
+    }
+
+    /// Takes in what the server answered to a write, from which the workload's watch carries on.
+    pub fn after(mut self, written: Option<Value>) -> Seen {
+        self.workload = written.or(self.workload);
+        self
+    }
+
+    /// Puts together the snapshot of what was read.
+    ///
+    /// # Panics
+    ///
+    /// Never: what was read holds a workload.
+    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
+        let pods = self.pods.as_ref().map(|pods| pods.items.clone());
+        let object = self.workload.clone().unwrap_or_default();
+        match Workload::from_object(self.kind, object) {
+            Ok(workload) => Snapshot::new(workload, self.revisions.items.clone(), pods, now),
+            Err(error) => unreachable!("{error}"),
+        }
+    }
+}
+
+/// A change of what is watched.
+enum Update {
+    Workload(Change<Value>),
+    Revision(Change<Value>),
+    Pod(Change<Pod>),
+    PodsHidden,
+    Lost(String),
+    Back,
+}
+
+enum Change<T> {
+    All(Vec<T>),
+    Set(T),
+    Gone(String),
+}
+
+/// What a feed shows after a change.
+#[derive(Debug)]
+pub enum Sight {
+    /// The workload as it is now.
+    Snapshot(Box<Snapshot>),
+    /// The workload is gone.
+    Gone,
+    /// The server does not answer.
+    Lost(String),
+    /// The server answers again.
+    Back,
+}
+
+/// A workload that is watched.
+pub struct Feed {
+    cluster: Cluster,
+    kind: Kind,
+    workload: Option<Value>,
+    revisions: BTreeMap<String, Value>,
+    pods: Option<BTreeMap<String, Pod>>,
+    updates: mpsc::UnboundedReceiver<Update>,
+    lost: bool,
+    _watches: JoinSet<()>,
+}
+
+impl Feed {
+    /// Watches on from what was read.
+    pub fn start(cluster: &Cluster, seen: Seen) -> Feed {
+        let Seen { kind, workload, revisions, pods } = seen;
+        let (sender, updates) = mpsc::unbounded_channel();
+        let mut watches = JoinSet::new();
+        if let Some(Ok(workload)) = workload.clone().map(|object| Workload::from_object(kind, object)) {
+            let source = |path, labels: Option<&str>, fields| Source {
+                cluster: cluster.clone(),
+                path,
+                labels: labels.map(str::to_string),
+                fields,
+                sender: sender.clone(),
+            };
+            let selector = Some(workload.selector.as_str());
+            let scope = Scope::Namespace(workload.id.namespace.clone());
+            let name = Some(format!("metadata.name={}", workload.id.name));
+            let version = workload.object.resource_version().to_string();
+            watches.spawn(source(workloads_path(kind, &scope), None, name).watch(version, Update::Workload));
+            let version = revisions.version.clone();
+            watches.spawn(source(revisions_path(&workload), selector, None).watch(version, Update::Revision));
+            if let Some(pods) = &pods {
+                let version = pods.version.clone();
+                watches.spawn(source(pods_path(&workload), selector, None).watch(version, Update::Pod));
+            }
+        }
+        Feed {
+            cluster: cluster.clone(),
+            kind,
+            workload,
+            revisions: by_name(revisions.items),
+            pods: pods.map(|pods| by_name(pods.items)),
+            updates,
+            lost: false,
+            _watches: watches,
+        }
+    }
+
+    /// Returns what is known now.
+    pub fn sight(&self) -> Sight {
+        let Some(object) = self.workload.clone() else { return Sight::Gone };
+        let Ok(workload) = Workload::from_object(self.kind, object) else { return Sight::Gone };
+        let pods = self.pods.as_ref().map(|pods| pods.values().cloned().collect());
+        let revisions = self.revisions.values().cloned().collect();
+        Sight::Snapshot(Box::new(Snapshot::new(workload, revisions, pods, self.cluster.now())))
+    }
+
+    /// Waits for a change, for `patience` at most: some things become true by the time alone.
+    pub async fn next(&mut self, patience: Duration) -> Sight {
+        let first = timeout(patience, self.updates.recv()).await;
+        if let Ok(Some(update)) = first {
+            if let Some(sight) = self.take(update) {
+                return sight;
+            }
+            sleep(GATHER).await;
+            while let Ok(update) = self.updates.try_recv() {
+                if let Some(sight) = self.take(update) {
+                    return sight;
+                }
+            }
+        }
+        self.sight()
+    }
+
+    fn take(&mut self, update: Update) -> Option<Sight> {
+        match update {
+            Update::Workload(Change::All(all)) => self.workload = all.into_iter().next(),
+            Update::Workload(Change::Set(object)) => self.workload = Some(object),
+            Update::Workload(Change::Gone(_)) => self.workload = None,
+            Update::Revision(change) => apply(&mut self.revisions, change),
+            Update::Pod(change) => apply(self.pods.get_or_insert_default(), change),
+            Update::PodsHidden => self.pods = None,
+            Update::Lost(error) if !self.lost => {
+                self.lost = true;
+                return Some(Sight::Lost(error));
+            }
+            Update::Lost(_) => {}
+            Update::Back if self.lost => {
+                self.lost = false;
+                return Some(Sight::Back);
+            }
+            Update::Back => {}
+        }
+        None
+    }
+}
+
+fn apply<T: Named>(items: &mut BTreeMap<String, T>, change: Change<T>) {
+    match change {
+        Change::All(all) => *items = by_name(all),
+        Change::Set(item) => {
+            items.insert(item.name().to_string(), item);
+        }
+        Change::Gone(name) => {
+            items.remove(&name);
+        }
+    }
+}
+
+fn by_name<T: Named>(items: Vec<T>) -> BTreeMap<String, T> {
+    items.into_iter().map(|item| (item.name().to_string(), item)).collect()
+}
+
+/// What a watch needs to know of an object.
+trait Named: Clone + DeserializeOwned + Send + 'static {
+    fn name(&self) -> &str;
+    fn resource_version(&self) -> &str;
+}
+
+impl Named for Value {
+    fn name(&self) -> &str {
+        self.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
+    }
+    fn resource_version(&self) -> &str {
+        self.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+impl Named for Pod {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn resource_version(&self) -> &str {
+        &self.resource_version
+    }
+}
+
+/// One list of objects that is watched.
+struct Source {
+    cluster: Cluster,
+    path: String,
+    labels: Option<String>,
+    fields: Option<String>,
+    sender: mpsc::UnboundedSender<Update>,
+}
+
+impl Source {
+    /// Watches until nobody listens any more. A version that the server has forgotten (410) is listed anew.
+    async fn watch<T: Named>(self, mut version: String, update: fn(Change<T>) -> Update) {
+        let mut pause = PAUSE.0;
+        while !self.sender.is_closed() {
+            let before = version.clone();
+            let result = match version.as_str() {
+                "" => self.list_again(&mut version, update).await,
+                _ => self.watch_once(&mut version, update).await,
+            };
+            match result {
+                Ok(()) => {}
+                Err(Error::Api(status)) if status.code == 410 => version.clear(),
+                Err(Error::Api(status)) if status.code == 403 && self.path.ends_with("/pods") => {
+                    let _ = self.sender.send(Update::PodsHidden);
+                    return;
+                }
+                Err(error) => {
+                    let _ = self.sender.send(Update::Lost(innermost(&error)));
+                    if version != before {
+                        pause = PAUSE.0;
+                    }
+                    sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE.1);
+                    continue;
+                }
+            }
+            pause = PAUSE.0;
+        }
+    }
+
+    async fn watch_once<T: Named>(&self, version: &mut String, update: fn(Change<T>) -> Update) -> Result<(), Error> {
+        let mut params = WatchParams::default();
+        params.label_selector.clone_from(&self.labels);
+        params.field_selector.clone_from(&self.fields);
+        let request = Request::new(self.path.as_str()).watch(&params, version).map_err(Error::BuildRequest)?;
+        let events = self.cluster.client.request_events::<T>(request).await?;
+        let _ = self.sender.send(Update::Back);
+        let mut events = pin!(events);
+        while let Some(event) = events.next().await {
+            let change = match event? {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                    *version = object.resource_version().to_string();
+                    Change::Set(object)
+                }
+                WatchEvent::Deleted(object) => {
+                    *version = object.resource_version().to_string();
+                    Change::Gone(object.name().to_string())
+                }
+                WatchEvent::Bookmark(bookmark) => {
+                    *version = bookmark.metadata.resource_version;
+                    continue;
+                }
+                WatchEvent::Error(status) => return Err(Error::Api(status)),
+            };
+            if self.sender.send(update(change)).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn list_again<T: Named>(&self, version: &mut String, update: fn(Change<T>) -> Update) -> Result<(), Error> {
+        let mut listed: Listed<T> = self.cluster.list(&self.path, self.labels.as_deref()).await?;
+        if let Some(name) = self.fields.as_deref().and_then(|fields| fields.strip_prefix("metadata.name=")) {
+            listed.items.retain(|object| object.name() == name);
+        }
+        *version = listed.version;
+        let _ = self.sender.send(Update::Back);
+        let _ = self.sender.send(update(Change::All(listed.items)));
+        Ok(())
+    }
+}
+
+/// The last cause of a chain says what happened; what stands before it only says where.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,13 @@
+//! The cluster side of a rollout: read a snapshot, send a plan's requests, watch. Decides nothing; what to do is said by
+//! `rollout-core`, and how errors are told to people is `plugin-kit`'s.
+#![deny(missing_docs)]
+
+mod drive;
+mod feed;
+mod read;
+mod send;
+
+pub use drive::{End, FollowOptions, follow};
+pub use feed::{Feed, Seen, Sight};
+pub use read::{Cluster, Depth, Reading, Scope};
+pub use send::{SendOptions, Sent};

@@ -1,0 +1,71 @@
+//! `cargo xtask cluster`: a cluster for trying things by hand.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use cluster::{Cluster, Options, workspace};
+
+use crate::Result;
+
+pub(crate) fn run(args: &[String]) -> Result {
+    let options = options(args)?;
+    let plugins = build_plugins()?;
+    let cluster = Cluster::start(&options)?;
+    for plugin in plugins {
+        cluster.install(&plugin)?;
+    }
+    explain(&cluster);
+    // Ctrl-C ends this process, and with it the cluster.
+    loop {
+        thread::sleep(Duration::from_secs(1));
+        if let Some(error) = cluster.casualty() {
+            return Err(error.into());
+        }
+    }
+}
+
+fn options(args: &[String]) -> Result<Options> {
+    let mut options = Options::default();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--nodes" => options.nodes = args.next().ok_or("--nodes needs a number")?.parse()?,
+            other => return Err(format!("unknown argument {other}; there is --nodes N").into()),
+        }
+    }
+    // Beyond some hundreds the usual limits make a rollout slow.
+    options.large = options.nodes > 200;
+    Ok(options)
+}
+
+/// Builds the plugins as the tests run them, and returns their paths.
+fn build_plugins() -> Result<Vec<PathBuf>> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status =
+        Command::new(cargo).args(["build", "--profile", "fast"]).current_dir(workspace()).status()?;
+    if !status.success() {
+        return Err("the plugins do not build".into());
+    }
+    // This program is TARGET/PROFILE/xtask, whatever folder cargo was told to use.
+    let this = env::current_exe()?;
+    let target = this.ancestors().nth(2).ok_or("no target folder")?;
+    let packages = fs::read_dir(workspace().join("plugins"))?;
+    packages.map(|package| Ok(target.join("fast").join(package?.file_name()))).collect()
+}
+
+fn explain(cluster: &Cluster) {
+    let bin = cluster.bin();
+    println!("A cluster is running, until Ctrl-C here. In another terminal:\n");
+    println!("  export KUBECONFIG={}", cluster.kubeconfig().display());
+    println!("  export PATH={}:$PATH", bin.display());
+    println!("  kubectl get nodes\n");
+    println!("The tag of an image says how its pods behave: {}", stages().display());
+}
+
+fn stages() -> PathBuf {
+    Path::new("tests").join("controlplane").join("stages.yaml")
+}

@@ -1,0 +1,9 @@
+//! `kubectl dsupdate`: Update DaemonSets, and roll them back.
+
+mod args;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    plugin_kit::run::<args::Verb>(args::PLUGIN)
+}

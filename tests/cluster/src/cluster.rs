@@ -1,0 +1,265 @@
+//! The cluster as its users see it: a kubeconfig, a kubectl, namespaces, users.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::command::{Output, holds_within};
+use crate::controlplane::{ControlPlane, USERS};
+use crate::error::{Context, Error, Result};
+use crate::kubeconfig::{self, Login};
+use crate::namespace::Namespace;
+use crate::objects::{self, Node};
+use crate::part::Part;
+use crate::tools;
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many nodes there are: `node-1` and so on, in the zones a, b and c by turns.
+    pub nodes: usize,
+    /// Lifts the limits of requests in flight and per second, for thousands of nodes.
+    pub large: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { nodes: 4, large: false }
+    }
+}
+
+/// A cluster: one of our own, or the one that `E2E_KUBECONFIG` names.
+///
+/// Its processes and its folder are gone when it is dropped and when this process ends, however it ends.
+pub struct Cluster {
+    // Before the folder, in which it lives.
+    plane: Option<ControlPlane>,
+    kubeconfig: PathBuf,
+    kubectl: PathBuf,
+    names: AtomicUsize,
+    users: AtomicUsize,
+    folder: TempDir,
+}
+
+impl Cluster {
+    /// Returns a cluster with its nodes ready: starts one, after building it where needed.
+    pub fn start(options: &Options) -> Result<Self> {
+        match env::var_os("E2E_KUBECONFIG").filter(|path| !path.is_empty()) {
+            Some(path) => Self::given(&path),
+            None => Self::own(options),
+        }
+    }
+
+    /// Returns the one cluster that the tests of this process share; panics when it does not start.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start(&Options::default()).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    fn own(options: &Options) -> Result<Self> {
+        let bin = tools::build()?;
+        let folder = work_folder()?;
+        let plane = ControlPlane::start(&bin, folder.path(), options.large)?;
+        let kubeconfig = plane.kubeconfig();
+        let cluster = Self::assemble(Some(plane), kubeconfig, bin.join("kubectl"), folder)?;
+        cluster.create_nodes(&Node::numbered(options.nodes))?;
+        Ok(cluster)
+    }
+
+    fn given(path: &OsString) -> Result<Self> {
+        let kubeconfig = fs::canonicalize(path).context("E2E_KUBECONFIG")?;
+        // Whoever brings a cluster brings the kubectl that fits it.
+        let kubectl = env::split_paths(&env::var_os("PATH").unwrap_or_default())
+            .map(|folder| folder.join("kubectl"))
+            .find(|path| path.is_file())
+            .unwrap_or_else(|| tools::bin().join("kubectl"));
+        Self::assemble(None, kubeconfig, kubectl, work_folder()?)
+    }
+
+    fn assemble(
+        plane: Option<ControlPlane>,
+        kubeconfig: PathBuf,
+        kubectl: PathBuf,
+        folder: TempDir,
+    ) -> Result<Self> {
+        let (names, users) = (AtomicUsize::new(1), AtomicUsize::new(1));
+        let cluster = Self { plane, kubeconfig, kubectl, names, users, folder };
+        fs::create_dir(cluster.bin()).context("the folder of programs")?;
+        cluster.install(&cluster.kubectl)?;
+        Ok(cluster)
+    }
+
+    /// Tells whether it was started here: only then do pods behave by their tag, and can nodes and parts be killed.
+    pub fn is_own(&self) -> bool {
+        self.plane.is_some()
+    }
+
+    /// Returns the admin's kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// Returns the folder that holds kubectl and the installed plugins.
+    pub fn bin(&self) -> PathBuf {
+        self.folder.path().join("bin")
+    }
+
+    /// Links a program, such as a plugin, into [`bin`](Self::bin); a second time changes nothing.
+    pub fn install(&self, program: &Path) -> Result<()> {
+        let program = fs::canonicalize(program).context(program.display())?;
+        let name = program.file_name().unwrap_or_default();
+        match symlink(&program, self.bin().join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(error).context(program.display())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns a command in an environment of its own: the admin's `KUBECONFIG`, a `PATH` of [`bin`](Self::bin) and the
+    /// system's folders, an empty `HOME`, a temporary current folder, and nothing else.
+    pub fn command(&self, program: &str) -> Command {
+        let system = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
+        let path = env::join_paths([self.bin()].into_iter().chain(system)).unwrap_or_default();
+        // Not by name: the PATH in which a name is looked up is ours, not the command's.
+        let installed = self.bin().join(program);
+        let mut command = if installed.exists() { Command::new(installed) } else { Command::new(program) };
+        command
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", self.folder.path())
+            .env("TMPDIR", self.folder.path())
+            .env("KUBECONFIG", &self.kubeconfig)
+            .current_dir(self.folder.path());
+        command
+    }
+
+    /// Runs kubectl to its end, as the admin in the namespace `default`; panics when it cannot be run.
+    #[track_caller]
+    pub fn kubectl(&self, args: &[&str]) -> Output {
+        self.kubectl_with(args, "")
+    }
+
+    /// Runs kubectl like [`kubectl`](Self::kubectl), with `input` as its standard input.
+    #[track_caller]
+    pub fn kubectl_with(&self, args: &[&str], input: &str) -> Output {
+        Output::of(self.command("kubectl").args(args), input).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Creates a namespace with a name of its own that begins with `hint`; panics when that fails.
+    #[track_caller]
+    pub fn namespace(&self, hint: &str) -> Namespace<'_> {
+        // A given cluster may still hold those of an earlier run.
+        let run = if self.plane.is_some() { String::new() } else { format!("-{}", std::process::id()) };
+        let number = self.names.fetch_add(1, Ordering::Relaxed);
+        Namespace::create(self, format!("{hint}{run}-{number}"))
+    }
+
+    /// Creates nodes and waits until they are ready for pods.
+    pub fn create_nodes(&self, nodes: &[Node]) -> Result<()> {
+        self.own_plane("create nodes")?;
+        self.kubectl_with(&["create", "-f", "-"], &objects::list(nodes)).checked()?;
+        let unready =
+            r#"jsonpath={range .items[?(@.spec.taints[*].key=="node.kubernetes.io/not-ready")]}x{end}"#;
+        let ready = || {
+            let nodes = self.kubectl(&["get", "nodes", "-o", unready]);
+            nodes.ok() && nodes.stdout.is_empty()
+        };
+        if holds_within(Duration::from_secs(60).max(Duration::from_millis(100) * nodes.len() as u32), ready) {
+            return Ok(());
+        }
+        Err(Error::new(self.kubectl(&["get", "nodes"]).to_string()))
+    }
+
+    /// Makes a node unreachable: not ready, and its pods neither start nor end any more. Label it `dead=true` by hand
+    /// for one that still looks ready.
+    pub fn kill_node(&self, name: &str) -> Result<()> {
+        self.own_plane("kill a node")?;
+        // In this order: the fake kubelet would make it ready again.
+        self.kubectl(&["label", "node", name, "dead=true"]).checked()?;
+        let unknown = r#"{"status":{"conditions":[{"type":"Ready","status":"Unknown","reason":"NodeStatusUnknown",
+            "message":"Kubelet stopped posting node status."}]}}"#;
+        self.kubectl(&["patch", "node", name, "--subresource=status", "-p", unknown]).checked().map(drop)
+    }
+
+    /// Undoes [`kill_node`](Self::kill_node).
+    pub fn revive_node(&self, name: &str) -> Result<()> {
+        self.own_plane("revive a node")?;
+        self.kubectl(&["label", "node", name, "dead-"]).checked().map(drop)
+    }
+
+    /// Kills a part of the control plane, if it runs.
+    pub fn stop(&self, part: Part) -> Result<()> {
+        self.own_plane("stop a part")?.stop(part)
+    }
+
+    /// Starts a part again with the same data at the same port, whether it was stopped or runs.
+    pub fn restart(&self, part: Part) -> Result<()> {
+        self.own_plane("restart a part")?.restart(part)
+    }
+
+    /// Returns what happened when a part has ended by itself.
+    pub fn casualty(&self) -> Option<Error> {
+        self.plane.as_ref()?.casualty()
+    }
+
+    /// Returns the name of somebody who may do nothing yet, and a kubeconfig in which that user has the namespace.
+    pub(crate) fn user(&self, namespace: &str, login: Login) -> Result<(String, PathBuf)> {
+        let number = self.users.fetch_add(1, Ordering::Relaxed);
+        let name = format!("user-{number}");
+        let folder = self.folder.path();
+        let (user, token) = match &self.plane {
+            Some(_) if number > USERS => {
+                return Err(Error::new(format!("there are no more than {USERS} users")));
+            }
+            Some(plane) => (name.clone(), plane.token(&name)),
+            None => self.service_account(namespace, &name)?,
+        };
+        let credentials = match login {
+            Login::Token => kubeconfig::token(&token),
+            Login::Exec => kubeconfig::exec(folder, &name, &token)?,
+            Login::Certificate => {
+                self.own_plane("issue a certificate")?.authority().client(folder, &name)?;
+                kubeconfig::certificate(folder, &name)
+            }
+        };
+        let path = folder.join(format!("{name}.kubeconfig"));
+        let path = kubeconfig::write(path, &self.address()?, namespace, &credentials)?;
+        Ok((user, path))
+    }
+
+    /// The only users that can be made in any cluster: the name and a token.
+    fn service_account(&self, namespace: &str, name: &str) -> Result<(String, String)> {
+        self.kubectl(&["create", "serviceaccount", name, "-n", namespace]).checked()?;
+        let token = self.kubectl(&["create", "token", name, "-n", namespace]).checked()?;
+        Ok((format!("system:serviceaccount:{namespace}:{name}"), token.trim().into()))
+    }
+
+    /// The `cluster` entry of the kubeconfig.
+    fn address(&self) -> Result<Value> {
+        let view =
+            self.kubectl(&["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]).checked()?;
+        let mut view: Value = serde_json::from_str(&view).context("kubectl config view")?;
+        Ok(view["clusters"][0]["cluster"].take())
+    }
+
+    fn own_plane(&self, what: &str) -> Result<&ControlPlane> {
+        let given =
+            || Error::new(format!("cannot {what}: the cluster is the one in E2E_KUBECONFIG, not ours"));
+        self.plane.as_ref().ok_or_else(given)
+    }
+}
+
+fn work_folder() -> Result<TempDir> {
+    tempfile::Builder::new().prefix("cluster-").tempdir().context("a temporary folder")
+}

@@ -1,0 +1,128 @@
+//! Builds the control plane's programs from source, once for each state of `tests/controlplane` and each Go.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::error::{Context, Error, Result};
+
+const PROGRAMS: [&str; 6] =
+    ["server", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok"];
+
+/// How often a running build says how far it is.
+const REPORT: Duration = Duration::from_secs(5);
+
+/// Returns the root of this workspace.
+pub fn workspace() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here)
+}
+
+pub(crate) fn source() -> PathBuf {
+    workspace().join("tests/controlplane")
+}
+
+/// Where [`build`] puts the programs, whatever target folder cargo was told to use: they take minutes to build.
+pub(crate) fn bin() -> PathBuf {
+    workspace().join("target/controlplane/bin")
+}
+
+/// Builds the programs where they are missing or out of date, and returns their folder.
+pub fn build() -> Result<PathBuf> {
+    let bin = bin();
+    fs::create_dir_all(&bin).context(bin.display())?;
+    // Two test binaries that start together must not build twice. The lock goes with the file.
+    let lock = File::create(bin.with_file_name("lock")).context("the lock of the control plane's build")?;
+    if lock.try_lock().is_err() {
+        eprintln!("waiting for another process that builds the control plane");
+        lock.lock().context("the lock of the control plane's build")?;
+    }
+
+    let inputs = inputs()?;
+    let stamp = bin.with_file_name("stamp");
+    let complete = PROGRAMS.iter().all(|program| bin.join(program).exists());
+    if complete && fs::read_to_string(&stamp).is_ok_and(|built| built == inputs) {
+        return Ok(bin);
+    }
+    compile(&bin)?;
+    fs::write(&stamp, inputs).context(stamp.display())?;
+    Ok(bin)
+}
+
+/// All that the programs are made of, word for word: the stamp of a build.
+fn inputs() -> Result<String> {
+    let go = go(&["version"])?;
+    let read = |name| fs::read_to_string(source().join(name)).context(name);
+    Ok(format!("{go}{}{}", read("go.mod")?, read("go.sum")?))
+}
+
+fn compile(bin: &Path) -> Result<()> {
+    eprintln!("building the control plane: fetching its modules");
+    let total = go(&["list", "-deps", "tool"])?.lines().count();
+    let mut child = Command::new("go")
+        .args(["build", "-v", "-trimpath", "-ldflags", &linker_flags()?, "-o"])
+        .arg(bin)
+        .arg("tool")
+        .current_dir(source())
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("go build")?;
+
+    // `go build -v` prints the name of each package as it compiles it, and errors in the same stream.
+    let mut done = 0;
+    let mut errors = Vec::new();
+    let mut reported = Instant::now();
+    for line in child.stderr.take().into_iter().flat_map(|stderr| BufReader::new(stderr).lines()) {
+        let line = line.context("go build")?;
+        if line.contains(' ') {
+            errors.push(line);
+            continue;
+        }
+        done += 1;
+        if reported.elapsed() > REPORT {
+            reported = Instant::now();
+            eprintln!(
+                "building the control plane: {done} of {total} packages (the first time takes about ten minutes)"
+            );
+        }
+    }
+    if child.wait().context("go build")?.success() {
+        return Ok(());
+    }
+    Err(Error::new(format!("the control plane does not build:\n{}", errors.join("\n"))))
+}
+
+/// Without these the API server calls itself v0.0.0.
+fn linker_flags() -> Result<String> {
+    let version = go(&["list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes"])?;
+    let version = version.trim();
+    let mut numbers = version.trim_start_matches('v').split('.');
+    let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    let package = "k8s.io/component-base/version";
+    Ok(format!(
+        "-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
+    ))
+}
+
+fn go(args: &[&str]) -> Result<String> {
+    let missing = "the test cluster is built from source and needs Go (https://go.dev/dl), \
+                   or a cluster of yours in E2E_KUBECONFIG: go";
+    let output = Command::new("go").args(args).current_dir(source()).output().context(missing)?;
+    if !output.status.success() {
+        let words = args.join(" ");
+        return Err(Error::new(format!("go {words}: {}", String::from_utf8_lossy(&output.stderr).trim())));
+    }
+    String::from_utf8(output.stdout).context("go")
+}
+
+/// Returns the last lines of a log, for an error.
+pub(crate) fn tail(log: &Path) -> String {
+    let mut text = Vec::new();
+    let read = File::open(log).and_then(|mut file| file.read_to_end(&mut text));
+    let text = if read.is_ok() { String::from_utf8_lossy(&text) } else { "(no log)".into() };
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}
