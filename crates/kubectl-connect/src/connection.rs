@@ -56,7 +56,7 @@ impl Connection {
         if error.hint().is_some() {
             return error;
         }
-        let hint = self.facts.hint(error.kind());
+        let hint = self.facts.hint(&error);
         error.with_hint(hint)
     }
 }

@@ -1,6 +1,6 @@
 //! Advice for failures, from what is known about the connection.
 
-use crate::{ApiErrorKind, Settings, Source};
+use crate::{ApiError, ApiErrorKind, Settings, Source};
 
 /// What a connection knows that may explain its failures.
 #[derive(Clone, Debug)]
@@ -14,16 +14,20 @@ impl Facts {
         Self { settings, helper }
     }
 
-    /// Returns advice for a sort of failure, where there is some.
-    pub(crate) fn hint(&self, kind: ApiErrorKind) -> Option<String> {
+    /// Returns advice for a failure, where there is some.
+    pub(crate) fn hint(&self, error: &ApiError) -> Option<String> {
         use ApiErrorKind::{
             Broken, Certificate, Dns, Proxy, Refused, Timeout, Tls, Unauthorized, Unreachable,
         };
-        match kind {
+        match error.kind() {
             Unauthorized => Some(self.unauthorized()),
             Refused if self.settings.source == Source::Default => Some(self.unconfigured()),
             Refused | Dns | Timeout | Unreachable | Proxy | Broken => self.through_proxy(),
             Certificate => Some(self.certificate()),
+            // What a server says that has only a P-521 certificate to show.
+            Tls if error.message().ends_with("handshake failure") => {
+                Some("this program cannot talk to a server whose certificate has a P-521 key".to_owned())
+            }
             Tls => self.through_proxy(),
             _ => None,
         }
@@ -85,5 +89,46 @@ impl Facts {
 
     fn through_proxy(&self) -> Option<String> {
         self.settings.proxy.as_ref().map(|proxy| format!("requests go through the proxy {proxy}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ConnectionArgs, FixedEnvironment};
+    use kube::core::Status;
+
+    fn hint(
+        env: FixedEnvironment,
+        change: impl FnOnce(&mut ConnectionArgs),
+        error: &ApiError,
+    ) -> Option<String> {
+        let mut args = ConnectionArgs::default();
+        change(&mut args);
+        Facts::new(args.settings_in(&env).unwrap(), None).hint(error)
+    }
+
+    fn refused() -> ApiError {
+        ApiError::from(kube::Error::Service(Box::new(std::io::Error::from(
+            std::io::ErrorKind::ConnectionRefused,
+        ))))
+    }
+
+    #[test]
+    fn tells_why_it_is_localhost() {
+        let env = FixedEnvironment { home: Some("/nonexistent".into()), ..Default::default() };
+        let said = hint(env.clone(), |_| (), &refused()).unwrap();
+        assert_eq!(said, "there is no kubeconfig at /nonexistent/.kube/config");
+        assert_eq!(hint(env, |args| args.server = Some("http://a".into()), &refused()), None);
+    }
+
+    #[test]
+    fn tells_of_the_proxy_and_of_plain_http() {
+        let env = FixedEnvironment::default().with("HTTPS_PROXY", "http://u:p@proxy:1");
+        let said = hint(env.clone(), |args| args.server = Some("https://a".into()), &refused()).unwrap();
+        assert_eq!(said, "requests go through the proxy http://proxy:1 (HTTPS_PROXY)");
+        let unauthorized = ApiError::from(Status::failure("Unauthorized", "Unauthorized").with_code(401));
+        let said = hint(env, |args| args.server = Some("http://a".into()), &unauthorized).unwrap();
+        assert_eq!(said, "no credentials are sent over plain http");
     }
 }

@@ -21,7 +21,6 @@ const NO_SPACE: u8 = 2;
 
 /// The subcommand `completion`.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
-#[command(override_usage = "completion bash|zsh|fish|powershell|install")]
 pub struct CompletionArgs {
     /// The shell to write a script for, or `install` to let kubectl complete the plugin
     pub what: CompletionTarget,

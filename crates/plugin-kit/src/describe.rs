@@ -3,8 +3,15 @@
 use serde_json::{Map, Value};
 
 /// Fields of a pod that have a place of their own.
-const PLACED: [&str; 7] =
-    ["containers", "initContainers", "volumes", "serviceAccountName", "serviceAccount", "nodeSelector", "tolerations"];
+const PLACED: [&str; 7] = [
+    "containers",
+    "initContainers",
+    "volumes",
+    "serviceAccountName",
+    "serviceAccount",
+    "nodeSelector",
+    "tolerations",
+];
 /// Fields of a container that have a place of their own.
 const PLACED_IN_CONTAINER: [&str; 9] =
     ["name", "image", "ports", "command", "args", "resources", "env", "envFrom", "volumeMounts"];
@@ -51,9 +58,13 @@ pub fn pod_template(template: &Value, change_cause: Option<&str>) -> String {
 fn container(page: &mut Page, container: &Value) {
     page.head(2, container["name"].as_str().unwrap_or_default());
     page.line(3, "Image", container["image"].as_str().unwrap_or("<none>"));
-    page.list(3, "Port", texts(&container["ports"], |port| {
-        format!("{}/{}", short(&port["containerPort"]), port["protocol"].as_str().unwrap_or("TCP"))
-    }));
+    page.list(
+        3,
+        "Port",
+        texts(&container["ports"], |port| {
+            format!("{}/{}", short(&port["containerPort"]), port["protocol"].as_str().unwrap_or("TCP"))
+        }),
+    );
     for (field, title) in [("command", "Command"), ("args", "Args")] {
         if container[field].is_array() {
             page.list(3, title, texts(&container[field], short));
@@ -74,10 +85,14 @@ fn container(page: &mut Page, container: &Value) {
         }
     }));
     page.list(3, "Environment", env);
-    page.list(3, "Mounts", texts(&container["volumeMounts"], |mount| {
-        let mode = if mount["readOnly"] == true { "ro" } else { "rw" };
-        format!("{} from {} ({mode})", short(&mount["mountPath"]), short(&mount["name"]))
-    }));
+    page.list(
+        3,
+        "Mounts",
+        texts(&container["volumeMounts"], |mount| {
+            let mode = if mount["readOnly"] == true { "ro" } else { "rw" };
+            format!("{} from {} ({mode})", short(&mount["mountPath"]), short(&mount["name"]))
+        }),
+    );
     rest(page, 3, container, &PLACED_IN_CONTAINER);
 }
 

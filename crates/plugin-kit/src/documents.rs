@@ -56,7 +56,9 @@ pub fn revision_state(history: &History, revision: &Revision, progress: &Progres
     match (newest, progress.state) {
         (false, _) => "old",
         (true, State::Complete) => "current",
-        (true, State::Unobserved | State::Advancing | State::Held | State::Failed | State::Stalled) => "updating",
+        (true, State::Unobserved | State::Advancing | State::Held | State::Failed | State::Stalled) => {
+            "updating"
+        }
     }
 }
 

@@ -67,8 +67,9 @@ impl CliError {
                 .hint(Some("--resume rolls it back and resumes it in one change".to_string())),
             Refusal::KeepsNoHistory => CliError::failed(format!("{refusal} {at}"))
                 .hint(Some("apply the manifest of the version that worked".to_string())),
-            Refusal::Unobserved => CliError::sentence(Exit::TimedOut, format!("error: {refusal} {at}"))
-                .hint(Some("is its controller running? --to-revision N goes to a named revision".to_string())),
+            Refusal::Unobserved => CliError::sentence(Exit::TimedOut, format!("error: {refusal} {at}")).hint(
+                Some("is its controller running? --to-revision N goes to a named revision".to_string()),
+            ),
         }
     }
 }
@@ -83,10 +84,13 @@ fn revision_hint(error: &NoRevision) -> Option<String> {
                 None => exist,
             })
         }
-        NoRevision::NoneGood => {
-            Some("no older revision has available pods: choose one with --to-revision N from its history".to_string())
+        NoRevision::NoneGood => Some(
+            "no older revision has available pods: choose one with --to-revision N from its history"
+                .to_string(),
+        ),
+        NoRevision::Corrupt { name } => {
+            Some(format!("look at it with: kubectl get controllerrevision {name} -o yaml"))
         }
-        NoRevision::Corrupt { name } => Some(format!("look at it with: kubectl get controllerrevision {name} -o yaml")),
         NoRevision::OnlyOne | NoRevision::Empty => None,
     }
 }

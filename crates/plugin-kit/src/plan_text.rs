@@ -68,11 +68,16 @@ pub fn impact_lines(impact: &Impact, desired: u32) -> Vec<String> {
     if impact.pods.is_empty() {
         return vec!["pods: none is replaced".to_string()];
     }
-    let mut names: Vec<String> = impact.pods.iter().take(NAMED).map(|pod| escape::inline(&pod.name).into_owned()).collect();
+    let mut names: Vec<String> =
+        impact.pods.iter().take(NAMED).map(|pod| escape::inline(&pod.name).into_owned()).collect();
     if impact.pods.len() > NAMED {
         names.push(format!("and {} more", impact.pods.len() - NAMED));
     }
-    let how = if impact.moves_by_itself { "replaced" } else { "deleted one by one, as nothing replaces them by itself" };
+    let how = if impact.moves_by_itself {
+        "replaced"
+    } else {
+        "deleted one by one, as nothing replaces them by itself"
+    };
     vec![
         format!("pods: {} {how}: {}", impact.pods.len(), names.join(", ")),
         format!(

@@ -62,7 +62,8 @@ pub fn run<V: Verb>(plugin: Plugin) -> ExitCode {
         return ui.finish(Exit::Done).into();
     }
     insert_default_verb(plugin, &command, &mut words);
-    let cli = match command.clone().try_get_matches_from(words).and_then(|it| Cli::<V>::from_arg_matches(&it)) {
+    let cli = match command.clone().try_get_matches_from(words).and_then(|it| Cli::<V>::from_arg_matches(&it))
+    {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
@@ -136,7 +137,8 @@ fn called_as(argv0: &OsString, name: &str) -> String {
 /// `kubectl rollback deploy/web` is short for `kubectl rollback undo deploy/web`.
 fn insert_default_verb(plugin: Plugin, command: &clap::Command, words: &mut Vec<OsString>) {
     let Some(verb) = plugin.default_verb else { return };
-    let typed: Vec<&str> = words.iter().skip(1).map_while(|word| word.to_str()).take_while(|it| *it != "--").collect();
+    let typed: Vec<&str> =
+        words.iter().skip(1).map_while(|word| word.to_str()).take_while(|it| *it != "--").collect();
     let is_verb = |word: &&str| command.get_subcommands().any(|it| it.get_name() == *word);
     let is_target = |word: &&str| {
         let kind = word.split(['/', ',']).next().unwrap_or_default();

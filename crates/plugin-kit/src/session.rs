@@ -71,9 +71,11 @@ impl Session {
     /// Prints an error, with what the connection knows about it.
     pub fn report(&mut self, error: &CliError) {
         self.ui.note(&escape::block(&error.message));
-        let explained = error.api.as_ref().zip(self.connection.as_ref()).and_then(|(api, connection)| {
-            connection.explain(api.clone()).hint().map(str::to_string)
-        });
+        let explained = error
+            .api
+            .as_ref()
+            .zip(self.connection.as_ref())
+            .and_then(|(api, connection)| connection.explain(api.clone()).hint().map(str::to_string));
         for hint in error.hints.iter().cloned().chain(explained) {
             self.ui.hint(&escape::block(&hint));
         }
@@ -127,7 +129,13 @@ impl Session {
         Ok(found)
     }
 
-    async fn get(&mut self, found: &mut Found, kind: Kind, namespace: &str, name: &str) -> Result<(), CliError> {
+    async fn get(
+        &mut self,
+        found: &mut Found,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(), CliError> {
         match self.cluster().await?.workload(kind, namespace, name).await {
             Ok(workload) => found.workloads.push(workload),
             Err(error) => {

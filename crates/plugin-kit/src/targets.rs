@@ -305,13 +305,24 @@ pub fn parse_words(words: &[String], default_kind: Option<Kind>) -> Result<Words
     Ok(Words::Named { names: unique(pairs.collect()), pair: kinds.len() > 1 })
 }
 
+/// An image that a container is to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetImage {
+    /// The container's name, or `*` for all.
+    pub container: String,
+    /// The image.
+    pub image: String,
+}
+
 /// Separates targets from the `CONTAINER=IMAGE` words that follow them.
-pub fn split_images(words: &[String]) -> Result<(Vec<String>, Vec<(String, String)>), TargetError> {
+pub fn split_images(words: &[String]) -> Result<(Vec<String>, Vec<SetImage>), TargetError> {
     let mut targets = Vec::new();
     let mut images = Vec::new();
     for word in words {
         match word.split_once('=') {
-            Some((container, image)) => images.push((container.to_string(), image.to_string())),
+            Some((container, image)) => {
+                images.push(SetImage { container: container.to_string(), image: image.to_string() });
+            }
             None if images.is_empty() => targets.push(word.clone()),
             None => return Err(TargetError::TargetAfterImage(word.clone())),
         }

@@ -64,7 +64,11 @@ fn show(progress: &mut Progress, ui: &mut Ui, now: k8s_openapi::jiff::Timestamp,
             progress.counts(ui, now, Counts { updated, total, ready, available });
         }
         Event::Deleting { pod, why: Why::Blocks } => {
-            progress.note(ui, now, &format!("pod {pod} blocks the set and nothing will replace it: deleting it"));
+            progress.note(
+                ui,
+                now,
+                &format!("pod {pod} blocks the set and nothing will replace it: deleting it"),
+            );
         }
         Event::Deleting { pod, why: Why::OnDelete } => {
             progress.note(ui, now, &format!("deleting pod {pod}: its strategy is OnDelete"));
@@ -125,10 +129,16 @@ pub fn held(hold: Hold, snapshot: Option<&Snapshot>) -> String {
             format!("partition {partition} keeps {old} pod{} at an older revision", plural(old))
         }
         Hold::OnDelete => {
-            format!("the strategy is OnDelete and {old} pod{} at an older revision", if old == 1 { " is" } else { "s are" })
+            format!(
+                "the strategy is OnDelete and {old} pod{} at an older revision",
+                if old == 1 { " is" } else { "s are" }
+            )
         }
         Hold::TakenForNew => {
-            format!("the controller takes {old} old pod{} for new ones by a label and will not replace them", plural(old))
+            format!(
+                "the controller takes {old} old pod{} for new ones by a label and will not replace them",
+                plural(old)
+            )
         }
     }
 }
@@ -149,7 +159,10 @@ pub fn way_on(hold: Hold, snapshot: &Snapshot) -> String {
                 Kind::Deployment | Kind::DaemonSet => old.sort_by(|a, b| a.name.cmp(&b.name)),
             }
             let first = old.first().map_or("POD", |pod| pod.name.as_str());
-            format!("to go on, delete the old pods one by one: kubectl delete pod {first} -n {}", id.namespace)
+            format!(
+                "to go on, delete the old pods one by one: kubectl delete pod {first} -n {}",
+                id.namespace
+            )
         }
     }
 }

@@ -110,7 +110,8 @@ pub fn of_pod(pod: &Pod, snapshot: &Snapshot) -> Vec<Cause> {
 
 fn of_container(pod: &Pod, container: &Container, age: i64) -> Option<Cause> {
     let (reason, words) = container.waiting.as_ref()?;
-    let (ended, code) = container.terminated.as_ref().map_or(("", 0), |(reason, code)| (reason.as_str(), *code));
+    let (ended, code) =
+        container.terminated.as_ref().map_or(("", 0), |(reason, code)| (reason.as_str(), *code));
     let image = &container.image;
     let (id, message) = match reason.as_str() {
         "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
@@ -120,7 +121,10 @@ fn of_container(pod: &Pod, container: &Container, age: i64) -> Option<Cause> {
         "CreateContainerConfigError" => (CauseId::ConfigMissing, format!("cannot be configured: {words}")),
         "CrashLoopBackOff" if ended == "OOMKilled" => (
             CauseId::OomKilled,
-            format!("was killed for using too much memory (exit code {code}, {} restarts)", container.restarts),
+            format!(
+                "was killed for using too much memory (exit code {code}, {} restarts)",
+                container.restarts
+            ),
         ),
         "CrashLoopBackOff" if container.restarts >= CRASHES => {
             (CauseId::CrashLoop, format!("crashes (exit code {code}, {} restarts)", container.restarts))
@@ -159,7 +163,13 @@ fn of_conditions(snapshot: &Snapshot) -> Vec<Cause> {
             }
             _ => continue,
         };
-        causes.push(Cause { id, message, pod: None, container: None, evidence: Some(condition.message.clone()) });
+        causes.push(Cause {
+            id,
+            message,
+            pod: None,
+            container: None,
+            evidence: Some(condition.message.clone()),
+        });
     }
     causes
 }

@@ -82,12 +82,14 @@ impl Follow {
     }
 
     fn decide(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
-        let replaced = self.template.as_ref().is_some_and(|it| *it != template::normal(snapshot.workload.template()));
+        let replaced =
+            self.template.as_ref().is_some_and(|it| *it != template::normal(snapshot.workload.template()));
         if replaced {
             return Step::End(Ending::Superseded);
         }
         // What has been deleted may still be in the picture: nothing is done until its end is seen.
-        let awaits = snapshot.pods.iter().flatten().any(|pod| self.deleted.contains(&pod.uid) && !pod.terminating);
+        let awaits =
+            snapshot.pods.iter().flatten().any(|pod| self.deleted.contains(&pod.uid) && !pod.terminating);
         if self.helps && awaits {
             return Step::Wait;
         }
@@ -128,7 +130,8 @@ fn on_delete(snapshot: &Snapshot) -> Option<&Pod> {
     let unrest = pods.iter().any(|pod| pod.terminating || pod.ended()) || living < snapshot.workload.desired;
     let (old, new): (Vec<&Pod>, Vec<&Pod>) =
         snapshot.living().partition(|pod| snapshot.side(pod) == Side::Old);
-    let broken = old.iter().filter(|pod| !snapshot.available(pod)).min_by_key(|pod| (pod.ordinal(), &pod.name));
+    let broken =
+        old.iter().filter(|pod| !snapshot.available(pod)).min_by_key(|pod| (pod.ordinal(), &pod.name));
     if let Some(broken) = broken {
         return (!unrest || snapshot.workload.id.kind == Kind::StatefulSet && is_lowest(snapshot, broken))
             .then_some(*broken);
@@ -138,16 +141,18 @@ fn on_delete(snapshot: &Snapshot) -> Option<&Pod> {
     }
     match snapshot.workload.id.kind {
         Kind::StatefulSet => old.into_iter().max_by_key(|pod| pod.ordinal()),
-        Kind::DaemonSet | Kind::Deployment => old.into_iter().min_by_key(|pod| (pod.node.clone(), pod.name.clone())),
+        Kind::DaemonSet | Kind::Deployment => {
+            old.into_iter().min_by_key(|pod| (pod.node.clone(), pod.name.clone()))
+        }
     }
 }
 
 /// The lowest blocker of an OrderedReady set is what its controller waits for, however many pods above it are missing.
 fn is_lowest(snapshot: &Snapshot, pod: &Pod) -> bool {
     let below = snapshot.index(pod).unwrap_or(0);
-    let available = snapshot
-        .living()
-        .filter(|other| snapshot.index(other).is_some_and(|index| index < below) && snapshot.available(other));
+    let available = snapshot.living().filter(|other| {
+        snapshot.index(other).is_some_and(|index| index < below) && snapshot.available(other)
+    });
     available.count() as u32 == below
 }
 
@@ -158,7 +163,8 @@ mod tests {
     use serde_json::json;
 
     fn seen(kind: Kind, object: Value, pods: Vec<Pod>) -> Snapshot {
-        let revisions = [(1, "aaa"), (2, "bbb")].map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
+        let revisions = [(1, "aaa"), (2, "bbb")]
+            .map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
         snapshot(kind, object, revisions.to_vec(), pods)
     }
 
@@ -226,7 +232,10 @@ mod tests {
         let mut follow = Follow::driving(&template("app:1"));
         assert_eq!(follow.step(&seen(kind, unobserved, pods(kind, "bbb"))).1, Step::Wait);
         let mut follow = Follow::driving(&template("app:7"));
-        assert_eq!(follow.step(&seen(kind, on_delete(kind), pods(kind, "bbb"))).1, Step::End(Ending::Superseded));
+        assert_eq!(
+            follow.step(&seen(kind, on_delete(kind), pods(kind, "bbb"))).1,
+            Step::End(Ending::Superseded)
+        );
     }
 
     #[test]

@@ -72,7 +72,10 @@ impl Request {
     /// Not `resourceVersion`, which status updates change all the time, and not `generation`, which a scale bumps
     /// (hazards H16, H17).
     pub fn patch(workload: &Workload, mut tests: Vec<Value>, changes: Vec<Value>) -> Request {
-        let mut body = vec![test("/metadata/uid", json!(workload.id.uid)), test("/spec/template", workload.template().clone())];
+        let mut body = vec![
+            test("/metadata/uid", json!(workload.id.uid)),
+            test("/spec/template", workload.template().clone()),
+        ];
         body.append(&mut tests);
         body.extend(changes);
         let id = &workload.id;

@@ -221,7 +221,9 @@ mod wire {
             let Pod { metadata, spec, status } = pod;
             let condition = |kind: &str| status.conditions.iter().find(|condition| condition.kind == kind);
             let (ready, unready) = match condition("Ready") {
-                Some(it) if it.status == "True" => (it.last_transition_time.or(metadata.creation_timestamp), None),
+                Some(it) if it.status == "True" => {
+                    (it.last_transition_time.or(metadata.creation_timestamp), None)
+                }
                 Some(it) => (None, it.last_transition_time.or(metadata.creation_timestamp)),
                 None => (None, metadata.creation_timestamp),
             };
@@ -229,7 +231,11 @@ mod wire {
                 .filter(|it| it.status == "False" && it.reason.as_deref() == Some("Unschedulable"));
             let label = |key: &str| metadata.labels.get(key).cloned();
             super::Pod {
-                owner: metadata.owner_references.iter().find(|owner| owner.controller).map(|owner| owner.uid.clone()),
+                owner: metadata
+                    .owner_references
+                    .iter()
+                    .find(|owner| owner.controller)
+                    .map(|owner| owner.uid.clone()),
                 revision: label("controller-revision-hash").or_else(|| label("pod-template-hash")),
                 template_generation: label("pod-template-generation"),
                 node: spec.node_name.clone().or_else(|| node_of_daemon_pod(&spec.affinity)),
@@ -312,10 +318,11 @@ mod tests {
 
     #[test]
     fn a_daemon_pod_that_waits_for_its_node_names_it() {
-        let pod: Pod = serde_json::from_value(json!({"metadata": {"name": "a"}, "spec": {"affinity": {"nodeAffinity": {
+        let pod: Pod =
+            serde_json::from_value(json!({"metadata": {"name": "a"}, "spec": {"affinity": {"nodeAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
                 {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-7"]}]}]}}}}}))
-        .unwrap();
+            .unwrap();
         assert_eq!(pod.node.as_deref(), Some("node-7"));
     }
 

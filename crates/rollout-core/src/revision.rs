@@ -137,16 +137,23 @@ impl Revision {
         };
         let number = match kind {
             Kind::Deployment => annotation(REVISION).and_then(|number| number.parse().ok()),
-            Kind::DaemonSet | Kind::StatefulSet => int(&object, "/revision").and_then(|n| u64::try_from(n).ok()),
+            Kind::DaemonSet | Kind::StatefulSet => {
+                int(&object, "/revision").and_then(|n| u64::try_from(n).ok())
+            }
         };
         let created = timestamp(&object, "/metadata/creationTimestamp");
+        let former: Vec<RevisionNumber> = annotation(FORMER).map(numbers).unwrap_or_default();
         Some(Revision {
             number: number.and_then(RevisionNumber::new),
-            former: annotation(FORMER).map(numbers).unwrap_or_default(),
             uid: text(&object, "/metadata/uid").unwrap_or_default(),
             pod_label: pod_label(kind, &object, &name),
             created,
-            live_since: last_numbered(&object).or(created),
+            live_since: match kind {
+                // A scale changes a ReplicaSet's time too, so it says something only of one that came back.
+                Kind::Deployment if former.is_empty() => created,
+                Kind::Deployment | Kind::DaemonSet | Kind::StatefulSet => last_numbered(&object).or(created),
+            },
+            former,
             change_cause: annotation(CHANGE_CAUSE).map(str::to_string).or_else(|| cause_in_template(&object)),
             template: template_of(kind, &object),
             pods: match kind {
@@ -296,7 +303,12 @@ impl History {
     /// Iterates over all revisions but the current one, newest first.
     pub fn others(&self) -> impl Iterator<Item = &Revision> {
         let current = self.current;
-        self.revisions.iter().enumerate().rev().filter(move |(index, _)| Some(*index) != current).map(|(_, it)| it)
+        self.revisions
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(move |(index, _)| Some(*index) != current)
+            .map(|(_, it)| it)
     }
 
     /// Returns the numbers that exist, ascending.
@@ -318,7 +330,8 @@ impl History {
 
     fn numbered(&self, wanted: RevisionNumber) -> Result<&Revision, NoRevision> {
         let has = |revision: &&Revision| {
-            revision.number == Some(wanted) || revision.duplicates.iter().any(|(_, number)| *number == Some(wanted))
+            revision.number == Some(wanted)
+                || revision.duplicates.iter().any(|(_, number)| *number == Some(wanted))
         };
         self.revisions.iter().rev().find(has).ok_or_else(|| NoRevision::NotFound {
             wanted,
@@ -370,7 +383,8 @@ fn last_numbered(object: &Value) -> Option<Timestamp> {
 
 /// Pods of a StatefulSet carry the name of the ControllerRevision, those of the other kinds the bare hash.
 fn pod_label(kind: Kind, object: &Value, name: &str) -> String {
-    let label = |key: &str| object.pointer("/metadata/labels").and_then(|all| all.get(key)).and_then(Value::as_str);
+    let label =
+        |key: &str| object.pointer("/metadata/labels").and_then(|all| all.get(key)).and_then(Value::as_str);
     match kind {
         Kind::Deployment => label(template::HASH_LABEL).unwrap_or_default().to_string(),
         Kind::DaemonSet => label("controller-revision-hash").unwrap_or_default().to_string(),
@@ -383,11 +397,15 @@ fn template_of(kind: Kind, object: &Value) -> Option<Value> {
         Kind::Deployment => "/spec/template",
         Kind::DaemonSet | Kind::StatefulSet => "/data/spec/template",
     };
-    object.pointer(pointer).filter(|template| template.pointer("/spec/containers").is_some()).map(template::writable)
+    object
+        .pointer(pointer)
+        .filter(|template| template.pointer("/spec/containers").is_some())
+        .map(template::writable)
 }
 
 fn replica_set_pods(object: &Value) -> PodCount {
-    let field = |name: &str| int(object, &format!("/status/{name}")).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    let field =
+        |name: &str| int(object, &format!("/status/{name}")).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     PodCount {
         total: field("replicas"),
         ready: field("readyReplicas"),
@@ -439,7 +457,13 @@ mod tests {
     }
 
     fn daemon_set(image: &str, revisions: Vec<Value>, pods: Vec<Pod>) -> History {
-        snapshot(Kind::DaemonSet, workload(Kind::DaemonSet, image, json!({"type": "RollingUpdate"})), revisions, pods).history
+        snapshot(
+            Kind::DaemonSet,
+            workload(Kind::DaemonSet, image, json!({"type": "RollingUpdate"})),
+            revisions,
+            pods,
+        )
+        .history
     }
 
     fn three() -> Vec<Value> {
@@ -518,7 +542,10 @@ mod tests {
         pods.push(pod(Kind::DaemonSet, "bad", "ccc", false));
         let history = daemon_set("app:3", three(), pods);
         let [first, second, third] = [0, 1, 2].map(|index| &history.revisions[index]);
-        assert_eq!([first, second, third].map(|revision| history.good(revision)), [Some(true), Some(false), None]);
+        assert_eq!(
+            [first, second, third].map(|revision| history.good(revision)),
+            [Some(true), Some(false), None]
+        );
         assert_eq!(history.last_good().unwrap().name, "web-aaa");
     }
 

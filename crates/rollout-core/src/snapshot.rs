@@ -32,7 +32,12 @@ pub enum Side {
 
 impl Snapshot {
     /// Puts together what was read; pods of other owners are left out (list by selector, keep by owner's UID).
-    pub fn new(workload: Workload, revisions: Vec<Value>, pods: Option<Vec<Pod>>, now: Timestamp) -> Snapshot {
+    pub fn new(
+        workload: Workload,
+        revisions: Vec<Value>,
+        pods: Option<Vec<Pod>>,
+        now: Timestamp,
+    ) -> Snapshot {
         let history = History::new(&workload, revisions, pods.as_deref().unwrap_or_default(), now);
         let pods = pods.map(|pods| pods.into_iter().filter(|pod| owns(&workload, &history, pod)).collect());
         Snapshot { workload, history, pods, now }

@@ -233,9 +233,9 @@ fn stuck_cause(snapshot: &Snapshot) -> Option<Cause> {
 /// A pod that is not for the controller to replace, and has been unready for long, holds the whole set up.
 fn stalled(snapshot: &Snapshot) -> bool {
     match stuck::examine(snapshot) {
-        Blockage::Waiting { pod: Some(pod), why: Wait::BelowPartition | Wait::RevisionWorks } => {
-            pod.unready_since.is_some_and(|since| snapshot.now.as_second() - since.as_second() >= stuck::MOMENT)
-        }
+        Blockage::Waiting { pod: Some(pod), why: Wait::BelowPartition | Wait::RevisionWorks } => pod
+            .unready_since
+            .is_some_and(|since| snapshot.now.as_second() - since.as_second() >= stuck::MOMENT),
         Blockage::Waiting { .. } | Blockage::None | Blockage::Stuck(_) => false,
     }
 }
@@ -248,12 +248,15 @@ mod tests {
     use serde_json::{Value, json};
 
     fn seen(kind: Kind, object: Value, pods: Vec<Pod>) -> Progress {
-        let revisions = [(1, "aaa"), (2, "bbb")].map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
+        let revisions = [(1, "aaa"), (2, "bbb")]
+            .map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
         evaluate(&snapshot(kind, object, revisions.to_vec(), pods))
     }
 
     fn mixed(kind: Kind, new: usize) -> Vec<Pod> {
-        (0..3).map(|n| pod(kind, &format!("web-{n}"), if n >= 3 - new { "bbb" } else { "aaa" }, true)).collect()
+        (0..3)
+            .map(|n| pod(kind, &format!("web-{n}"), if n >= 3 - new { "bbb" } else { "aaa" }, true))
+            .collect()
     }
 
     #[test]
@@ -273,7 +276,11 @@ mod tests {
     #[test]
     fn an_old_pod_beside_enough_new_ones_keeps_a_surge_rollout_unfinished() {
         let kind = Kind::DaemonSet;
-        let object = workload(kind, "app:2", json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}));
+        let object = workload(
+            kind,
+            "app:2",
+            json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}),
+        );
         let mut pods = mixed(kind, 3);
         pods.push(pod(kind, "old", "aaa", true));
         assert_eq!(seen(kind, object.clone(), pods.clone()).state, State::Advancing);
@@ -378,6 +385,9 @@ mod tests {
         pods[2] = pod(kind, "web-2", "bbb", false);
         let progress = seen(kind, stateful("app:1", 0, "aaa", "aaa"), pods);
         assert_eq!(progress.state, State::Failed);
-        assert_eq!((progress.causes[0].id, progress.causes[0].pod.as_deref()), (CauseId::StsStuck, Some("web-2")));
+        assert_eq!(
+            (progress.causes[0].id, progress.causes[0].pod.as_deref()),
+            (CauseId::StsStuck, Some("web-2"))
+        );
     }
 }

@@ -113,7 +113,8 @@ fn beyond_range(snapshot: &Snapshot) -> Blockage<'_> {
     condemned.sort_by_key(|pod| pod.ordinal());
     let Some(highest) = condemned.last() else { return Blockage::None };
     let first_unready = condemned.iter().find(|pod| !snapshot.available(pod));
-    let blocks = !snapshot.available(highest) && first_unready.is_some_and(|first| first.name != highest.name);
+    let blocks =
+        !snapshot.available(highest) && first_unready.is_some_and(|first| first.name != highest.name);
     match (highest.terminating, blocks) {
         (true, _) => Blockage::Waiting { pod: Some(highest), why: Wait::Terminating },
         (false, true) if is_bad(snapshot, highest) && !highest.ready() => Blockage::Stuck(highest),
@@ -132,8 +133,8 @@ mod tests {
     const STS: Kind = Kind::StatefulSet;
 
     fn seen(set: Value, pods: Vec<Pod>) -> Snapshot {
-        let revisions =
-            [(1, "aaa"), (2, "bbb"), (3, "ccc")].map(|(number, hash)| revision(STS, number, &format!("app:{number}"), hash));
+        let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
+            .map(|(number, hash)| revision(STS, number, &format!("app:{number}"), hash));
         snapshot(STS, set, revisions.to_vec(), pods)
     }
 
@@ -191,7 +192,11 @@ mod tests {
             (set(), bad[..2].to_vec(), Wait::Missing),
             (stateful("app:2", 0, "aaa", "bbb"), bad.clone(), Wait::TargetNotReady),
             (stateful("app:1", 3, "aaa", "aaa"), bad, Wait::BelowPartition),
-            (stateful("app:2", 0, "aaa", "bbb"), with(pods(STS, "aaa"), 0, "aaa", false), Wait::RevisionWorks),
+            (
+                stateful("app:2", 0, "aaa", "bbb"),
+                with(pods(STS, "aaa"), 0, "aaa", false),
+                Wait::RevisionWorks,
+            ),
         ];
         for (set, pods, wait) in cases {
             assert_eq!(waits(&seen(set, pods)), Some(wait));
@@ -224,14 +229,16 @@ mod tests {
     fn ordinals_that_start_higher_shift_the_partition() {
         let mut set = stateful("app:1", 2, "aaa", "aaa");
         set["spec"]["ordinals"] = json!({"start": 5});
-        let pods: Vec<Pod> =
-            [(5, "aaa", true), (6, "aaa", true), (7, "bbb", false)].map(|(n, hash, ready)| pod(STS, &format!("web-{n}"), hash, ready)).to_vec();
+        let pods: Vec<Pod> = [(5, "aaa", true), (6, "aaa", true), (7, "bbb", false)]
+            .map(|(n, hash, ready)| pod(STS, &format!("web-{n}"), hash, ready))
+            .to_vec();
         assert_eq!(stuck(&seen(set, pods)), Some("web-7"));
     }
 
     #[test]
     fn two_unready_pods_beyond_the_range_block_the_scale_down_and_one_does_not() {
-        let beyond = |last: Vec<Pod>| seen(stateful("app:1", 0, "aaa", "aaa"), [pods(STS, "aaa"), last].concat());
+        let beyond =
+            |last: Vec<Pod>| seen(stateful("app:1", 0, "aaa", "aaa"), [pods(STS, "aaa"), last].concat());
         let (three, four) = (pod(STS, "web-3", "aaa", false), pod(STS, "web-4", "aaa", false));
         assert_eq!(stuck(&beyond(vec![three.clone(), four.clone()])), Some("web-4"));
         assert_eq!(examine(&beyond(vec![four.clone()])), Blockage::None);

@@ -6,8 +6,8 @@ use crate::diff;
 use crate::kind::Kind;
 use crate::model::{self, World};
 use crate::plan::{self, Impact, Plan, ReplacedPod, Request, Warning, WarningId};
-use crate::revision::{History, NoRevision, Revision, RevisionNumber, RevisionSelector};
 use crate::pods::Pod;
+use crate::revision::{History, NoRevision, Revision, RevisionNumber, RevisionSelector};
 use crate::snapshot::Snapshot;
 use crate::template;
 use crate::workload::Workload;
@@ -46,7 +46,9 @@ pub enum Refusal {
     #[error("the controller has not acted upon the last change yet")]
     Unobserved,
     /// The Deployment is paused.
-    #[error("you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again")]
+    #[error(
+        "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again"
+    )]
     Paused,
     /// No such revision.
     #[error(transparent)]
@@ -93,7 +95,9 @@ fn choose<'a>(snapshot: &'a Snapshot, options: &UndoOptions) -> Result<&'a Revis
         RevisionSelector::Previous | RevisionSelector::LastGood | RevisionSelector::Number(_) => {}
     }
     history.select(options.target).map_err(|error| match error {
-        NoRevision::OnlyOne | NoRevision::Empty if snapshot.workload.history_limit == 0 => Refusal::KeepsNoHistory,
+        NoRevision::OnlyOne | NoRevision::Empty if snapshot.workload.history_limit == 0 => {
+            Refusal::KeepsNoHistory
+        }
         NoRevision::OnlyOne
         | NoRevision::Empty
         | NoRevision::NotFound { .. }
@@ -289,8 +293,8 @@ mod tests {
         let mut object = workload(kind, "app:3", json!({"type": "RollingUpdate"}));
         object["status"]["updateRevision"] = json!("web-ccc");
         edit(&mut object);
-        let revisions =
-            [(1, "aaa"), (2, "bbb"), (3, "ccc")].map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
+        let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
+            .map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
         snapshot(kind, object, revisions.to_vec(), pods)
     }
 
@@ -311,7 +315,8 @@ mod tests {
     #[test]
     fn the_patch_brings_the_target_and_touches_nothing_else() {
         for kind in Kind::ALL {
-            let snapshot = seen(kind, |it| it["metadata"]["annotations"] = json!({"mine": "stays"}), pods(kind, "ccc"));
+            let snapshot =
+                seen(kind, |it| it["metadata"]["annotations"] = json!({"mine": "stays"}), pods(kind, "ccc"));
             let plan = planned(&snapshot, &options(RevisionSelector::Previous));
             assert_eq!((plan.from, plan.to), (Some(number(3)), Some(number(2))), "{kind}");
             let mut expected = snapshot.workload.object.clone();
@@ -330,7 +335,9 @@ mod tests {
         scaled["spec"]["replicas"] = json!(7);
         scaled["metadata"]["resourceVersion"] = json!("99");
         json_patch::patch(&mut scaled, &patch).unwrap();
-        for (pointer, value) in [("/spec/template/spec/containers/0/image", "app:4"), ("/metadata/uid", "another")] {
+        for (pointer, value) in
+            [("/spec/template/spec/containers/0/image", "app:4"), ("/metadata/uid", "another")]
+        {
             let mut other = snapshot.workload.object.clone();
             *other.pointer_mut(pointer).unwrap() = json!(value);
             assert!(json_patch::patch(&mut other, &patch).is_err(), "{pointer}");
@@ -402,7 +409,10 @@ mod tests {
         let mut object = workload(kind, "app:2", json!({"type": "RollingUpdate"}));
         object["spec"]["template"]["metadata"]["annotations"] = at;
         let revisions = vec![revision(kind, 1, "app:1", "aaa"), revision(kind, 2, "app:2", "bbb"), restarted];
-        let plan = planned(&snapshot(kind, object, revisions, pods(kind, "ccc")), &options(RevisionSelector::Previous));
+        let plan = planned(
+            &snapshot(kind, object, revisions, pods(kind, "ccc")),
+            &options(RevisionSelector::Previous),
+        );
         assert_eq!((plan.warnings[0].id, plan.warnings[0].stops), (WarningId::RestartOnly, true));
         assert_eq!(plan.better, Some(number(1)));
     }
@@ -412,7 +422,11 @@ mod tests {
         let snapshot = seen(Kind::DaemonSet, |it| it["spec"]["revisionHistoryLimit"] = json!(1), Vec::new());
         let plan = planned(&snapshot, &options(RevisionSelector::Previous));
         assert_eq!(plan.warnings[0].id, WarningId::HistoryLimit);
-        assert!(plan.warnings[0].message.contains("delete revision 1 afterwards"), "{}", plan.warnings[0].message);
+        assert!(
+            plan.warnings[0].message.contains("delete revision 1 afterwards"),
+            "{}",
+            plan.warnings[0].message
+        );
     }
 
     #[test]
@@ -420,7 +434,12 @@ mod tests {
         let object = |limit: Value| {
             let mut object = workload(Kind::Deployment, "app:3", json!({}));
             object["spec"]["revisionHistoryLimit"] = limit;
-            snapshot(Kind::Deployment, object, vec![revision(Kind::Deployment, 3, "app:3", "ccc")], Vec::new())
+            snapshot(
+                Kind::Deployment,
+                object,
+                vec![revision(Kind::Deployment, 3, "app:3", "ccc")],
+                Vec::new(),
+            )
         };
         let undo = |limit| plan(&object(limit), &options(RevisionSelector::Previous)).unwrap_err();
         assert_eq!(undo(json!(0)), Refusal::KeepsNoHistory);

@@ -229,10 +229,9 @@ impl Workload {
     pub fn partition(&self) -> u32 {
         match &self.strategy {
             Strategy::Partitioned { partition, .. } => *partition,
-            Strategy::RollingUpdate { .. }
-            | Strategy::OnDelete
-            | Strategy::Recreate
-            | Strategy::Other(_) => 0,
+            Strategy::RollingUpdate { .. } | Strategy::OnDelete | Strategy::Recreate | Strategy::Other(_) => {
+                0
+            }
         }
     }
 
@@ -258,9 +257,8 @@ fn strategy(kind: Kind, object: &Value) -> Strategy {
         Kind::Deployment => "/spec/strategy",
         Kind::DaemonSet | Kind::StatefulSet => "/spec/updateStrategy",
     };
-    let amount = |field: &str| {
-        object.pointer(&format!("{root}/rollingUpdate/{field}")).and_then(Amount::from_value)
-    };
+    let amount =
+        |field: &str| object.pointer(&format!("{root}/rollingUpdate/{field}")).and_then(Amount::from_value);
     let default = match kind {
         Kind::Deployment => Amount::Percent(25),
         Kind::DaemonSet | Kind::StatefulSet => Amount::Count(1),
@@ -323,7 +321,9 @@ fn conditions(object: &Value) -> Vec<Condition> {
 fn selector(object: &Value) -> String {
     let mut terms = Vec::new();
     if let Some(labels) = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object) {
-        terms.extend(labels.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())));
+        terms.extend(
+            labels.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())),
+        );
     }
     let expressions = object.pointer("/spec/selector/matchExpressions").and_then(Value::as_array);
     for expression in expressions.into_iter().flatten() {

@@ -265,11 +265,16 @@ impl Source {
         }
     }
 
-    async fn watch_once<T: Named>(&self, version: &mut String, update: fn(Change<T>) -> Update) -> Result<(), Error> {
+    async fn watch_once<T: Named>(
+        &self,
+        version: &mut String,
+        update: fn(Change<T>) -> Update,
+    ) -> Result<(), Error> {
         let mut params = WatchParams::default();
         params.label_selector.clone_from(&self.labels);
         params.field_selector.clone_from(&self.fields);
-        let request = Request::new(self.path.as_str()).watch(&params, version).map_err(Error::BuildRequest)?;
+        let request =
+            Request::new(self.path.as_str()).watch(&params, version).map_err(Error::BuildRequest)?;
         let events = self.cluster.client.request_events::<T>(request).await?;
         let _ = self.sender.send(Update::Back);
         let mut events = pin!(events);
@@ -296,7 +301,11 @@ impl Source {
         Ok(())
     }
 
-    async fn list_again<T: Named>(&self, version: &mut String, update: fn(Change<T>) -> Update) -> Result<(), Error> {
+    async fn list_again<T: Named>(
+        &self,
+        version: &mut String,
+        update: fn(Change<T>) -> Update,
+    ) -> Result<(), Error> {
         let mut listed: Listed<T> = self.cluster.list(&self.path, self.labels.as_deref()).await?;
         if let Some(name) = self.fields.as_deref().and_then(|fields| fields.strip_prefix("metadata.name=")) {
             listed.items.retain(|object| object.name() == name);

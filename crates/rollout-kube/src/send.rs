@@ -33,10 +33,14 @@ impl Cluster {
         let dry_run = if options.dry_run { "&dryRun=All" } else { "" };
         let manager: String = form_encoded(&options.field_manager);
         let (verb, content_type, query) = match method {
-            Method::Patch => {
-                (http::Method::PATCH, "application/json-patch+json", format!("?fieldManager={manager}{dry_run}"))
+            Method::Patch => (
+                http::Method::PATCH,
+                "application/json-patch+json",
+                format!("?fieldManager={manager}{dry_run}"),
+            ),
+            Method::Delete => {
+                (http::Method::DELETE, "application/json", format!("?{}", dry_run.trim_start_matches('&')))
             }
-            Method::Delete => (http::Method::DELETE, "application/json", format!("?{}", dry_run.trim_start_matches('&'))),
         };
         let http = http::Request::builder()
             .method(verb)
@@ -50,7 +54,8 @@ impl Cluster {
             Err(Error::Api(status)) if status.code == 404 && *method == Method::Delete => Ok(Sent::Gone),
             // A failed test and a missing path come with empty details, a validation with causes (hazard H16).
             Err(Error::Api(status))
-                if status.code == 422 && status.details.as_ref().is_none_or(|details| details.causes.is_empty()) =>
+                if status.code == 422
+                    && status.details.as_ref().is_none_or(|details| details.causes.is_empty()) =>
             {
                 Ok(Sent::Changed)
             }

@@ -1,13 +1,10 @@
 //! `cargo xtask cluster`: a cluster for trying things by hand.
 
-use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use cluster::{Cluster, Options, workspace};
+use cluster::{Cluster, Options, build_plugins};
 
 use crate::Result;
 
@@ -15,8 +12,8 @@ pub(crate) fn run(args: &[String]) -> Result {
     let options = options(args)?;
     let plugins = build_plugins()?;
     let cluster = Cluster::start(&options)?;
-    for plugin in plugins {
-        cluster.install(&plugin)?;
+    for plugin in &plugins {
+        cluster.install(plugin)?;
     }
     explain(&cluster);
     // Ctrl-C ends this process, and with it the cluster.
@@ -40,21 +37,6 @@ fn options(args: &[String]) -> Result<Options> {
     // Beyond some hundreds the usual limits make a rollout slow.
     options.large = options.nodes > 200;
     Ok(options)
-}
-
-/// Builds the plugins as the tests run them, and returns their paths.
-fn build_plugins() -> Result<Vec<PathBuf>> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status =
-        Command::new(cargo).args(["build", "--profile", "fast"]).current_dir(workspace()).status()?;
-    if !status.success() {
-        return Err("the plugins do not build".into());
-    }
-    // This program is TARGET/PROFILE/xtask, whatever folder cargo was told to use.
-    let this = env::current_exe()?;
-    let target = this.ancestors().nth(2).ok_or("no target folder")?;
-    let packages = fs::read_dir(workspace().join("plugins"))?;
-    packages.map(|package| Ok(target.join("fast").join(package?.file_name()))).collect()
 }
 
 fn explain(cluster: &Cluster) {

@@ -1,11 +1,11 @@
 //! What `kubectl rollback` is, and its verbs.
 
 use clap::Subcommand;
+use plugin_kit::Plugin;
 use plugin_kit::error::CliError;
 use plugin_kit::exit::Exit;
 use plugin_kit::session::Session;
 use plugin_kit::verbs::SharedVerb;
-use plugin_kit::Plugin;
 
 /// The plugin.
 pub const PLUGIN: Plugin = Plugin {

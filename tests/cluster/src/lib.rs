@@ -19,6 +19,7 @@ mod kubeconfig;
 mod namespace;
 mod objects;
 mod part;
+mod plugins;
 mod tools;
 mod watchdog;
 
@@ -29,4 +30,5 @@ pub use kubeconfig::Login;
 pub use namespace::{Namespace, Rule};
 pub use objects::Node;
 pub use part::Part;
+pub use plugins::{build_plugins, build_plugins_with};
 pub use tools::{build as build_tools, workspace};

@@ -196,7 +196,10 @@ fn images_follow_their_targets() {
     let split = |line: &str| split_images(&line.split(' ').map(str::to_string).collect::<Vec<_>>());
     let (targets, images) = split("deploy web app=nginx:1.9.1 *=busybox@sha256:a=b").unwrap();
     assert_eq!(targets, ["deploy", "web"]);
-    let pair = |container: &str, image: &str| (container.to_string(), image.to_string());
+    let pair = |container: &str, image: &str| SetImage {
+        container: container.to_string(),
+        image: image.to_string(),
+    };
     assert_eq!(images, [pair("app", "nginx:1.9.1"), pair("*", "busybox@sha256:a=b")]);
     assert_eq!(
         split("app=nginx deploy/web").unwrap_err().to_string(),

@@ -111,11 +111,16 @@ fn show(
         }
         OutputForm::Human | OutputForm::Wide | OutputForm::Own(_) => {
             let names = [from, to].map(|it| format!("{}/revision-{}", id.qualified(), number(it)));
-            let external = std::env::var("KUBECTL_EXTERNAL_DIFF").ok().filter(|command| !command.trim().is_empty());
+            let external =
+                std::env::var("KUBECTL_EXTERNAL_DIFF").ok().filter(|command| !command.trim().is_empty());
             match external {
                 Some(command) => run_external(ui, &command, &names, [old, new])?,
                 None if *form == OutputForm::Own(UNIFIED) => unified(ui, &names, [old, new])?,
-                None => fields(ui, &format!("{}: revision {} -> {}", id.qualified(), number(from), number(to)), &changes),
+                None => fields(
+                    ui,
+                    &format!("{}: revision {} -> {}", id.qualified(), number(from), number(to)),
+                    &changes,
+                ),
             }
         }
         OutputForm::Json
@@ -202,8 +207,14 @@ fn texts(templates: [&Value; 2]) -> Result<[String; 2], CliError> {
 }
 
 /// Runs the user's own differ as kubectl does: split at blanks, extra words only where they look like flags.
-fn run_external(ui: &mut Ui, command: &str, names: &[String; 2], templates: [&Value; 2]) -> Result<(), CliError> {
-    let cannot = |error: std::io::Error| CliError::failed(format!("KUBECTL_EXTERNAL_DIFF {command:?}: {error}"));
+fn run_external(
+    ui: &mut Ui,
+    command: &str,
+    names: &[String; 2],
+    templates: [&Value; 2],
+) -> Result<(), CliError> {
+    let cannot =
+        |error: std::io::Error| CliError::failed(format!("KUBECTL_EXTERNAL_DIFF {command:?}: {error}"));
     let mut words = command.split_whitespace();
     let program = words.next().unwrap_or_default();
     let flag = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '=');

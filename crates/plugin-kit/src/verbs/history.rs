@@ -57,7 +57,9 @@ pub async fn run(args: HistoryArgs, session: &mut Session) -> Result<Exit, CliEr
             exits.push(error.exit);
         }
     }
-    if !form.is_human() && let Some(document) = documents::list(documents, found.single) {
+    if !form.is_human()
+        && let Some(document) = documents::list(documents, found.single)
+    {
         output::print_document(&mut session.ui, &document, &form)?;
     }
     Ok(Exit::worst_of(exits))
@@ -151,7 +153,9 @@ fn numbers(snapshot: &Snapshot, revision: &Revision, progress: &Progress) -> Str
     former.extend(revision.duplicates.iter().filter_map(|(_, number)| number.map(|it| format!("={it}"))));
     match former.is_empty() {
         true => format!("{mark}{number}"),
-        false => format!("{mark}{number} (was {})", former.join(",")).replace("was =", "equals ").replace(",=", ", equals "),
+        false => format!("{mark}{number} (was {})", former.join(","))
+            .replace("was =", "equals ")
+            .replace(",=", ", equals "),
     }
 }
 

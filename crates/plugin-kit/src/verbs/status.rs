@@ -123,7 +123,9 @@ async fn one(
     let end = watch::watch(&mut session.ui, cluster, &id, seen, &mut Follow::watching(), &options).await?;
     let (exit, sentence) = watch::ending(&end, &id, args.held_ok);
     match end {
-        End { snapshot: Some(snapshot), progress: Some(progress), ending } if ending != Some(Ending::Gone) => {
+        End { snapshot: Some(snapshot), progress: Some(progress), ending }
+            if ending != Some(Ending::Gone) =>
+        {
             Ok(Report::new(exit, sentence, snapshot, progress))
         }
         End { .. } => Err(CliError::sentence(exit, sentence)),
@@ -139,7 +141,9 @@ fn now(snapshot: Box<Snapshot>) -> Report {
         (State::Complete, _) => watch::ending(&end(Ending::Complete), id, true),
         (State::Failed, _) => watch::ending(&end(Ending::Failed), id, true),
         (State::Held, Some(hold)) => watch::ending(&end(Ending::Held(hold)), id, true),
-        (State::Unobserved | State::Advancing | State::Stalled | State::Held, _) => (Exit::Done, waiting(&snapshot, &progress)),
+        (State::Unobserved | State::Advancing | State::Stalled | State::Held, _) => {
+            (Exit::Done, waiting(&snapshot, &progress))
+        }
     };
     Report::new(exit, sentence, snapshot, progress)
 }
@@ -163,7 +167,10 @@ fn counts(progress: &Progress) -> String {
 
 impl Report {
     fn new(exit: Exit, sentence: String, snapshot: Box<Snapshot>, progress: Progress) -> Report {
-        let hint = progress.hold.filter(|_| progress.state == State::Held).map(|hold| watch::way_on(hold, &snapshot));
+        let hint = progress
+            .hold
+            .filter(|_| progress.state == State::Held)
+            .map(|hold| watch::way_on(hold, &snapshot));
         let hint = hint.or_else(|| failed_hint(&snapshot, &progress));
         let document = documents::status(&snapshot, &progress, hint.as_deref());
         Report { exit, sentence, hint, snapshot, progress, document }
@@ -227,7 +234,10 @@ fn table(ui: &mut Ui, reports: &mut [Report], no_headers: bool, wide: bool) {
             since.map_or_else(|| "<unknown>".to_string(), |since| duration::age(since, it.snapshot.now))
         }),
         Column::new("CAUSE", |it: &Report| {
-            it.progress.causes.first().map_or_else(|| "<none>".to_string(), |cause| cause.id.as_str().to_string())
+            it.progress
+                .causes
+                .first()
+                .map_or_else(|| "<none>".to_string(), |cause| cause.id.as_str().to_string())
         })
         .flexible(),
     ];

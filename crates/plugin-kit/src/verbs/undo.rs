@@ -103,7 +103,11 @@ fn parse_dry_run(text: &str) -> Result<DryRun, String> {
 
 fn parse_warning(text: &str) -> Result<String, String> {
     let known: Vec<&str> = WarningId::ALL.iter().map(|id| id.as_str()).collect();
-    if known.contains(&text) { Ok(text.to_string()) } else { Err(format!("no such warning; there are {}", known.join(", "))) }
+    if known.contains(&text) {
+        Ok(text.to_string())
+    } else {
+        Err(format!("no such warning; there are {}", known.join(", ")))
+    }
 }
 
 /// A revision number, or 0 for the previous one.
@@ -122,7 +126,8 @@ pub async fn run(args: UndoArgs, session: &mut Session) -> Result<Exit, CliError
     let form = args.output.form(&[])?;
     let found = session.find(&args.targets, VerbMode::Writing).await?;
     let cluster = session.cluster().await?;
-    let mut run = Run { args: &args, form: &form, session, cluster, documents: Vec::new(), exits: found.exits };
+    let mut run =
+        Run { args: &args, form: &form, session, cluster, documents: Vec::new(), exits: found.exits };
     let options = UndoOptions {
         target: match (args.to_revision.0, args.to_last_good) {
             (Some(number), _) => RevisionSelector::Number(number),
@@ -134,7 +139,9 @@ pub async fn run(args: UndoArgs, session: &mut Session) -> Result<Exit, CliError
     };
     run.all(found.workloads, options).await;
     let Run { documents, exits, .. } = run;
-    if !form.is_human() && let Some(document) = documents::list(documents, found.single) {
+    if !form.is_human()
+        && let Some(document) = documents::list(documents, found.single)
+    {
         output::print_document(&mut session.ui, &document, &form)?;
     }
     Ok(Exit::worst_of(exits))
@@ -193,7 +200,10 @@ impl Run<'_> {
         for workload in workloads {
             self.failed(&CliError::sentence(
                 Exit::Superseded,
-                format!("error: {} in namespace {} changes all the time: nothing was written", workload.id, workload.id.namespace),
+                format!(
+                    "error: {} in namespace {} changes all the time: nothing was written",
+                    workload.id, workload.id.namespace
+                ),
             ));
         }
     }
@@ -219,7 +229,8 @@ impl Run<'_> {
                 self.say(&line);
                 self.exits.push(Exit::Done);
                 let warnings = vec![json!(warning)];
-                let outcome = Outcome { outcome: "unchanged", exit: Exit::Done, plan: None, status: None, warnings };
+                let outcome =
+                    Outcome { outcome: "unchanged", exit: Exit::Done, plan: None, status: None, warnings };
                 self.documents.push(documents::result(&id, &outcome));
                 Ok(None)
             }
@@ -279,8 +290,11 @@ impl Run<'_> {
             Answer::Yes => Agreement::Go(planned),
             Answer::Unavailable if planned.len() == 1 => Agreement::Go(planned),
             Answer::Unavailable => {
-                let error = CliError::usage(format!("{} workloads would be rolled back and nobody can be asked", planned.len()))
-                    .hint(Some("-y agrees to all of them".to_string()));
+                let error = CliError::usage(format!(
+                    "{} workloads would be rolled back and nobody can be asked",
+                    planned.len()
+                ))
+                .hint(Some("-y agrees to all of them".to_string()));
                 self.failed(&error);
                 Agreement::Stop
             }
@@ -314,10 +328,14 @@ impl Run<'_> {
             }
         }
         for it in &planned {
-            let ids: Vec<&str> = it.plan.stopped_by(&write.allow).map(|warning| warning.id.as_str()).collect();
+            let ids: Vec<&str> =
+                it.plan.stopped_by(&write.allow).map(|warning| warning.id.as_str()).collect();
             if !ids.is_empty() {
                 let allow = ids.join(",");
-                ui.error(&format!("{} in namespace {}: stopped by {allow}: nothing was changed", it.plan.workload, it.plan.workload.namespace));
+                ui.error(&format!(
+                    "{} in namespace {}: stopped by {allow}: nothing was changed",
+                    it.plan.workload, it.plan.workload.namespace
+                ));
                 ui.hint(&format!("--allow {allow} goes on all the same"));
             }
         }
@@ -328,7 +346,13 @@ impl Run<'_> {
     fn not_done(&mut self, planned: &[Planned], outcome: &'static str) {
         for it in planned {
             self.exits.push(Exit::NotDone);
-            let outcome = Outcome { outcome, exit: Exit::NotDone, plan: Some(&it.plan), status: None, warnings: Vec::new() };
+            let outcome = Outcome {
+                outcome,
+                exit: Exit::NotDone,
+                plan: Some(&it.plan),
+                status: None,
+                warnings: Vec::new(),
+            };
             self.documents.push(documents::result(&it.plan.workload, &outcome));
         }
     }
@@ -342,7 +366,8 @@ impl Run<'_> {
             self.dry(&plan, " (dry run)");
             return Ok(None);
         }
-        let field_manager = self.args.write.field_manager.clone().unwrap_or_else(|| self.session.plugin.name.to_string());
+        let field_manager =
+            self.args.write.field_manager.clone().unwrap_or_else(|| self.session.plugin.name.to_string());
         let send = SendOptions { dry_run: dry_run == DryRun::Server, field_manager: field_manager.clone() };
         let mut written = None;
         for request in &plan.requests {
@@ -352,7 +377,9 @@ impl Run<'_> {
                 (Ok(Sent::Changed | Sent::Gone), true) => return self.changed(&plan).await,
                 (Ok(Sent::Changed | Sent::Gone), false) => self.cause_not_written("it was changed meanwhile"),
                 (Err(error), true) => return Err(error.into()),
-                (Err(error), false) => self.cause_not_written(&kubectl_connect::ApiError::from(error).to_string()),
+                (Err(error), false) => {
+                    self.cause_not_written(&kubectl_connect::ApiError::from(error).to_string())
+                }
             }
         }
         if dry_run == DryRun::Server {
@@ -384,18 +411,27 @@ impl Run<'_> {
         }
         Err(CliError::sentence(
             Exit::Superseded,
-            format!("error: somebody changed {id} in namespace {} meanwhile: nothing was written", id.namespace),
+            format!(
+                "error: somebody changed {id} in namespace {} meanwhile: nothing was written",
+                id.namespace
+            ),
         )
         .hint(Some("look at it and run the command again".to_string())))
     }
 
     fn cause_not_written(&mut self, why: &str) {
         let why = escape::inline(why).into_owned();
-        self.session.ui.warn(&format!("the reason could not be written to the revision, whose CHANGE-CAUSE stays: {why}"));
+        self.session.ui.warn(&format!(
+            "the reason could not be written to the revision, whose CHANGE-CAUSE stays: {why}"
+        ));
     }
 
     fn dry(&mut self, plan: &Plan, suffix: &str) {
-        self.say(&format!("{} rolled back to revision {}{suffix}", plan.workload.qualified(), number(plan.to)));
+        self.say(&format!(
+            "{} rolled back to revision {}{suffix}",
+            plan.workload.qualified(),
+            number(plan.to)
+        ));
         self.exits.push(Exit::Done);
         self.documents.push(documents::plan(plan));
     }

@@ -1,0 +1,182 @@
+//! What the end-to-end tests share: one cluster a process with the plugins on its PATH, and workloads of each kind.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use cluster::{Cluster, Namespace, Output, build_plugins};
+use serde_json::Value;
+
+/// How long anything may take that a test waits for.
+pub const LONG: Duration = Duration::from_secs(60);
+
+/// Returns the cluster of this process, with the plugins installed.
+///
+/// # Panics
+///
+/// When the plugins do not build or the cluster does not start.
+pub fn cluster() -> &'static Cluster {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    let cluster = Cluster::shared();
+    INSTALLED.get_or_init(|| install(cluster));
+    cluster
+}
+
+/// Puts the plugins on the PATH of a cluster; for tests that stop parts of one and so need their own.
+///
+/// # Panics
+///
+/// When the plugins do not build.
+pub fn install(cluster: &Cluster) {
+    for plugin in build_plugins().unwrap_or_else(|error| panic!("{error}")) {
+        cluster.install(&plugin).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// The kinds, as targets spell them.
+pub const KINDS: [&str; 3] = ["deployment", "daemonset", "statefulset"];
+
+/// A workload called `web` with one container `app`, before it is applied.
+#[derive(Clone, Debug)]
+pub struct Web {
+    kind: &'static str,
+    image: String,
+    replicas: u32,
+    spec: Vec<String>,
+    annotations: Vec<String>,
+}
+
+impl Web {
+    /// A workload of a kind (`deployment`, `daemonset`, `statefulset`) with three replicas where it has replicas.
+    pub fn new(kind: &'static str, image: &str) -> Web {
+        Web { kind, image: image.to_string(), replicas: 3, spec: Vec::new(), annotations: Vec::new() }
+    }
+
+    /// Sets the number of replicas.
+    pub fn replicas(mut self, replicas: u32) -> Web {
+        self.replicas = replicas;
+        self
+    }
+
+    /// Adds a line to `spec`, e.g. `updateStrategy: { type: OnDelete }`.
+    pub fn spec(mut self, line: &str) -> Web {
+        self.spec.push(line.to_string());
+        self
+    }
+
+    /// Adds an annotation of the workload.
+    pub fn annotation(mut self, key: &str, value: &str) -> Web {
+        self.annotations.push(format!("{key}: {value:?}"));
+        self
+    }
+
+    /// Writes the manifest.
+    pub fn yaml(&self) -> String {
+        let kind = match self.kind {
+            "deployment" => "Deployment",
+            "daemonset" => "DaemonSet",
+            _ => "StatefulSet",
+        };
+        let mut yaml =
+            format!("apiVersion: apps/v1\nkind: {kind}\nmetadata:\n  name: web\n  labels: {{ app: web }}\n");
+        if !self.annotations.is_empty() {
+            yaml.push_str("  annotations:\n");
+            self.annotations.iter().for_each(|line| yaml.push_str(&format!("    {line}\n")));
+        }
+        yaml.push_str("spec:\n  selector: { matchLabels: { app: web } }\n");
+        match self.kind {
+            "daemonset" => {}
+            "statefulset" => yaml.push_str(&format!("  serviceName: web\n  replicas: {}\n", self.replicas)),
+            _ => yaml.push_str(&format!("  replicas: {}\n", self.replicas)),
+        }
+        self.spec.iter().for_each(|line| yaml.push_str(&format!("  {line}\n")));
+        yaml.push_str(&format!(
+            "  template:\n    metadata: {{ labels: {{ app: web }} }}\n    spec:\n      terminationGracePeriodSeconds: 0\n      containers:\n      - {{ name: app, image: {:?} }}\n",
+            self.image
+        ));
+        yaml
+    }
+
+    /// Creates it, without the annotation that `kubectl apply` leaves, and waits until its pods are available.
+    pub fn create(&self, namespace: &Namespace<'_>) {
+        let name = namespace.name();
+        let args = ["create", "--namespace", name, "-f", "-"];
+        namespace.cluster().kubectl_with(&args, &self.yaml()).expect_ok();
+        settled(namespace, &format!("{}/web", self.kind));
+    }
+}
+
+/// Changes the image of the container `app`, and waits for the controller to record the revision, not for the pods.
+pub fn set_image(namespace: &Namespace<'_>, target: &str, image: &str) {
+    namespace.kubectl(&["set", "image", target, &format!("app={image}")]).expect_ok();
+    observed(namespace, target);
+}
+
+/// Waits until the controller has acted upon the newest specification.
+pub fn observed(namespace: &Namespace<'_>, target: &str) {
+    namespace.wait_until(&format!("{target} is observed"), LONG, || {
+        let object = namespace.get(&[target]);
+        object["status"]["observedGeneration"] == object["metadata"]["generation"]
+    });
+}
+
+/// Waits until every pod of a workload is new and available, whatever its strategy, by kubectl's own counters.
+pub fn settled(namespace: &Namespace<'_>, target: &str) {
+    namespace.wait_until(&format!("{target} is settled"), LONG, || {
+        let object = namespace.get(&[target]);
+        let status = |field: &str| object["status"][field].as_u64().unwrap_or(0);
+        let (wanted, available, updated) = match object["kind"].as_str() {
+            Some("DaemonSet") => (
+                status("desiredNumberScheduled"),
+                status("numberAvailable"),
+                status("updatedNumberScheduled"),
+            ),
+            _ => (
+                object["spec"]["replicas"].as_u64().unwrap_or(0),
+                status("availableReplicas"),
+                status("updatedReplicas"),
+            ),
+        };
+        let seen = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+        seen && available == wanted && updated == wanted && (wanted > 0 || object["spec"]["replicas"] == 0)
+    });
+}
+
+/// Returns the pods of `web`, by name, each with its UID and image.
+pub fn pods(namespace: &Namespace<'_>) -> Vec<(String, String, String)> {
+    let list = namespace.get(&["pods", "-l", "app=web", "--sort-by=.metadata.name"]);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    list["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|pod| {
+            (
+                text(&pod["metadata"]["name"]),
+                text(&pod["metadata"]["uid"]),
+                text(&pod["spec"]["containers"][0]["image"]),
+            )
+        })
+        .collect()
+}
+
+/// Returns the image in the template of a workload.
+pub fn image(namespace: &Namespace<'_>, target: &str) -> String {
+    let object = namespace.get(&[target]);
+    object["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default().to_string()
+}
+
+/// Reads a plugin's JSON answer.
+///
+/// # Panics
+///
+/// When it is none.
+#[track_caller]
+pub fn json(output: &Output) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("no JSON ({error}) from {output}"))
+}
+
+/// Asserts how a command ended, and shows what it said where it ended otherwise.
+#[track_caller]
+pub fn assert_code(output: &Output, code: i32) {
+    assert_eq!(output.code, code, "{output}");
+}
