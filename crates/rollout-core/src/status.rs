@@ -162,11 +162,17 @@ fn count_by_status(snapshot: &Snapshot, progress: &mut Progress) {
 
 fn is_complete(snapshot: &Snapshot, progress: &Progress) -> bool {
     let desired = progress.desired;
-    // A pod that is listed twice on a node, or beyond the range, is still on its way out or not yet gone.
     snapshot.target().is_some()
         && progress.old == 0
         && progress.updated == desired
         && progress.available == desired
+        && !snapshot.living().any(|pod| beyond_range(snapshot, pod))
+}
+
+/// A StatefulSet's pod beyond the range is about to go, and another one is missing where the count is right.
+fn beyond_range(snapshot: &Snapshot, pod: &Pod) -> bool {
+    snapshot.workload.id.kind == Kind::StatefulSet
+        && snapshot.index(pod).is_none_or(|index| index >= snapshot.workload.desired)
 }
 
 fn hold(snapshot: &Snapshot, progress: &Progress) -> Option<Hold> {
@@ -193,7 +199,6 @@ fn partition_is_reached(snapshot: &Snapshot, progress: &Progress, partition: u32
     let Some(pods) = &snapshot.pods else {
         return partition > 0 && progress.updated >= above && progress.available >= above && progress.old > 0;
     };
-    let beyond = |pod: &&Pod| snapshot.index(pod).is_none_or(|index| index >= snapshot.workload.desired);
     let reached = |pod: &&Pod| {
         snapshot.index(pod).is_some_and(|index| index >= partition)
             && snapshot.side(pod) == Side::New
@@ -201,7 +206,7 @@ fn partition_is_reached(snapshot: &Snapshot, progress: &Progress, partition: u32
     };
     partition > 0
         && progress.old > 0
-        && !pods.iter().any(|pod| beyond(&pod))
+        && !pods.iter().any(|pod| beyond_range(snapshot, pod))
         && snapshot.living().filter(reached).count() as u32 == above
 }
 
