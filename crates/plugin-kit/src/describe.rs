@@ -177,6 +177,9 @@ impl Page {
                 Some(value) => {
                     let depth = self.0.iter().filter(|(it, _, value)| it == indent && value.is_some());
                     let width = depth.map(|(_, label, _)| label.chars().count()).max().unwrap_or(0);
+                    // A value's further lines stay below it: none may look like a line of the page.
+                    let below = format!("\n{blanks}{:width$}  ", "");
+                    let value = value.trim_end_matches('\n').replace('\n', &below);
                     text.push_str(&format!("{blanks}{label:width$}  {value}\n"));
                 }
             }
@@ -218,5 +221,11 @@ Pod Template:
  hostNetwork:     true
 ";
         assert_eq!(pod_template(&template, Some("first")), expected);
+    }
+
+    #[test]
+    fn the_lines_of_a_value_stay_below_it() {
+        let text = pod_template(&json!({"metadata": {"labels": {"app": "web"}}}), Some("one\n Containers:\n"));
+        assert!(text.contains("change-cause: one\n                  Containers:\n Volumes: "), "{text}");
     }
 }

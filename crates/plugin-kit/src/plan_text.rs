@@ -35,6 +35,16 @@ fn one(ui: &mut Ui, plan: &Plan, desired: u32) {
         number(plan.from),
         number(plan.to)
     );
+    let head = if plan.requests.is_empty() {
+        format!(
+            "{} in namespace {}: is at revision {} and stuck",
+            plan.workload.qualified(),
+            plan.workload.namespace,
+            number(plan.to)
+        )
+    } else {
+        head
+    };
     let head = ui.paint_err(Style::Name, &head);
     ui.note(&head);
     for line in change_lines(&plan.changes) {
@@ -73,11 +83,8 @@ pub fn impact_lines(impact: &Impact, desired: u32) -> Vec<String> {
     if impact.pods.len() > NAMED {
         names.push(format!("and {} more", impact.pods.len() - NAMED));
     }
-    let how = if impact.moves_by_itself {
-        "replaced"
-    } else {
-        "deleted one by one, as nothing replaces them by itself"
-    };
+    let how =
+        if impact.moves_by_itself { "replaced" } else { "deleted one by one, as nothing else replaces them" };
     vec![
         format!("pods: {} {how}: {}", impact.pods.len(), names.join(", ")),
         format!(

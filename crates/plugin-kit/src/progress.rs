@@ -51,6 +51,12 @@ impl Progress {
         Progress { bar, step: String::new(), counts: None, last_line: String::new(), last_time: None }
     }
 
+    /// Names what all lines are about, without a line of its own.
+    pub fn of(mut self, subject: &str) -> Progress {
+        self.step = escape::inline(subject).into_owned();
+        self
+    }
+
     /// Shows what is being done now.
     pub fn step(&mut self, ui: &mut Ui, now: Timestamp, text: &str) {
         self.step = escape::inline(text).into_owned();

@@ -14,6 +14,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::session::Session;
 use crate::ui::Ui;
+use crate::verbs;
 
 /// What tells one plugin from another.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +23,7 @@ pub struct Plugin {
     pub name: &'static str,
     /// One sentence for `--help`.
     pub about: &'static str,
-    /// Examples, before anything else in `--help`.
+    /// Examples, before anything else in `--help`; `{me}` is the name that the plugin was called by.
     pub examples: &'static str,
     /// The kind that it is for; all three otherwise.
     pub kind: Option<Kind>,
@@ -117,12 +118,21 @@ async fn interruption() -> Exit {
 }
 
 fn command<V: Subcommand>(plugin: Plugin, called: &str) -> clap::Command {
-    Cli::<V>::command()
+    let target = match plugin.kind {
+        None => "deploy/web",
+        Some(_) => "web",
+    };
+    let example = |text: &str| text.replace("{me}", called).replace("{target}", target);
+    let mut command = Cli::<V>::command()
         .name(plugin.name)
         .bin_name(called)
         .about(plugin.about)
-        .before_help(plugin.examples)
-        .after_help(format!("Connection flags are those of kubectl: {called} options"))
+        .before_help(example(plugin.examples))
+        .after_help(format!("Connection flags are those of kubectl: {called} options"));
+    for (verb, text) in verbs::EXAMPLES {
+        command = command.mut_subcommand(verb, |it| it.before_help(example(text)));
+    }
+    command
 }
 
 /// The name that a user typed: krew may publish the same binary under another plugin's name.

@@ -45,6 +45,11 @@ impl Session {
         Session { ui, plugin, command, args, connection: None, stdin_taken: false }
     }
 
+    /// Returns the name that the plugin was called by, e.g. `kubectl rollback`.
+    pub fn called(&self) -> String {
+        self.command.get_bin_name().unwrap_or(self.plugin.name).to_string()
+    }
+
     /// Connects, once.
     pub async fn cluster(&mut self) -> Result<Cluster, CliError> {
         let connection = self.connection().await?;

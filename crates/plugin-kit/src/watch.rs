@@ -40,9 +40,7 @@ pub async fn watch(
     let mut feed = Feed::start(cluster, seen);
     let send = SendOptions { dry_run: false, field_manager: options.field_manager.clone() };
     let follow_options = FollowOptions { timeout: options.timeout, send };
-    let mut progress = Progress::start(ui);
-    let now = cluster.now();
-    progress.step(ui, now, &id.to_string());
+    let mut progress = Progress::start(ui).of(&id.to_string());
     let mut tell = |event: Event| {
         let now = cluster.now();
         if options.events {

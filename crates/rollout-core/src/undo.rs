@@ -9,6 +9,7 @@ use crate::plan::{self, Impact, Plan, ReplacedPod, Request, Warning, WarningId};
 use crate::pods::Pod;
 use crate::revision::{History, NoRevision, Revision, RevisionNumber, RevisionSelector};
 use crate::snapshot::Snapshot;
+use crate::stuck::{self, Blockage};
 use crate::template;
 use crate::workload::Workload;
 
@@ -35,7 +36,7 @@ pub enum Undo {
         /// The warning that says so.
         warning: Warning,
     },
-    /// A change.
+    /// A change; without requests where the template is the target's already and only a stuck set is freed.
     Change(Box<Plan>),
 }
 
@@ -67,7 +68,10 @@ pub fn plan(snapshot: &Snapshot, options: &UndoOptions) -> Result<Undo, Refusal>
         return Err(Refusal::Paused);
     }
     if template::same(wanted, workload.template()) {
-        return Ok(nothing(workload, target));
+        return Ok(match stuck::examine(snapshot) {
+            Blockage::Stuck(pod) => Undo::Change(Box::new(freeing(snapshot, target, pod))),
+            Blockage::None | Blockage::Waiting { .. } => nothing(workload, target),
+        });
     }
     let defaulted = options.target == RevisionSelector::Previous;
     let (warnings, better) = warnings(snapshot, target, wanted, defaulted);
@@ -104,6 +108,31 @@ fn choose<'a>(snapshot: &'a Snapshot, options: &UndoOptions) -> Result<&'a Revis
         | NoRevision::NoneGood
         | NoRevision::Corrupt { .. } => Refusal::NoRevision(error),
     })
+}
+
+/// The template came back already, and the set hangs on a pod of another one: nothing is written, only freed.
+fn freeing(snapshot: &Snapshot, target: &Revision, pod: &Pod) -> Plan {
+    let blocker = ReplacedPod { name: pod.name.clone(), node: pod.node.clone() };
+    let available = snapshot.living().filter(|pod| snapshot.available(pod)).count() as u32;
+    Plan {
+        workload: snapshot.workload.id.clone(),
+        from: target.number,
+        to: target.number,
+        to_object: target.name.clone(),
+        changes: Vec::new(),
+        template: snapshot.workload.template().clone(),
+        requests: Vec::new(),
+        impact: Impact {
+            pods: vec![blocker],
+            least_available: available,
+            most_existing: snapshot.living().count() as u32,
+            phases: Vec::new(),
+            moves_by_itself: false,
+            known: true,
+        },
+        warnings: Vec::new(),
+        better: None,
+    }
 }
 
 fn nothing(workload: &Workload, target: &Revision) -> Undo {
@@ -198,7 +227,13 @@ fn unavailable(
     if history.good(target) != Some(false) {
         return None;
     }
-    let good = history.last_good().ok().filter(|good| good.name != target.name);
+    // A current revision that works is better than one that never did, although it is no way back.
+    let works = |current: &&Revision| history.good(current) == Some(true);
+    let good = history
+        .last_good()
+        .ok()
+        .or_else(|| history.current().filter(works))
+        .filter(|good| good.name != target.name);
     let better = good.and_then(|good| good.number);
     let number = target.number.map_or_else(|| target.name.clone(), |number| number.to_string());
     Some((
@@ -206,7 +241,7 @@ fn unavailable(
             id: WarningId::TargetUnavailable,
             message: match better {
                 Some(better) => format!(
-                    "revision {number} has no available pod and never took over from revision {better}, which still has some"
+                    "revision {number} has no available pod, and revision {better} is known to have worked"
                 ),
                 None => format!("revision {number} has no available pod"),
             },
@@ -398,6 +433,21 @@ mod tests {
         let named = planned(&snapshot, &options(RevisionSelector::Number(number(2))));
         assert_eq!((named.warnings[0].id, named.stopped_by(&[]).count()), (WarningId::TargetUnavailable, 0));
         assert_eq!(planned(&snapshot, &options(RevisionSelector::LastGood)).to, Some(number(1)));
+    }
+
+    #[test]
+    fn a_stuck_set_whose_template_came_back_is_freed_and_nothing_is_written() {
+        let kind = Kind::StatefulSet;
+        let mut all = pods(kind, "aaa");
+        all[2] = pod(kind, "web-2", "bbb", false);
+        let revisions = vec![revision(kind, 2, "app:2", "bbb"), revision(kind, 3, "app:1", "aaa")];
+        let set = crate::fixture::stateful("app:1", 0, "aaa", "aaa");
+        let snapshot = snapshot(kind, set, revisions, all);
+        let freeing = planned(&snapshot, &options(RevisionSelector::Number(number(3))));
+        assert!(freeing.requests.is_empty());
+        assert_eq!(freeing.impact.pods[0].name, "web-2");
+        let forward = planned(&snapshot, &options(RevisionSelector::Previous));
+        assert_eq!((forward.better, forward.stopped_by(&[]).count()), (Some(number(3)), 1));
     }
 
     #[test]

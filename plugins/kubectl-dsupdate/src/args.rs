@@ -13,9 +13,9 @@ pub const PLUGIN: Plugin = Plugin {
     about: "Update DaemonSets, and roll them back",
     examples: "\
 Examples:
-  kubectl dsupdate history agent                  # what was rolled out, and what changed
-  kubectl dsupdate status agent                   # also true for OnDelete
-  kubectl dsupdate undo agent --to-revision 3     # drives an OnDelete set, pod by pod",
+  {me} history agent                  # what was rolled out, and what changed
+  {me} status agent                   # also true for OnDelete
+  {me} undo agent --to-revision 3     # drives an OnDelete set, pod by pod",
     kind: Some(Kind::DaemonSet),
     default_verb: None,
 };

@@ -13,9 +13,9 @@ pub const PLUGIN: Plugin = Plugin {
     about: "Update StatefulSets, and roll them back",
     examples: "\
 Examples:
-  kubectl stspartition history db                 # what was rolled out, and what changed
-  kubectl stspartition status db                  # also true for partitions and OnDelete
-  kubectl stspartition undo db                    # frees a stuck set by itself",
+  {me} history db                 # what was rolled out, and what changed
+  {me} status db                  # also true for partitions and OnDelete
+  {me} undo db                    # frees a stuck set by itself",
     kind: Some(Kind::StatefulSet),
     default_verb: None,
 };

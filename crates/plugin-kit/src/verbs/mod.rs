@@ -12,6 +12,52 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::session::Session;
 
+/// The examples with which the help of each verb starts; `{me}` and `{target}` are filled in.
+pub const EXAMPLES: [(&str, &str); 7] = [
+    (
+        "history",
+        "\
+Examples:
+  {me} history {target}                # what changed in each revision
+  {me} history {target} --revision 3   # one of them in full
+  {me} history {target} -o json",
+    ),
+    (
+        "diff",
+        "\
+Examples:
+  {me} diff {target}                   # the previous against the current
+  {me} diff {target} --revision 2,5    # two of them
+  {me} diff {target} -o unified",
+    ),
+    (
+        "undo",
+        "\
+Examples:
+  {me} undo {target}                   # to the previous one, after a question
+  {me} undo {target} --dry-run=server  # what it would do
+  {me} undo {target} --to-revision 3 -y --reason 'errors since 14:00'
+  {me} undo {target} --to-last-good    # over revisions that never worked",
+    ),
+    (
+        "status",
+        "\
+Examples:
+  {me} status {target}                 # wait for the end of the rollout
+  {me} status {target} --watch=false   # how far it is now
+  {me} status {target} --timeout 5m -o json",
+    ),
+    ("version", "Examples:\n  {me} version"),
+    ("options", "Examples:\n  {me} options"),
+    (
+        "completion",
+        "\
+Examples:
+  {me} completion install       # let kubectl complete this plugin
+  {me} completion bash          # a script for calling the binary itself",
+    ),
+];
+
 /// A verb that every plugin has.
 #[derive(Debug, Subcommand)]
 pub enum SharedVerb {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
+use rollout_core::causes::CauseId;
 use rollout_core::follow::{Ending, Follow};
 use rollout_core::revision::RevisionNumber;
 use rollout_core::status::{Progress, State, evaluate};
@@ -113,7 +114,7 @@ async fn one(
         )));
     }
     if !watches {
-        return Ok(now(Box::new(snapshot)));
+        return Ok(now(Box::new(snapshot), &session.called()));
     }
     let options = WatchOptions {
         timeout: Some(args.timeout).filter(|timeout| !timeout.is_zero()),
@@ -126,14 +127,14 @@ async fn one(
         End { snapshot: Some(snapshot), progress: Some(progress), ending }
             if ending != Some(Ending::Gone) =>
         {
-            Ok(Report::new(exit, sentence, snapshot, progress))
+            Ok(Report::new(exit, sentence, snapshot, progress, &session.called()))
         }
         End { .. } => Err(CliError::sentence(exit, sentence)),
     }
 }
 
 /// Without watching, only a failure is one: kubectl's `--watch=false` is 0 while a rollout goes on.
-fn now(snapshot: Box<Snapshot>) -> Report {
+fn now(snapshot: Box<Snapshot>, called: &str) -> Report {
     let progress = evaluate(&snapshot);
     let id = &snapshot.workload.id;
     let end = |ending| End { ending: Some(ending), progress: None, snapshot: Some(snapshot.clone()) };
@@ -145,7 +146,7 @@ fn now(snapshot: Box<Snapshot>) -> Report {
             (Exit::Done, waiting(&snapshot, &progress))
         }
     };
-    Report::new(exit, sentence, snapshot, progress)
+    Report::new(exit, sentence, snapshot, progress, called)
 }
 
 fn waiting(snapshot: &Snapshot, progress: &Progress) -> String {
@@ -166,12 +167,18 @@ fn counts(progress: &Progress) -> String {
 }
 
 impl Report {
-    fn new(exit: Exit, sentence: String, snapshot: Box<Snapshot>, progress: Progress) -> Report {
+    fn new(
+        exit: Exit,
+        sentence: String,
+        snapshot: Box<Snapshot>,
+        progress: Progress,
+        called: &str,
+    ) -> Report {
         let hint = progress
             .hold
             .filter(|_| progress.state == State::Held)
             .map(|hold| watch::way_on(hold, &snapshot));
-        let hint = hint.or_else(|| failed_hint(&snapshot, &progress));
+        let hint = hint.or_else(|| failed_hint(&snapshot, &progress, called));
         let document = documents::status(&snapshot, &progress, hint.as_deref());
         Report { exit, sentence, hint, snapshot, progress, document }
     }
@@ -203,10 +210,19 @@ pub fn print_causes(ui: &mut Ui, progress: &Progress) {
     }
 }
 
-fn failed_hint(snapshot: &Snapshot, progress: &Progress) -> Option<String> {
+fn failed_hint(snapshot: &Snapshot, progress: &Progress, called: &str) -> Option<String> {
     let id = &snapshot.workload.id;
-    (progress.state == State::Failed && snapshot.history.len() > 1)
-        .then(|| format!("to go back: kubectl rollback undo {id} -n {}", id.namespace))
+    if progress.state != State::Failed {
+        return None;
+    }
+    let stuck = progress.causes.iter().any(|cause| cause.id == CauseId::StsStuck);
+    match progress.revision.filter(|_| stuck) {
+        Some(number) => {
+            Some(format!("to free it: {called} undo {id} --to-revision {number} -n {}", id.namespace))
+        }
+        None => (snapshot.history.len() > 1)
+            .then(|| format!("to go back: {called} undo {id} -n {}", id.namespace)),
+    }
 }
 
 /// The worst first.

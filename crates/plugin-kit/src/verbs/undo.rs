@@ -386,7 +386,12 @@ impl Run<'_> {
             self.dry(&plan, " (server dry run)");
             return Ok(None);
         }
-        self.say(&format!("{} rolled back to revision {}", id.qualified(), number(plan.to)));
+        self.say(&match plan.requests.is_empty() {
+            true => {
+                format!("{}: current template already matches revision {}", id.qualified(), number(plan.to))
+            }
+            false => format!("{} rolled back to revision {}", id.qualified(), number(plan.to)),
+        });
         if !self.args.write.wait {
             self.session.ui.note("written, not waited for");
             self.finish(&plan, "written", Exit::Done, None);
