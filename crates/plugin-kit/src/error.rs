@@ -2,7 +2,7 @@
 
 use kubectl_connect::{ApiError, ConnectError};
 use rollout_core::revision::NoRevision;
-use rollout_core::undo::Refusal;
+use rollout_core::plan::Refusal;
 use rollout_core::workload::WorkloadId;
 use rollout_kube::Reading;
 

@@ -26,6 +26,7 @@ pub mod run;
 pub mod session;
 pub mod verbs;
 pub mod watch;
+pub mod write;
 
 pub use rollout_core::Kind;
 pub use run::{Plugin, Verb, run};

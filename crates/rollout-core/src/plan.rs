@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::diff::Change;
 use crate::kind::Kind;
 use crate::model::Phase;
-use crate::revision::RevisionNumber;
+use crate::revision::{NoRevision, RevisionNumber};
 use crate::workload::{Workload, WorkloadId};
 
 /// A change that is about to be made.
@@ -32,6 +32,39 @@ pub struct Plan {
     pub warnings: Vec<Warning>,
     /// The revision to choose instead, where a warning names one.
     pub better: Option<RevisionNumber>,
+}
+
+/// What a request of somebody comes to.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// It is so already.
+    Nothing {
+        /// The revision whose template it is.
+        revision: Option<RevisionNumber>,
+        /// The warning that says so.
+        warning: Warning,
+    },
+    /// A change; without requests where the template is right already and only a stuck set is freed.
+    Change(Box<Plan>),
+}
+
+/// Why nothing can be planned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The controller has not acted upon the last change: "previous" would be one step too far back (hazard H6).
+    #[error("the controller has not acted upon the last change yet")]
+    Unobserved,
+    /// The Deployment is paused.
+    #[error(
+        "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again"
+    )]
+    Paused,
+    /// No such revision.
+    #[error(transparent)]
+    NoRevision(#[from] NoRevision),
+    /// The workload keeps no old revisions.
+    #[error("no last revision to roll back to: `revisionHistoryLimit: 0` keeps no history")]
+    KeepsNoHistory,
 }
 
 impl Plan {

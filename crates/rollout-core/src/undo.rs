@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::diff;
 use crate::kind::Kind;
 use crate::model::{self, World};
-use crate::plan::{self, Impact, Plan, ReplacedPod, Request, Warning, WarningId};
+use crate::plan::{self, Decision, Impact, Plan, Refusal, ReplacedPod, Request, Warning, WarningId};
 use crate::pods::Pod;
 use crate::revision::{History, NoRevision, Revision, RevisionNumber, RevisionSelector};
 use crate::snapshot::Snapshot;
@@ -26,41 +26,8 @@ pub struct UndoOptions {
     pub reason: Option<String>,
 }
 
-/// What a rollback comes to.
-#[derive(Clone, Debug)]
-pub enum Undo {
-    /// The template is the target's already.
-    Nothing {
-        /// The revision whose template it is.
-        revision: Option<RevisionNumber>,
-        /// The warning that says so.
-        warning: Warning,
-    },
-    /// A change; without requests where the template is the target's already and only a stuck set is freed.
-    Change(Box<Plan>),
-}
-
-/// Why a rollback cannot be planned.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The controller has not acted upon the last change: "previous" would be one step too far back (hazard H6).
-    #[error("the controller has not acted upon the last change yet")]
-    Unobserved,
-    /// The Deployment is paused.
-    #[error(
-        "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again"
-    )]
-    Paused,
-    /// No such revision.
-    #[error(transparent)]
-    NoRevision(#[from] NoRevision),
-    /// The workload keeps no old revisions.
-    #[error("no last revision to roll back to: `revisionHistoryLimit: 0` keeps no history")]
-    KeepsNoHistory,
-}
-
 /// Plans a rollback. `previous` is resolved here, to a number, and never anew.
-pub fn plan(snapshot: &Snapshot, options: &UndoOptions) -> Result<Undo, Refusal> {
+pub fn plan(snapshot: &Snapshot, options: &UndoOptions) -> Result<Decision, Refusal> {
     let workload = &snapshot.workload;
     let target = choose(snapshot, options)?;
     let wanted = target.readable_template()?;
@@ -69,14 +36,14 @@ pub fn plan(snapshot: &Snapshot, options: &UndoOptions) -> Result<Undo, Refusal>
     }
     if template::same(wanted, workload.template()) {
         return Ok(match stuck::examine(snapshot) {
-            Blockage::Stuck(pod) => Undo::Change(Box::new(freeing(snapshot, target, pod))),
+            Blockage::Stuck(pod) => Decision::Change(Box::new(freeing(snapshot, target, pod))),
             Blockage::None | Blockage::Waiting { .. } => nothing(workload, target),
         });
     }
     let defaulted = options.target == RevisionSelector::Previous;
     let (warnings, better) = warnings(snapshot, target, wanted, defaulted);
     let cause = options.reason.as_deref().or(target.change_cause.as_deref());
-    Ok(Undo::Change(Box::new(Plan {
+    Ok(Decision::Change(Box::new(Plan {
         workload: workload.id.clone(),
         from: snapshot.history.current().and_then(|current| current.number),
         to: target.number,
@@ -135,9 +102,9 @@ fn freeing(snapshot: &Snapshot, target: &Revision, pod: &Pod) -> Plan {
     }
 }
 
-fn nothing(workload: &Workload, target: &Revision) -> Undo {
+fn nothing(workload: &Workload, target: &Revision) -> Decision {
     let number = target.number.map_or_else(|| target.name.clone(), |number| number.to_string());
-    Undo::Nothing {
+    Decision::Nothing {
         revision: target.number,
         warning: Warning {
             id: WarningId::SameTemplate,
@@ -335,8 +302,8 @@ mod tests {
 
     fn planned(snapshot: &Snapshot, options: &UndoOptions) -> Plan {
         match plan(snapshot, options).unwrap() {
-            Undo::Change(plan) => *plan,
-            Undo::Nothing { .. } => panic!("nothing to do"),
+            Decision::Change(plan) => *plan,
+            Decision::Nothing { .. } => panic!("nothing to do"),
         }
     }
 
@@ -417,7 +384,7 @@ mod tests {
     fn the_template_that_is_there_already_is_not_written_again() {
         let snapshot = seen(Kind::DaemonSet, |_| {}, Vec::new());
         let undo = plan(&snapshot, &options(RevisionSelector::Number(number(3)))).unwrap();
-        assert!(matches!(undo, Undo::Nothing { revision, .. } if revision == Some(number(3))));
+        assert!(matches!(undo, Decision::Nothing { revision, .. } if revision == Some(number(3))));
     }
 
     #[test]

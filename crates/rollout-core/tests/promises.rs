@@ -1,11 +1,14 @@
 //! What holds for every workload, not only for those that somebody thought of.
 
+#![expect(clippy::unwrap_used, reason = "what a test makes itself is well-formed")]
+
 use k8s_openapi::jiff::Timestamp;
 use proptest::prelude::*;
 use rollout_core::follow::{Follow, Step};
+use rollout_core::plan::Decision;
 use rollout_core::status::{State, evaluate};
 use rollout_core::stuck::{Blockage, examine};
-use rollout_core::undo::{Undo, UndoOptions, plan};
+use rollout_core::undo::{UndoOptions, plan};
 use rollout_core::{Kind, Pod, RevisionNumber, RevisionSelector, Side, Snapshot, Workload, template};
 use serde_json::{Value, json};
 
@@ -193,8 +196,8 @@ proptest! {
         let options = UndoOptions {
             target: RevisionSelector::Number(RevisionNumber::new(number).unwrap()), resume: false, reason: None };
         match plan(&snapshot, &options).unwrap() {
-            Undo::Nothing { .. } => prop_assert_eq!(number, scene.live),
-            Undo::Change(plan) => {
+            Decision::Nothing { .. } => prop_assert_eq!(number, scene.live),
+            Decision::Change(plan) => {
                 let mut after = apply(&snapshot.workload.object, &plan.requests[0].body);
                 prop_assert_eq!(&after["spec"]["template"], &template::writable(&template_of(number)));
                 after["spec"]["template"] = snapshot.workload.template().clone();
@@ -216,11 +219,11 @@ proptest! {
         let snapshot = snapshot(&scene);
         let options = UndoOptions {
             target: RevisionSelector::Number(RevisionNumber::new(number).unwrap()), resume: false, reason: None };
-        if let Undo::Change(first) = plan(&snapshot, &options).unwrap() {
+        if let Decision::Change(first) = plan(&snapshot, &options).unwrap() {
             let object = apply(&snapshot.workload.object, &first.requests[0].body);
             let workload = Workload::from_object(scene.kind, object).unwrap();
             let again = Snapshot::new(workload, revisions(scene.kind), None, snapshot.now);
-            prop_assert!(matches!(plan(&again, &options).unwrap(), Undo::Nothing { .. }), "planned twice");
+            prop_assert!(matches!(plan(&again, &options).unwrap(), Decision::Nothing { .. }), "planned twice");
         }
     }
 

@@ -61,7 +61,7 @@ impl Seen {
 enum Update {
     Workload(Change<Value>),
     Revision(Change<Value>),
-    Pod(Change<Pod>),
+    Pod(Box<Change<Pod>>),
     PodsHidden,
     Lost(String),
     Back,
@@ -121,7 +121,10 @@ impl Feed {
             watches.spawn(source(revisions_path(&workload), selector, None).watch(version, Update::Revision));
             if let Some(pods) = &pods {
                 let version = pods.version.clone();
-                watches.spawn(source(pods_path(&workload), selector, None).watch(version, Update::Pod));
+                watches.spawn(
+                    source(pods_path(&workload), selector, None)
+                        .watch(version, |change| Update::Pod(Box::new(change))),
+                );
             }
         }
         Feed {
@@ -168,7 +171,7 @@ impl Feed {
             Update::Workload(Change::Set(object)) => self.workload = Some(object),
             Update::Workload(Change::Gone(_)) => self.workload = None,
             Update::Revision(change) => apply(&mut self.revisions, change),
-            Update::Pod(change) => apply(self.pods.get_or_insert_default(), change),
+            Update::Pod(change) => apply(self.pods.get_or_insert_default(), *change),
             Update::PodsHidden => self.pods = None,
             Update::Lost(error) if !self.lost => {
                 self.lost = true;

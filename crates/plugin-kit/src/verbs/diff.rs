@@ -84,10 +84,9 @@ async fn compare(args: DiffArgs, session: &mut Session) -> Result<Exit, CliError
             }
         }
     }
-    if !form.is_human() && !matches!(form, OutputForm::Own(_)) {
-        if let Some(document) = documents::list(documents, found.single) {
-            output::print_document(&mut session.ui, &document, &form)?;
-        }
+    let printed = form.is_human() || matches!(form, OutputForm::Own(_));
+    if !printed && let Some(document) = documents::list(documents, found.single) {
+        output::print_document(&mut session.ui, &document, &form)?;
     }
     Ok(Exit::worst_of(exits))
 }
@@ -202,7 +201,7 @@ fn unified(ui: &mut Ui, names: &[String; 2], templates: [&Value; 2]) -> Result<(
 }
 
 fn texts(templates: [&Value; 2]) -> Result<[String; 2], CliError> {
-    let text = |template: &Value| yaml::to_string(template).map_err(|error| CliError::failed(error));
+    let text = |template: &Value| yaml::to_string(template).map_err(CliError::failed);
     Ok([text(templates[0])?, text(templates[1])?])
 }
 

@@ -1,0 +1,106 @@
+//! Showing the plans, and asking where somebody can be asked.
+
+use rollout_core::Workload;
+use rollout_core::plan::Plan;
+
+use super::{DryRun, Flow, Planned};
+use crate::documents::{self, Outcome};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::plan_text;
+use crate::prompt::{self, Answer, Choice};
+
+/// What came of the question.
+pub(super) enum Agreement {
+    /// These are carried out.
+    Go(Vec<Planned>),
+    /// Something else was chosen: these are planned anew.
+    Again(Vec<Workload>),
+    /// Nothing is changed.
+    Stop,
+}
+
+impl Flow<'_> {
+    pub(super) fn agree(&mut self, planned: Vec<Planned>) -> Agreement {
+        let ui = &mut self.session.ui;
+        if self.form.is_human() || ui.can_ask() {
+            let plans: Vec<&Plan> = planned.iter().map(|it| &it.plan).collect();
+            let desired = |plan: &Plan| {
+                let of = planned.iter().find(|it| it.plan.workload == plan.workload);
+                of.map_or(0, |it| it.snapshot.workload.desired)
+            };
+            plan_text::print(ui, &plans, desired);
+        }
+        if planned.iter().any(|it| it.plan.stopped_by(&self.args.allow).next().is_some()) {
+            return self.stopped(planned);
+        }
+        if self.args.dry_run != DryRun::None || self.args.yes {
+            return Agreement::Go(planned);
+        }
+        let question = match planned.as_slice() {
+            [one] => self.intent.question(&one.plan),
+            several => self.intent.question_for(several.len()),
+        };
+        match prompt::confirm(&mut self.session.ui, &question) {
+            Answer::Yes => Agreement::Go(planned),
+            Answer::Unavailable if planned.len() == 1 => Agreement::Go(planned),
+            Answer::Unavailable => {
+                let words = format!("{} workloads would be changed and nobody can be asked", planned.len());
+                self.failed(&CliError::usage(words).hint(Some("-y agrees to all of them".to_string())));
+                Agreement::Stop
+            }
+            Answer::No => {
+                self.session.ui.note("nothing was changed");
+                self.not_done(&planned, "declined");
+                Agreement::Stop
+            }
+        }
+    }
+
+    /// A warning speaks against a default: on a terminal there is a choice.
+    fn stopped(&mut self, planned: Vec<Planned>) -> Agreement {
+        let ui = &mut self.session.ui;
+        if let ([one], DryRun::None, false) = (planned.as_slice(), self.args.dry_run, self.args.yes)
+            && let (Some(better), true) = (one.plan.better, ui.can_ask())
+        {
+            let to = one.plan.to.map_or_else(|| "?".to_string(), |number| number.to_string());
+            let choices = [format!("revision {better}"), format!("revision {to} all the same")];
+            match prompt::choose(ui, "Which revision instead?", &choices) {
+                Choice::Chosen(0) => {
+                    self.intent.prefer(better);
+                    return Agreement::Again(planned.into_iter().map(|it| it.snapshot.workload).collect());
+                }
+                Choice::Chosen(_) => return Agreement::Go(planned),
+                Choice::Declined | Choice::Unavailable => {}
+            }
+        }
+        for it in &planned {
+            let ids: Vec<&str> =
+                it.plan.stopped_by(&self.args.allow).map(|warning| warning.id.as_str()).collect();
+            if !ids.is_empty() {
+                let (id, ids) = (&it.plan.workload, ids.join(","));
+                ui.error(&format!(
+                    "{id} in namespace {}: stopped by {ids}: nothing was changed",
+                    id.namespace
+                ));
+                ui.hint(&format!("--allow {ids} goes on all the same"));
+            }
+        }
+        self.not_done(&planned, "stopped");
+        Agreement::Stop
+    }
+
+    fn not_done(&mut self, planned: &[Planned], outcome: &'static str) {
+        for it in planned {
+            self.exits.push(Exit::NotDone);
+            let outcome = Outcome {
+                outcome,
+                exit: Exit::NotDone,
+                plan: Some(&it.plan),
+                status: None,
+                warnings: Vec::new(),
+            };
+            self.documents.push(documents::result(&it.plan.workload, &outcome));
+        }
+    }
+}
