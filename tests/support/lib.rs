@@ -1,5 +1,6 @@
 //! What the end-to-end tests share: one cluster a process with the plugins on its PATH, and workloads of each kind.
 
+use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -113,16 +114,14 @@ pub fn set_image(namespace: &Namespace<'_>, target: &str, image: &str) {
 
 /// Waits until the controller has acted upon the newest specification.
 pub fn observed(namespace: &Namespace<'_>, target: &str) {
-    namespace.wait_until(&format!("{target} is observed"), LONG, || {
-        let object = namespace.get(&[target]);
+    until(namespace, target, "is observed", |object| {
         object["status"]["observedGeneration"] == object["metadata"]["generation"]
     });
 }
 
 /// Waits until every pod of a workload is new and available, whatever its strategy, by kubectl's own counters.
 pub fn settled(namespace: &Namespace<'_>, target: &str) {
-    namespace.wait_until(&format!("{target} is settled"), LONG, || {
-        let object = namespace.get(&[target]);
+    until(namespace, target, "is settled", |object| {
         let status = |field: &str| object["status"][field].as_u64().unwrap_or(0);
         let (wanted, available, updated) = match object["kind"].as_str() {
             Some("DaemonSet") => (
@@ -137,8 +136,35 @@ pub fn settled(namespace: &Namespace<'_>, target: &str) {
             ),
         };
         let seen = object["status"]["observedGeneration"] == object["metadata"]["generation"];
-        seen && available == wanted && updated == wanted && (wanted > 0 || object["spec"]["replicas"] == 0)
+        let old = status("replicas").saturating_sub(updated);
+        let all = available == wanted && updated == wanted && old == 0;
+        seen && all && (wanted > 0 || object["spec"]["replicas"] == 0)
     });
+}
+
+/// Watches an object until the condition holds: one process, where asking again and again would be many.
+///
+/// # Panics
+///
+/// When it does not hold within [`LONG`].
+#[track_caller]
+pub fn until(namespace: &Namespace<'_>, target: &str, what: &str, condition: impl Fn(&Value) -> bool) {
+    let limit = format!("--request-timeout={}s", LONG.as_secs());
+    let mut watch = namespace
+        .cluster()
+        .command("kubectl")
+        .args(["get", target, "--namespace", namespace.name(), "--watch", "-o", "json", &limit])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot run kubectl: {error}"));
+    let stdout = watch.stdout.take().unwrap_or_else(|| panic!("kubectl has no output"));
+    let mut objects = serde_json::Deserializer::from_reader(stdout).into_iter::<Value>();
+    let holds = objects.any(|object| object.is_ok_and(|object| condition(&object)));
+    // It may have ended by itself.
+    let _ = watch.kill();
+    let _ = watch.wait();
+    assert!(holds, "not within {LONG:?}: {target} {what}");
 }
 
 /// Returns the pods of `web`, by name, each with its UID and image.

@@ -92,7 +92,7 @@ impl<'a, T> Column<'a, T> {
         self
     }
 
-    /// Lets the column be shortened where the terminal is too narrow; the last one of a table that says so is.
+    /// Lets the column be shortened where the terminal is too narrow; of several the widest first.
     pub fn flexible(mut self) -> Column<'a, T> {
         self.flexible = true;
         self
@@ -110,7 +110,7 @@ enum Row {
 pub struct Table {
     headers: Vec<String>,
     rows: Vec<Row>,
-    flexible: Option<usize>,
+    flexible: Vec<usize>,
     show_headers: bool,
     wide: bool,
 }
@@ -125,7 +125,7 @@ impl Table {
         let shown: Vec<_> = columns.iter().filter(|column| wide || !column.wide_only).collect();
         let headers: Vec<_> = shown.iter().map(|column| column.header).collect();
         let mut table = Table::plain(&headers);
-        table.flexible = shown.iter().rposition(|column| column.flexible);
+        table.flexible = (0..shown.len()).filter(|at| shown[*at].flexible).collect();
         table.wide = wide;
         for row in rows {
             table.push(shown.iter().map(|column| (column.cell)(row)));
@@ -138,7 +138,7 @@ impl Table {
         Table {
             headers: headers.iter().map(ToString::to_string).collect(),
             rows: Vec::new(),
-            flexible: None,
+            flexible: Vec::new(),
             show_headers: true,
             wide: false,
         }
@@ -156,7 +156,7 @@ impl Table {
 
     /// Lets the named column be shortened where the terminal is too narrow.
     pub fn shorten(mut self, header: &str) -> Table {
-        self.flexible = self.headers.iter().position(|h| h == header);
+        self.flexible.extend(self.headers.iter().position(|h| h == header));
         self
     }
 
@@ -218,19 +218,29 @@ impl Table {
             .into_iter()
             .chain(rows.clone().map(|cells| cells.iter().map(|cell| cell.text.clone()).collect()))
             .collect();
-        let Some((column, limit)) = self.flexible.zip(width) else { return whole };
-        let widths = column_widths(&whole);
-        let total: usize = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-        let Some(over) = total.checked_sub(limit).filter(|over| *over > 0) else { return whole };
-        let header = headers.as_ref().map_or(0, |headers| get_line_width(&headers[column]));
-        let room = widths[column].saturating_sub(over).max(header).max(LEAST_FLEXIBLE);
+        let Some(limit) = width else { return whole };
+        let rooms = self.rooms(column_widths(&whole), limit);
         let shortened = rows.map(|cells| {
-            let text = |(at, cell): (usize, &Cell)| {
-                if at == column { cell.shortened(room) } else { cell.text.clone() }
+            let text = |(at, cell): (usize, &Cell)| match self.flexible.contains(&at) {
+                true => cell.shortened(rooms[at]),
+                false => cell.text.clone(),
             };
             cells.iter().enumerate().map(text).collect()
         });
         headers.into_iter().chain(shortened).collect()
+    }
+
+    /// Returns the columns' widths, with the flexible ones narrowed until the table fits, the widest of them first.
+    fn rooms(&self, mut widths: Vec<usize>, limit: usize) -> Vec<usize> {
+        let header = |at: usize| if self.show_headers { get_line_width(&self.headers[at]) } else { 0 };
+        let gaps = GAP * widths.len().saturating_sub(1);
+        while widths.iter().sum::<usize>() + gaps > limit {
+            let narrowable = |at: &usize| widths[*at] > header(*at).max(LEAST_FLEXIBLE);
+            let widest = self.flexible.iter().copied().filter(narrowable).max_by_key(|at| widths[*at]);
+            let Some(widest) = widest else { break };
+            widths[widest] -= 1;
+        }
+        widths
     }
 }
 

@@ -120,7 +120,7 @@ fn next_deletion(snapshot: &Snapshot) -> Option<(&Pod, Why)> {
 }
 
 /// One pod at a time, and none while another is missing, on its way out or new and not available: an OrderedReady set with
-/// a hole loses what is deleted above it (hazard H15). A pod that is not available goes first, since its end costs nothing.
+/// a hole loses what is deleted above it (hazard H15).
 fn on_delete(snapshot: &Snapshot) -> Option<&Pod> {
     if snapshot.workload.strategy != Strategy::OnDelete {
         return None;
@@ -128,23 +128,29 @@ fn on_delete(snapshot: &Snapshot) -> Option<&Pod> {
     let pods = snapshot.pods.as_deref()?;
     let living = snapshot.living().count() as u32;
     let unrest = pods.iter().any(|pod| pod.terminating || pod.ended()) || living < snapshot.workload.desired;
-    let (old, new): (Vec<&Pod>, Vec<&Pod>) =
+    let (mut old, new): (Vec<&Pod>, Vec<&Pod>) =
         snapshot.living().partition(|pod| snapshot.side(pod) == Side::Old);
-    let broken =
-        old.iter().filter(|pod| !snapshot.available(pod)).min_by_key(|pod| (pod.ordinal(), &pod.name));
-    if let Some(broken) = broken {
-        return (!unrest || snapshot.workload.id.kind == Kind::StatefulSet && is_lowest(snapshot, broken))
-            .then_some(*broken);
+    sort_for_deletion(snapshot, &mut old);
+    let first = *old.first()?;
+    if !snapshot.available(first) {
+        return (!unrest || snapshot.workload.id.kind == Kind::StatefulSet && is_lowest(snapshot, first))
+            .then_some(first);
     }
-    if unrest || new.iter().any(|pod| !snapshot.available(pod)) {
-        return None;
-    }
-    match snapshot.workload.id.kind {
-        Kind::StatefulSet => old.into_iter().max_by_key(|pod| pod.ordinal()),
-        Kind::DaemonSet | Kind::Deployment => {
-            old.into_iter().min_by_key(|pod| (pod.node.clone(), pod.name.clone()))
-        }
-    }
+    (!unrest && new.iter().all(|pod| snapshot.available(pod))).then_some(first)
+}
+
+/// Sorts pods into the order in which they are deleted: first those that are not available, since their end costs nothing,
+/// from the bottom; then by node, or from the highest ordinal.
+pub(crate) fn sort_for_deletion(snapshot: &Snapshot, pods: &mut [&Pod]) {
+    let kind = snapshot.workload.id.kind;
+    pods.sort_by(|a, b| {
+        let (available, other) = (snapshot.available(a), snapshot.available(b));
+        available.cmp(&other).then_with(|| match (available, kind) {
+            (true, Kind::StatefulSet) => b.ordinal().cmp(&a.ordinal()),
+            (true, Kind::DaemonSet | Kind::Deployment) => (&a.node, &a.name).cmp(&(&b.node, &b.name)),
+            (false, _) => (a.ordinal(), &a.name).cmp(&(b.ordinal(), &b.name)),
+        })
+    });
 }
 
 /// The lowest blocker of an OrderedReady set is what its controller waits for, however many pods above it are missing.

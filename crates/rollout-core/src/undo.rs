@@ -3,15 +3,16 @@
 use serde_json::{Value, json};
 
 use crate::diff;
+use crate::follow;
 use crate::kind::Kind;
-use crate::model::{self, World};
+use crate::model::{self, Forecast, World};
 use crate::plan::{self, Decision, Impact, Plan, Refusal, ReplacedPod, Request, Warning, WarningId};
 use crate::pods::Pod;
 use crate::revision::{History, NoRevision, Revision, RevisionNumber, RevisionSelector};
 use crate::snapshot::Snapshot;
 use crate::stuck::{self, Blockage};
 use crate::template;
-use crate::workload::Workload;
+use crate::workload::{Strategy, Workload};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -140,18 +141,61 @@ fn impact(snapshot: &Snapshot, target: &Revision, resumes: bool) -> Impact {
     let Some(pods) = &snapshot.pods else { return Impact::default() };
     let kind = snapshot.workload.id.kind;
     let is_target = |pod: &Pod| pod.revision.as_deref().is_some_and(|label| target.owns_label(kind, label));
+    if snapshot.workload.strategy == Strategy::OnDelete {
+        return deleted_one_by_one(snapshot, snapshot.living().filter(|pod| !is_target(pod)).collect());
+    }
     let mut world = World::of(snapshot, pods, is_target);
     world.paused &= !resumes;
-    let forecast = model::forecast(world);
+    let mut forecast = model::forecast(world.clone());
+    let moves_by_itself = forecast.moves_without_help;
+    while let Some(blocker) = forecast.blocked_by.take().filter(|pod| is_freed(&world, pod)) {
+        free(&mut world, blocker, &mut forecast);
+    }
     let node = |name: &str| pods.iter().find(|pod| pod.name == name).and_then(|pod| pod.node.clone());
     Impact {
         pods: forecast.replaced.into_iter().map(|name| ReplacedPod { node: node(&name), name }).collect(),
         least_available: forecast.least_available,
         most_existing: forecast.most_existing,
         phases: forecast.phases,
-        moves_by_itself: forecast.moves_without_help,
+        moves_by_itself,
         known: true,
     }
+}
+
+/// Nothing replaces the pods of an OnDelete workload; they are deleted here, each when the one before is available again.
+fn deleted_one_by_one(snapshot: &Snapshot, mut old: Vec<&Pod>) -> Impact {
+    follow::sort_for_deletion(snapshot, &mut old);
+    let available = snapshot.living().filter(|pod| snapshot.available(pod)).count() as u32;
+    // A broken pod goes first, and a good one comes back in its place before a good one goes.
+    let costs = old.first().is_some_and(|pod| snapshot.available(pod));
+    Impact {
+        pods: old.iter().map(|pod| ReplacedPod { name: pod.name.clone(), node: pod.node.clone() }).collect(),
+        least_available: available - u32::from(costs),
+        most_existing: snapshot.living().count() as u32,
+        phases: Vec::new(),
+        moves_by_itself: false,
+        known: true,
+    }
+}
+
+/// Tells whether a pod that a StatefulSet hangs on comes back at the target once it is deleted.
+fn is_freed(world: &World, name: &str) -> bool {
+    let counts = world.first_ordinal + world.partition();
+    world.pod(name).is_some_and(|pod| pod.revision != world.template && pod.slot >= counts)
+}
+
+/// Deletes the pod that a set hangs on, as the driver does, and adds what comes of it.
+fn free(world: &mut World, blocker: String, forecast: &mut Forecast) {
+    world.min_ready = 0;
+    world.settle(4 * world.wanted() + 100);
+    world.delete_pod(&blocker);
+    let rest = model::forecast(world.clone());
+    forecast.replaced.push(blocker);
+    forecast.replaced.extend(rest.replaced);
+    forecast.least_available = forecast.least_available.min(rest.least_available);
+    forecast.most_existing = forecast.most_existing.max(rest.most_existing);
+    forecast.phases.extend(rest.phases);
+    forecast.blocked_by = rest.blocked_by;
 }
 
 fn warnings(
@@ -400,6 +444,37 @@ mod tests {
         let named = planned(&snapshot, &options(RevisionSelector::Number(number(2))));
         assert_eq!((named.warnings[0].id, named.stopped_by(&[]).count()), (WarningId::TargetUnavailable, 0));
         assert_eq!(planned(&snapshot, &options(RevisionSelector::LastGood)).to, Some(number(1)));
+    }
+
+    #[test]
+    fn pods_that_have_to_be_deleted_by_hand_are_foretold() {
+        let on_delete = |it: &mut Value| it["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
+        for kind in [Kind::DaemonSet, Kind::StatefulSet] {
+            let mut all = pods(kind, "bbb");
+            all[1] = pod(kind, "web-1", "ccc", true);
+            let one = planned(&seen(kind, on_delete, all), &options(RevisionSelector::Previous)).impact;
+            let names = |impact: &Impact| impact.pods.iter().map(|pod| pod.name.clone()).collect::<Vec<_>>();
+            assert_eq!((names(&one), one.least_available), (vec!["web-1".to_string()], 2), "{kind}");
+            assert!(!one.moves_by_itself, "{kind}");
+            let all =
+                planned(&seen(kind, on_delete, pods(kind, "ccc")), &options(RevisionSelector::Previous));
+            let first = if kind == Kind::StatefulSet { "web-2" } else { "web-0" };
+            assert_eq!((names(&all.impact).len(), names(&all.impact)[0].as_str()), (3, first), "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_pod_that_a_set_will_hang_on_is_foretold_to_be_deleted() {
+        let kind = Kind::StatefulSet;
+        let ordered = |it: &mut Value| {
+            it["spec"]["updateStrategy"] =
+                json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}});
+        };
+        let mut all = pods(kind, "bbb");
+        all[2] = pod(kind, "web-2", "ccc", false);
+        let impact = planned(&seen(kind, ordered, all), &options(RevisionSelector::Previous)).impact;
+        assert_eq!(impact.pods.iter().map(|pod| pod.name.as_str()).collect::<Vec<_>>(), ["web-2"]);
+        assert_eq!((impact.least_available, impact.moves_by_itself), (2, false));
     }
 
     #[test]

@@ -2,7 +2,14 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to whoever works here")]
 
+mod bench;
 mod cluster;
+mod demo;
+mod dist;
+mod install;
+mod measure;
+mod plugins;
+mod test;
 
 use std::env;
 use std::error::Error;
@@ -17,11 +24,43 @@ struct Command {
 }
 
 /// Each command is a module with a `run` that takes the rest of the command line.
-const COMMANDS: &[Command] = &[Command {
-    name: "cluster",
-    about: "start a throwaway cluster and keep it until Ctrl-C [--nodes N]",
-    run: cluster::run,
-}];
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "test",
+        about: "all that a change must pass, or some stages of it [STAGE...] [-- FILTER]",
+        run: test::run,
+    },
+    Command {
+        name: "cluster",
+        about: "start a throwaway cluster and keep it until Ctrl-C [--nodes N]",
+        run: cluster::run,
+    },
+    Command {
+        name: "demo",
+        about: "play upgrades and rollbacks on a throwaway cluster [--step] [--part NAME] [--kubeconfig PATH]",
+        run: demo::run,
+    },
+    Command {
+        name: "bench",
+        about: "the plugins against kubectl rollout: time, CPU, memory, requests [--runs N]",
+        run: bench::run,
+    },
+    Command {
+        name: "install",
+        about: "build the plugins and put them on the PATH [--to DIR]",
+        run: install::run,
+    },
+    Command {
+        name: "dist",
+        about: "pack what krew installs [--target TRIPLE] [--to DIR] [--url WHERE-THE-ARCHIVES-WILL-BE] [--profile NAME]",
+        run: dist::run,
+    },
+    Command {
+        name: "measure",
+        about: "run a program and print its time, CPU and peak memory: PROGRAM [ARG...]",
+        run: measure::run,
+    },
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();

@@ -30,5 +30,5 @@ pub use kubeconfig::Login;
 pub use namespace::{Namespace, Rule};
 pub use objects::Node;
 pub use part::Part;
-pub use plugins::{build_plugins, build_plugins_with};
+pub use plugins::{build_plugins, build_plugins_with, cargo};
 pub use tools::{build as build_tools, workspace};

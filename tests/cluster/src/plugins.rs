@@ -8,6 +8,31 @@ use std::process::Command;
 use crate::error::{Error, Result};
 use crate::workspace;
 
+/// What cargo tells a program that it runs about that program.
+const TOLD: [&str; 6] = [
+    "CARGO_BIN_NAME",
+    "CARGO_CRATE_NAME",
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_PKG_",
+    "CARGO_PRIMARY_PACKAGE",
+];
+
+/// Returns the cargo that runs this program, to be started in the workspace.
+///
+/// It is not told about this program: build scripts that look at that, as ring's does, would run anew whenever another
+/// program starts a build, and nearly everything with them.
+pub fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        if TOLD.iter().any(|told| name.to_string_lossy().starts_with(told)) {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(workspace());
+    command
+}
+
 /// Builds the plugins with the profile `fast` and returns their paths.
 pub fn build_plugins() -> Result<Vec<PathBuf>> {
     build_plugins_with("fast")
@@ -15,10 +40,8 @@ pub fn build_plugins() -> Result<Vec<PathBuf>> {
 
 /// Builds the plugins with a profile of the workspace and returns their paths.
 pub fn build_plugins_with(profile: &str) -> Result<Vec<PathBuf>> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--profile", profile]).current_dir(workspace());
-    let status = command.status().map_err(|error| Error::new(format!("cannot run cargo: {error}")))?;
+    let status = cargo().args(["build", "--quiet", "--profile", profile]).status();
+    let status = status.map_err(|error| Error::new(format!("cannot run cargo: {error}")))?;
     if !status.success() {
         return Err(Error::new("the plugins do not build"));
     }

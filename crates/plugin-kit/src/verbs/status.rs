@@ -113,6 +113,12 @@ async fn one(
             "desired revision ({wanted}) is different from the running revision ({running})"
         )));
     }
+    if snapshot.pods.is_none() {
+        session.ui.warn(&format!(
+            "the pods of {id} in namespace {} may not be listed: its counters are believed, and why pods fail is not seen",
+            id.namespace
+        ));
+    }
     if !watches {
         return Ok(now(Box::new(snapshot), &session.called()));
     }

@@ -65,8 +65,10 @@ pub async fn run(args: UndoArgs, session: &mut Session) -> Result<Exit, CliError
 struct Undo(UndoOptions);
 
 impl Intent for Undo {
-    fn plan(&self, snapshot: &Snapshot) -> Result<Decision, Refusal> {
-        plan(snapshot, &self.0)
+    fn plan(&self, snapshot: &Snapshot, resolved: Option<RevisionNumber>) -> Result<Decision, Refusal> {
+        let mut options = self.0.clone();
+        options.target = resolved.map_or(options.target, RevisionSelector::Number);
+        plan(snapshot, &options)
     }
 
     fn question(&self, plan: &Plan) -> String {

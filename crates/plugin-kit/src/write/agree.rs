@@ -43,9 +43,11 @@ impl Flow<'_> {
         };
         match prompt::confirm(&mut self.session.ui, &question) {
             Answer::Yes => Agreement::Go(planned),
-            Answer::Unavailable if planned.len() == 1 => Agreement::Go(planned),
+            Answer::Unavailable if !self.several => Agreement::Go(planned),
             Answer::Unavailable => {
-                let words = format!("{} workloads would be changed and nobody can be asked", planned.len());
+                let plural = if planned.len() == 1 { "" } else { "s" };
+                let words =
+                    format!("{} workload{plural} would be changed and nobody can be asked", planned.len());
                 self.failed(&CliError::usage(words).hint(Some("-y agrees to all of them".to_string())));
                 Agreement::Stop
             }

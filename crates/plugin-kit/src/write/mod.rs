@@ -3,6 +3,7 @@
 mod agree;
 mod args;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rollout_core::follow::{Ending, Follow};
@@ -32,8 +33,8 @@ const OBSERVE: Duration = Duration::from_secs(30);
 
 /// What somebody wants of each workload.
 pub trait Intent {
-    /// Plans it.
-    fn plan(&self, snapshot: &Snapshot) -> Result<Decision, Refusal>;
+    /// Plans it; `resolved` is what a word like "previous" came to when the question was asked before.
+    fn plan(&self, snapshot: &Snapshot, resolved: Option<RevisionNumber>) -> Result<Decision, Refusal>;
     /// Returns the question for one workload.
     fn question(&self, plan: &Plan) -> String;
     /// Returns the question for several.
@@ -58,7 +59,10 @@ pub async fn run(
 ) -> Result<Exit, CliError> {
     let cluster = session.cluster().await?;
     let single = found.single;
-    let mut flow = Flow { args, form, session, cluster, intent, documents: Vec::new(), exits: found.exits };
+    let several = found.workloads.len() + found.exits.len() > 1;
+    let (documents, exits) = (Vec::new(), found.exits);
+    let resolved = BTreeMap::new();
+    let mut flow = Flow { args, form, session, cluster, intent, several, resolved, documents, exits };
     flow.all(found.workloads).await;
     let Flow { documents, exits, .. } = flow;
     if !form.is_human()
@@ -82,6 +86,10 @@ struct Flow<'a> {
     session: &'a mut Session,
     cluster: Cluster,
     intent: &'a mut dyn Intent,
+    /// Whether several were pointed at, however many of them can be changed.
+    several: bool,
+    /// The revisions that were asked about, by the workloads' UIDs: what "previous" came to is never resolved anew.
+    resolved: BTreeMap<String, RevisionNumber>,
     documents: Vec<Value>,
     exits: Vec<Exit>,
 }
@@ -139,10 +147,11 @@ impl Flow<'_> {
         let id = workload.id.clone();
         let mut seen = self.cluster.seen(workload, Depth::Pods).await?;
         let mut snapshot = seen.snapshot(self.cluster.now());
-        let mut decision = self.intent.plan(&snapshot);
+        let resolved = self.resolved.get(&id.uid).copied();
+        let mut decision = self.intent.plan(&snapshot, resolved);
         if decision.as_ref().is_err_and(|refusal| *refusal == Refusal::Unobserved) {
             (seen, snapshot) = self.observed(&id, seen).await?;
-            decision = self.intent.plan(&snapshot);
+            decision = self.intent.plan(&snapshot, resolved);
         }
         match decision.map_err(|refusal| CliError::refused(&id, &refusal))? {
             Decision::Change(plan) => Ok(Some(Planned { seen, snapshot, plan: *plan })),
@@ -197,7 +206,7 @@ impl Flow<'_> {
             match (self.cluster.send(request, &send).await, request.required) {
                 (Ok(Sent::Done(object)), true) => written = Some(object),
                 (Ok(Sent::Done(_)), false) => {}
-                (Ok(Sent::Changed | Sent::Gone), true) => return self.changed(&plan.workload).await,
+                (Ok(Sent::Changed | Sent::Gone), true) => return self.changed(&plan).await,
                 (Ok(Sent::Changed | Sent::Gone), false) => self.cause_not_written("it was changed meanwhile"),
                 (Err(error), true) => return Err(error.into()),
                 (Err(error), false) => {
@@ -235,8 +244,10 @@ impl Flow<'_> {
         Ok(())
     }
 
-    async fn changed(&mut self, id: &WorkloadId) -> Result<Option<Workload>, CliError> {
+    async fn changed(&mut self, plan: &Plan) -> Result<Option<Workload>, CliError> {
+        let id = &plan.workload;
         if self.session.ui.can_ask() && !self.args.yes {
+            self.resolved.extend(plan.to.map(|number| (id.uid.clone(), number)));
             return Ok(Some(self.cluster.workload(id.kind, &id.namespace, &id.name).await?));
         }
         let words = format!(

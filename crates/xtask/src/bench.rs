@@ -1,0 +1,180 @@
+//! `cargo xtask bench`: the plugins against `kubectl rollout`, side by side on one cluster.
+//!
+//! Runs alternate, so that both meet the same cluster and the same machine; medians are compared, as ratios: a
+//! machine's speed cancels out. Nothing here decides a test.
+
+mod report;
+mod workloads;
+
+use std::env;
+use std::path::Path;
+
+use cluster::{Cluster, Namespace, Options, Output};
+
+use crate::measure::Cost;
+use crate::{Result, plugins};
+
+const KINDS: [&str; 3] = ["deployment", "daemonset", "statefulset"];
+
+/// Below this a median says little.
+const FEWEST_RUNS: usize = 15;
+
+/// Two command lines that answer the same question.
+struct Pair {
+    name: String,
+    here: Vec<String>,
+    kubectl: Vec<String>,
+    /// Whether they change the object, which has to come to rest in between.
+    writes: bool,
+    /// The bounds that the design sets for this pair.
+    bounds: Option<Cost>,
+}
+
+/// What both took, and how many requests they sent.
+struct Comparison<'a> {
+    pair: &'a Pair,
+    here: Cost,
+    kubectl: Cost,
+    requests: (usize, usize),
+}
+
+pub(crate) fn run(args: &[String]) -> Result {
+    let runs = runs(args)?;
+    let plugins = plugins::build("release", None)?;
+    let cluster = Cluster::start(&Options::default())?;
+    for plugin in &plugins {
+        cluster.install(plugin)?;
+    }
+    let namespace = cluster.namespace("bench");
+    eprintln!("creating workloads of {} revisions", workloads::REVISIONS);
+    KINDS.iter().for_each(|kind| workloads::create(&namespace, kind));
+    let pairs = pairs(namespace.name());
+    let mut comparisons = Vec::new();
+    for pair in &pairs {
+        eprintln!("{}: {runs} runs each", pair.name);
+        comparisons.push(compare(&namespace, pair, runs)?);
+    }
+    report::print(&comparisons, &plugins, runs)
+}
+
+fn runs(args: &[String]) -> Result<usize> {
+    match args {
+        [] => Ok(FEWEST_RUNS),
+        [flag, number] if flag == "--runs" => match number.parse()? {
+            0 => Err("--runs needs at least 1".into()),
+            runs => Ok(runs),
+        },
+        _ => Err("there is only --runs N".into()),
+    }
+}
+
+/// The plugin called directly, and as `kubectl rollback`, against `kubectl rollout`.
+fn pairs(namespace: &str) -> Vec<Pair> {
+    let bounds = Some(Cost { wall: 8.0, cpu: 15.0, memory: 4.0 });
+    let mut pairs = Vec::new();
+    for (called, bounded) in [("kubectl-rollback", true), ("kubectl rollback", false)] {
+        for (verb, here, kubectl) in [
+            ("history", "", ""),
+            ("status", "--watch=false", "--watch=false"),
+            ("undo", "--wait=false --yes", ""),
+        ] {
+            // What a rollback replaces is the same for all kinds; the Deployment is the quickest to rest.
+            let kinds = if verb == "undo" { &KINDS[..1] } else { &KINDS[..] };
+            pairs.extend(kinds.iter().map(|kind| Pair {
+                name: format!("{called} {verb} {kind}"),
+                here: words(&format!("{called} {verb} {kind}/web {here} --namespace {namespace}")),
+                kubectl: words(&format!(
+                    "kubectl rollout {verb} {kind}/web {kubectl} --namespace {namespace}"
+                )),
+                writes: verb == "undo",
+                bounds: bounds.filter(|_| bounded && verb == "history"),
+            }));
+        }
+    }
+    pairs
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_string).collect()
+}
+
+fn compare<'a>(namespace: &Namespace<'_>, pair: &'a Pair, runs: usize) -> Result<Comparison<'a>> {
+    let rest = || {
+        if pair.writes {
+            workloads::rest(namespace, KINDS[0]);
+        }
+    };
+    // Also warms both up: kubectl keeps what it discovered on disk.
+    let here = requests(namespace.cluster(), &pair.here)?;
+    rest();
+    requests(namespace.cluster(), &pair.kubectl)?;
+    rest();
+    let kubectl = requests(namespace.cluster(), &pair.kubectl)?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        rest();
+        ours.push(cost(namespace.cluster(), &pair.here)?);
+        rest();
+        theirs.push(cost(namespace.cluster(), &pair.kubectl)?);
+    }
+    rest();
+    Ok(Comparison {
+        pair,
+        here: Cost::median(&ours),
+        kubectl: Cost::median(&theirs),
+        requests: (here, kubectl),
+    })
+}
+
+/// Runs a command in a process that measures it.
+fn cost(cluster: &Cluster, line: &[String]) -> Result<Cost> {
+    let this = env::current_exe()?;
+    let (program, args) = line.split_first().ok_or("no program")?;
+    let program = cluster.bin().join(program);
+    let mut measure = cluster.command(&this.to_string_lossy());
+    measure.arg("measure").arg(program).args(args);
+    Cost::read(&Output::of(&mut measure, "")?.checked()?)
+}
+
+/// Counts the requests that a command says it sends.
+fn requests(cluster: &Cluster, line: &[String]) -> Result<usize> {
+    let (program, args) = line.split_first().ok_or("no program")?;
+    let output = Output::of(cluster.command(program).args(args).arg("-v=6"), "")?;
+    let count = output.stderr.lines().filter(|line| is_response(line)).count();
+    if output.ok() && count > 0 { Ok(count) } else { Err(format!("no request seen: {output}").into()) }
+}
+
+/// The plugins' lines are `GET URL 200 OK in 3 milliseconds`, kubectl's `"Response" verb="GET" … milliseconds=3`.
+fn is_response(line: &str) -> bool {
+    let ours = line.ends_with(" milliseconds") && line.contains("://");
+    ours || line.contains("\"Response\" verb=")
+}
+
+fn size(path: &Path) -> Result<f64> {
+    Ok(path.metadata()?.len() as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_response, runs};
+
+    #[test]
+    fn a_request_is_one_line_of_either_program() {
+        assert!(is_response(
+            "GET https://127.0.0.1:6443/apis/apps/v1/namespaces/a/deployments/web 200 OK in 3 milliseconds"
+        ));
+        assert!(is_response(
+            r#"I0101 00:00:00.000000 1 round_trippers.go:632] "Response" verb="GET" url="https://127.0.0.1:6443/api" status="200 OK" milliseconds=2"#
+        ));
+        assert!(!is_response(
+            r#"I0101 00:00:00.000000 1 loader.go:402] Config loaded from file:  kubeconfig"#
+        ));
+    }
+
+    #[test]
+    fn the_number_of_runs_is_read_or_refused() {
+        assert_eq!(runs(&["--runs".to_string(), "30".to_string()]).unwrap(), 30);
+        assert!(runs(&["--runs".to_string(), "0".to_string()]).is_err());
+        assert!(runs(&["--run".to_string()]).is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! The table of ratios.
+
+use std::path::PathBuf;
+
+use super::{Comparison, size};
+use crate::Result;
+use crate::measure::Cost;
+
+/// What a plugin may weigh, in MB.
+const LARGEST: f64 = 8.0;
+
+pub(super) fn print(comparisons: &[Comparison<'_>], plugins: &[PathBuf], runs: usize) -> Result {
+    println!(
+        "\nThe plugins / kubectl rollout: medians of {runs} runs each; CPU is user and system, memory the peak."
+    );
+    println!("1/9 is a ninth of what kubectl takes; a bound that is missed is marked with !\n");
+    println!("{:<36}{:<26}{:<26}{:<26}REQUESTS", "", "WALL ms", "CPU ms", "MEMORY MB");
+    for it in comparisons {
+        let figure = |figure: fn(&Cost) -> f64| {
+            ratio(figure(&it.here), figure(&it.kubectl), it.pair.bounds.as_ref().map(figure))
+        };
+        let (ours, theirs) = it.requests;
+        println!(
+            "{:<36}{:<26}{:<26}{:<26}{ours} / {theirs}",
+            it.pair.name,
+            figure(|it| it.wall),
+            figure(|it| it.cpu),
+            figure(|it| it.memory),
+        );
+    }
+    println!();
+    for plugin in plugins {
+        let size = size(plugin)?;
+        let name = plugin.file_name().unwrap_or_default().to_string_lossy();
+        let mark = if size > LARGEST { " !" } else { "" };
+        println!("{name:<36}{size:.1} MB (bound {LARGEST} MB){mark}");
+    }
+    Ok(())
+}
+
+/// `5.1 / 60.2 = 1/11.8 (1/8)`: the bound is in brackets.
+fn ratio(here: f64, kubectl: f64, bound: Option<f64>) -> String {
+    let times = kubectl / here.max(f64::MIN_POSITIVE);
+    let bound = match bound {
+        Some(bound) if times < bound => format!(" (1/{bound} !)"),
+        Some(bound) => format!(" (1/{bound})"),
+        None => String::new(),
+    };
+    let share = if times >= 1.0 { format!("1/{times:.1}") } else { format!("{:.2}", 1.0 / times) };
+    format!("{here:.1} / {kubectl:.1} = {share}{bound}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ratio;
+
+    #[test]
+    fn a_missed_bound_is_marked() {
+        assert_eq!(ratio(5.0, 50.0, Some(8.0)), "5.0 / 50.0 = 1/10.0 (1/8)");
+        assert_eq!(ratio(10.0, 50.0, Some(8.0)), "10.0 / 50.0 = 1/5.0 (1/8 !)");
+        assert_eq!(ratio(75.0, 50.0, None), "75.0 / 50.0 = 1.50");
+    }
+}

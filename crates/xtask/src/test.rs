@@ -1,0 +1,227 @@
+//! `cargo xtask test`: everything that a change must pass, stage by stage.
+
+use std::env;
+use std::io::{BufRead, BufReader, Write, stdout};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use cluster::{build_tools, cargo};
+
+use crate::Result;
+
+/// The end-to-end tests mostly wait for the cluster, so there are more at a time than cores.
+const E2E_THREADS: &str = "4";
+
+struct Stage {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Request) -> Result<Counts>,
+}
+
+/// In this order: what fails fastest and most often comes first.
+const STAGES: &[Stage] = &[
+    Stage { name: "format", about: "every file as rustfmt writes it", run: format },
+    Stage { name: "lint", about: "no warning of the compiler or clippy", run: lint },
+    Stage { name: "docs", about: "the API documentation, without broken links", run: docs },
+    Stage { name: "unit", about: "unit and property tests of all crates", run: unit },
+    Stage { name: "controlplane", about: "build of Kubernetes, once", run: control_plane },
+    Stage { name: "cluster", about: "tests of the test cluster", run: cluster_tests },
+    Stage { name: "e2e", about: "the plugins through kubectl on a real control plane", run: end_to_end },
+    Stage { name: "demo", about: "the demo, to its end", run: demo },
+];
+
+/// What was asked for.
+#[derive(Debug, Default)]
+struct Request {
+    stages: Vec<String>,
+    filter: Vec<String>,
+}
+
+/// How many tests ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+}
+
+pub(crate) fn run(args: &[String]) -> Result {
+    let request = parse(args)?;
+    let stages: Vec<&Stage> = STAGES.iter().filter(|stage| chosen(&request, stage.name)).collect();
+    let mut report = Vec::new();
+    let mut total = Counts::default();
+    let mut outcome = Ok(());
+    for (index, stage) in stages.iter().enumerate() {
+        println!("\n== {} ({} of {}): {}", stage.name, index + 1, stages.len(), stage.about);
+        let start = Instant::now();
+        let result = (stage.run)(&request);
+        report.push((stage.name, start.elapsed()));
+        match result {
+            Ok(counts) => total = total.plus(counts),
+            Err(error) => {
+                outcome = Err(format!("{}: {error}; again: cargo xtask test {0}", stage.name).into());
+                break;
+            }
+        }
+    }
+    println!();
+    report.iter().for_each(|(name, took)| println!("{name:<14}{:>8}", minutes(*took)));
+    if outcome.is_ok() && total.passed > 0 {
+        println!("\n{} passed, {} failed", total.passed, total.failed);
+    }
+    outcome
+}
+
+fn parse(args: &[String]) -> Result<Request> {
+    let end = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
+    let request =
+        Request { stages: args[..end].to_vec(), filter: args.iter().skip(end + 1).cloned().collect() };
+    let names: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
+    match request.stages.iter().find(|stage| !names.contains(&stage.as_str())) {
+        Some(unknown) => Err(format!("no stage {unknown}; there are {}", names.join(", ")).into()),
+        None => Ok(request),
+    }
+}
+
+/// A filter without a stage is meant for the end-to-end tests: nobody else's names are known by heart.
+fn chosen(request: &Request, stage: &str) -> bool {
+    match (request.stages.is_empty(), request.filter.is_empty()) {
+        (true, true) => true,
+        (true, false) => stage == "e2e",
+        (false, _) => request.stages.iter().any(|name| name == stage),
+    }
+}
+
+fn format(_: &Request) -> Result<Counts> {
+    component("fmt", "rustfmt")?;
+    succeed(cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn lint(_: &Request) -> Result<Counts> {
+    component("clippy", "clippy")?;
+    succeed(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+}
+
+fn docs(_: &Request) -> Result<Counts> {
+    succeed(cargo().args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+fn unit(request: &Request) -> Result<Counts> {
+    cargo_test(&["--workspace", "--exclude", "e2e", "--exclude", "cluster"], &request.filter)
+}
+
+fn control_plane(_: &Request) -> Result<Counts> {
+    println!("{}", build_tools()?.display());
+    Ok(Counts::default())
+}
+
+fn cluster_tests(request: &Request) -> Result<Counts> {
+    cargo_test(&["--package", "cluster"], &request.filter)
+}
+
+fn end_to_end(request: &Request) -> Result<Counts> {
+    let threads = env::var("RUST_TEST_THREADS").unwrap_or_else(|_| E2E_THREADS.to_string());
+    let mut args = vec!["--test-threads".to_string(), threads];
+    args.extend(request.filter.iter().cloned());
+    cargo_test(&["--package", "e2e", "--no-fail-fast"], &args)
+}
+
+fn demo(_: &Request) -> Result<Counts> {
+    succeed(Command::new(env::current_exe()?).arg("demo").stdin(Stdio::null()))
+}
+
+/// Brings a part of the toolchain that not every installation has.
+fn component(command: &str, component: &str) -> Result {
+    let there = cargo().args([command, "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    if there.success() {
+        return Ok(());
+    }
+    println!("the toolchain lacks {component}: rustup component add {component}");
+    match Command::new("rustup").args(["component", "add", component]).status() {
+        Ok(status) if status.success() => Ok(()),
+        _ => {
+            Err(format!("{component} is missing, and rustup cannot add it: install it for {}", rustc())
+                .into())
+        }
+    }
+}
+
+fn rustc() -> String {
+    let version = Command::new("rustc").arg("--version").output();
+    version.map_or_else(|_| "your Rust".into(), |it| String::from_utf8_lossy(&it.stdout).trim().to_string())
+}
+
+fn succeed(command: &mut Command) -> Result<Counts> {
+    let status = command.status()?;
+    if status.success() { Ok(Counts::default()) } else { Err(format!("failed ({status})").into()) }
+}
+
+/// Runs `cargo test`, shows what it prints, and counts.
+fn cargo_test(packages: &[&str], args: &[String]) -> Result<Counts> {
+    let mut command = cargo();
+    command.arg("test").args(packages).arg("--").args(args).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn()?;
+    let mut counts = Counts::default();
+    for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).split(b'\n')) {
+        let line = line?;
+        stdout().write_all(&line)?;
+        println!();
+        counts = counts.plus(read_counts(&String::from_utf8_lossy(&line)).unwrap_or_default());
+    }
+    let status = child.wait()?;
+    if status.success() {
+        Ok(counts)
+    } else {
+        Err(format!("{} tests failed ({status})", counts.failed).into())
+    }
+}
+
+/// Reads `test result: ok. 12 passed; 0 failed; 0 ignored; …`.
+fn read_counts(line: &str) -> Option<Counts> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let number = |word: &str| {
+        let part = counts.split("; ").find(|part| part.ends_with(word))?;
+        part.split_once(' ')?.0.parse().ok()
+    };
+    Some(Counts { passed: number(" passed")?, failed: number(" failed")? })
+}
+
+impl Counts {
+    fn plus(self, other: Self) -> Self {
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+    }
+}
+
+fn minutes(took: Duration) -> String {
+    format!("{}:{:02} min", took.as_secs() / 60, took.as_secs() % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counts, chosen, parse, read_counts};
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_string).collect()
+    }
+
+    #[test]
+    fn a_result_line_of_cargo_test_is_counted() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.1s";
+        assert_eq!(read_counts(line), Some(Counts { passed: 12, failed: 3 }));
+        assert_eq!(read_counts("test undo ... ok"), None);
+    }
+
+    #[test]
+    fn a_filter_alone_is_for_the_end_to_end_tests() {
+        let request = parse(&words("-- undo")).unwrap();
+        assert!(chosen(&request, "e2e") && !chosen(&request, "unit"));
+        let request = parse(&words("unit -- undo")).unwrap();
+        assert!(chosen(&request, "unit") && !chosen(&request, "e2e"));
+        assert_eq!(request.filter, ["undo"]);
+    }
+
+    #[test]
+    fn an_unknown_stage_is_refused_with_those_that_exist() {
+        let error = parse(&words("units")).unwrap_err().to_string();
+        assert!(error.starts_with("no stage units; there are format, lint, docs"), "{error}");
+    }
+}

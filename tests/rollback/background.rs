@@ -1,0 +1,104 @@
+//! A plugin that runs while its test does something else: what it says is read as it comes, and it can be sent signals.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use cluster::{Namespace, Output, wait_until};
+use e2e::LONG;
+
+/// A process in the background; it is killed when it is dropped.
+pub struct Running {
+    command: String,
+    child: Child,
+    stdout: Stream,
+    stderr: Stream,
+}
+
+impl Running {
+    /// Starts `kubectl rollback` with these words in a namespace.
+    pub fn rollback(ns: &Namespace<'_>, words: &[&str]) -> Running {
+        let mut command = ns.cluster().command("kubectl");
+        command.arg("rollback").args(words).args(["-n", ns.name()]);
+        Running::start(command)
+    }
+
+    /// Starts a command.
+    pub fn start(mut command: Command) -> Running {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let (stdout, stderr) = (Stream::of(child.stdout.take()), Stream::of(child.stderr.take()));
+        Running { command: format!("{command:?}"), child, stdout, stderr }
+    }
+
+    /// Waits until it has said this on one of its streams.
+    #[track_caller]
+    pub fn says(&self, text: &str) {
+        wait_until(&format!("{} says {text:?}", self.command), LONG, || {
+            self.stdout.text().contains(text) || self.stderr.text().contains(text)
+        });
+    }
+
+    /// Sends it a signal, by its name.
+    pub fn signal(&self, name: &str) {
+        let kill = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(kill.is_ok_and(|status| status.success()), "no signal to {}", self.command);
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn ends(mut self) -> Output {
+        let mut status = None;
+        wait_until(&format!("{} ends", self.command), LONG, || {
+            status = self.child.try_wait().ok().flatten();
+            status.is_some()
+        });
+        Output {
+            command: self.command.clone(),
+            code: status.and_then(|status| status.code()).unwrap_or(-1),
+            stdout: self.stdout.end(),
+            stderr: self.stderr.end(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What comes out of a process.
+struct Stream {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Stream {
+    fn of(source: Option<impl Read + Send + 'static>) -> Stream {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&bytes);
+        let reader = thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            let Some(mut source) = source else { return };
+            while let Ok(read @ 1..) = source.read(&mut chunk) {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&chunk[..read]);
+            }
+        });
+        Stream { bytes, reader: Some(reader) }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+
+    /// Returns everything, once the process has ended.
+    fn end(&mut self) -> String {
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        self.text()
+    }
+}

@@ -1,0 +1,148 @@
+//! What the tests of this plugin share beyond the workloads: changes with a reason, what must not change, a terminal.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use cluster::{Namespace, Output};
+use e2e::{KINDS, LONG, observed, pods, set_image, settled};
+use rexpect::session::{PtySession, spawn_command};
+use serde_json::{Value, json};
+
+/// The annotation that holds the reason of a change.
+pub const CAUSE: &str = "kubernetes.io/change-cause";
+
+/// Returns the name under which kubectl prints a workload called `web`.
+pub fn qualified(kind: &str) -> String {
+    format!("{kind}.apps/web")
+}
+
+/// Does something with each kind at once: most of the time is spent on waiting.
+pub fn for_each_kind(check: impl Fn(&'static str) + Sync) {
+    thread::scope(|scope| {
+        for kind in KINDS {
+            let check = &check;
+            scope.spawn(move || check(kind));
+        }
+    });
+}
+
+/// Rolls an image out to the end, when the old pods are gone.
+pub fn roll(ns: &Namespace<'_>, target: &str, image: &str) {
+    set_image(ns, target, image);
+    quiet(ns, target);
+}
+
+/// Waits until a rollout is over and no pod is on its way out.
+pub fn quiet(ns: &Namespace<'_>, target: &str) {
+    settled(ns, target);
+    ns.wait_until("the old pods are gone", LONG, || {
+        let list = ns.get(&["pods", "-l", "app=web"]);
+        let mut pods = list["items"].as_array().into_iter().flatten();
+        !pods.any(|pod| pod["metadata"]["deletionTimestamp"].is_string())
+    });
+}
+
+/// Changes the image and the reason in one write, and waits for the controller to record the revision.
+pub fn change(ns: &Namespace<'_>, target: &str, image: &str, cause: &str) {
+    let patch = json!({
+        "metadata": { "annotations": { CAUSE: cause } },
+        "spec": { "template": { "spec": { "containers": [{ "name": "app", "image": image }] } } },
+    });
+    ns.kubectl(&["patch", target, "--type", "strategic", "-p", &patch.to_string()]).expect_ok();
+    observed(ns, target);
+}
+
+/// Runs `kubectl rollback` with these words.
+#[track_caller]
+pub fn rollback(ns: &Namespace<'_>, words: &[&str]) -> Output {
+    ns.kubectl(&[&["rollback"], words].concat())
+}
+
+/// Returns what every write changes.
+pub fn version(ns: &Namespace<'_>, target: &str) -> (Value, Value) {
+    let metadata = ns.get(&[target])["metadata"].take();
+    (metadata["generation"].clone(), metadata["resourceVersion"].clone())
+}
+
+/// Returns an annotation of a workload.
+pub fn annotation(ns: &Namespace<'_>, target: &str, key: &str) -> Value {
+    ns.get(&[target])["metadata"]["annotations"][key].clone()
+}
+
+/// Returns the pods by name, each with its UID.
+pub fn uids(ns: &Namespace<'_>) -> BTreeMap<String, String> {
+    pods(ns).into_iter().map(|(name, uid, _)| (name, uid)).collect()
+}
+
+/// Waits until a number of pods has an image and shows why it does not start.
+pub fn broken(ns: &Namespace<'_>, image: &str, count: usize) {
+    ns.wait_until(&format!("{count} pods of {image} are broken"), LONG, || {
+        let list = ns.get(&["pods", "-l", "app=web"]);
+        let waits = |pod: &&Value| {
+            let container = &pod["status"]["containerStatuses"][0];
+            pod["spec"]["containers"][0]["image"] == image
+                && (container["state"]["waiting"]["reason"] == "ImagePullBackOff"
+                    || container["restartCount"].as_u64().unwrap_or(0) >= 2
+                    || container["image"] == "app:never" && container["ready"] == false)
+        };
+        list["items"].as_array().into_iter().flatten().filter(waits).count() == count
+    });
+}
+
+/// Runs something while a plugin waits, and returns what became of the plugin.
+pub fn meanwhile(ns: &Namespace<'_>, words: &[&str], act: impl FnOnce()) -> Output {
+    thread::scope(|scope| {
+        let plugin = scope.spawn(|| rollback(ns, words));
+        act();
+        plugin.join().unwrap_or_else(|_| panic!("{words:?} could not be run"))
+    })
+}
+
+/// Reads the events that a plugin prints, a line each, before its document.
+pub fn json_lines(text: &str) -> Vec<Value> {
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|it: &Value| it["kind"] == "Event")
+        .collect()
+}
+
+/// A terminal of 80 columns in which `kubectl rollback` runs.
+pub struct Terminal(PtySession);
+
+impl Terminal {
+    /// Starts the plugin.
+    pub fn start(ns: &Namespace<'_>, words: &[&str]) -> Terminal {
+        let mut command = ns.cluster().command("sh");
+        let script = "stty cols 80 rows 24; exec kubectl rollback \"$@\"";
+        command.args(["-c", script, "sh"]).args(words).args(["-n", ns.name()]).env("TERM", "xterm");
+        let limit = u64::try_from(LONG.as_millis()).ok();
+        Terminal(spawn_command(command, limit).unwrap_or_else(|error| panic!("no terminal: {error}")))
+    }
+
+    /// Waits until the text is shown, and returns what was shown before it.
+    #[track_caller]
+    pub fn shows(&mut self, text: &str) -> String {
+        self.0.exp_string(text).unwrap_or_else(|error| panic!("{text:?} is not shown: {error}"))
+    }
+
+    /// Types a line.
+    pub fn types(&mut self, line: &str) {
+        self.0.send_line(line).unwrap_or_else(|error| panic!("cannot type: {error}"));
+    }
+
+    /// Waits for the end, and returns the rest of what was shown and the exit code.
+    #[track_caller]
+    pub fn ends(mut self) -> (String, i32) {
+        let rest = self.0.exp_eof().unwrap_or_else(|error| panic!("does not end: {error}"));
+        // What was read is one character a byte.
+        let rest = String::from_utf8_lossy(&rest.chars().map(|c| c as u8).collect::<Vec<_>>()).into_owned();
+        match self.0.process().wait() {
+            Ok(rexpect::process::WaitStatus::Exited(_, code)) => (rest, code),
+            other => panic!("ended with {other:?} after {rest}"),
+        }
+    }
+}
+
+/// Long enough for anything wrong to happen that does not wait for something.
+pub const A_WHILE: Duration = Duration::from_secs(3);
