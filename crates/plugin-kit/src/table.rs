@@ -391,6 +391,18 @@ mod tests {
     }
 
     #[test]
+    fn of_several_flexible_columns_the_widest_gives_way_first() {
+        let mut table = Table::plain(&["A", "B", "C"]).shorten("A").shorten("B");
+        table.push(["x".repeat(60), "y".repeat(20), "z".to_string()]);
+        let widths = |limit: usize| -> Vec<usize> {
+            let text = table.render(Some(limit), false);
+            text.lines().nth(1).into_iter().flat_map(str::split_whitespace).map(get_line_width).collect()
+        };
+        assert_eq!(widths(80), [53, 20, 1]);
+        assert_eq!(widths(37), [15, 15, 1]);
+    }
+
+    #[test]
     fn the_rest_of_a_table_stays_whole_on_a_narrow_terminal() {
         let mut table = Table::plain(&["NAME"]);
         table.push(["a-rather-long-name-of-a-pod"]);

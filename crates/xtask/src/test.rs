@@ -126,7 +126,7 @@ fn end_to_end(request: &Request) -> Result<Counts> {
 }
 
 fn demo(_: &Request) -> Result<Counts> {
-    succeed(Command::new(env::current_exe()?).arg("demo").stdin(Stdio::null()))
+    succeed(cargo().args(["xtask", "demo"]).stdin(Stdio::null()))
 }
 
 /// Brings a part of the toolchain that not every installation has.
