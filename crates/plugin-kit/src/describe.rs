@@ -225,7 +225,8 @@ Pod Template:
 
     #[test]
     fn the_lines_of_a_value_stay_below_it() {
-        let text = pod_template(&json!({"metadata": {"labels": {"app": "web"}}}), Some("one\n Containers:\n"));
+        let text =
+            pod_template(&json!({"metadata": {"labels": {"app": "web"}}}), Some("one\n Containers:\n"));
         assert!(text.contains("change-cause: one\n                   Containers:\n Volumes: "), "{text}");
     }
 }

@@ -1,8 +1,8 @@
 //! What goes wrong, as people and scripts see it: one sentence, ways on, and an exit code.
 
 use kubectl_connect::{ApiError, ConnectError};
-use rollout_core::revision::NoRevision;
 use rollout_core::plan::Refusal;
+use rollout_core::revision::NoRevision;
 use rollout_core::workload::WorkloadId;
 use rollout_kube::Reading;
 
@@ -63,7 +63,10 @@ impl CliError {
         let at = format!("({id} in namespace {})", id.namespace);
         match refusal {
             Refusal::NoRevision(error) => CliError::no_revision(id, error),
-            Refusal::Paused => CliError::failed(format!("{refusal} {at}"))
+            Refusal::AlreadyPaused | Refusal::NotPaused => {
+                CliError::failed(format!("{}.apps {:?} {refusal}", id.kind.plural(), id.name))
+            }
+            Refusal::Paused { .. } => CliError::failed(format!("{refusal} {at}"))
                 .hint(Some("--resume rolls it back and resumes it in one change".to_string())),
             Refusal::KeepsNoHistory => CliError::failed(format!("{refusal} {at}"))
                 .hint(Some("apply the manifest of the version that worked".to_string())),

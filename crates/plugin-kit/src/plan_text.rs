@@ -28,29 +28,21 @@ pub fn print(ui: &mut Ui, plans: &[&Plan], desired: impl Fn(&Plan) -> u32) {
 }
 
 fn one(ui: &mut Ui, plan: &Plan, desired: u32) {
-    let head = format!(
-        "{} in namespace {}: revision {} -> {}",
-        plan.workload.qualified(),
-        plan.workload.namespace,
-        number(plan.from),
-        number(plan.to)
-    );
-    let head = if plan.requests.is_empty() {
-        format!(
-            "{} in namespace {}: is at revision {} and stuck",
-            plan.workload.qualified(),
-            plan.workload.namespace,
-            number(plan.to)
-        )
-    } else {
-        head
+    let at = format!("{} in namespace {}", plan.workload.qualified(), plan.workload.namespace);
+    let head = match (plan.from == plan.to, plan.requests.is_empty()) {
+        (true, true) => format!("{at}: is at revision {} and stuck", number(plan.to)),
+        (true, false) => match plan.to {
+            Some(number) => format!("{at}: stays at revision {number}"),
+            None => format!("{at}: its template is not rolled out yet"),
+        },
+        (false, _) => format!("{at}: revision {} -> {}", number(plan.from), number(plan.to)),
     };
     let head = ui.paint_err(Style::Name, &head);
     ui.note(&head);
     for line in change_lines(&plan.changes) {
         ui.note(&format!("  {line}"));
     }
-    for line in impact_lines(&plan.impact, desired) {
+    for line in impact_lines(&plan.impact, desired).iter().chain(&plan.notes) {
         ui.note(&format!("  {line}"));
     }
 }

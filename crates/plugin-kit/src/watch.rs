@@ -122,7 +122,7 @@ pub fn ending(end: &End, id: &WorkloadId, held_ok: bool) -> (Exit, String) {
 pub fn held(hold: Hold, snapshot: Option<&Snapshot>) -> String {
     let old = snapshot.map_or(0, |it| it.living().filter(|pod| it.side(pod) == Side::Old).count());
     match hold {
-        Hold::Paused => "the deployment is paused".to_string(),
+        Hold::Paused => "it is paused".to_string(),
         Hold::Partition(partition) => {
             format!("partition {partition} keeps {old} pod{} at an older revision", plural(old))
         }
@@ -146,7 +146,7 @@ pub fn way_on(hold: Hold, snapshot: &Snapshot) -> String {
     let id = &snapshot.workload.id;
     let at = format!("{id} -n {}", id.namespace);
     match hold {
-        Hold::Paused => format!("to go on: kubectl rollout resume {at}"),
+        Hold::Paused => format!("to go on: kubectl rollback resume {at}"),
         Hold::Partition(_) => format!(
             "to go on: kubectl patch {at} --type merge -p '{{\"spec\":{{\"updateStrategy\":{{\"rollingUpdate\":{{\"partition\":0}}}}}}}}'"
         ),

@@ -28,6 +28,8 @@ pub struct Plan {
     pub requests: Vec<Request>,
     /// What it does to the pods.
     pub impact: Impact,
+    /// What else is to be known before.
+    pub notes: Vec<String>,
     /// What speaks against it.
     pub warnings: Vec<Warning>,
     /// The revision to choose instead, where a warning names one.
@@ -54,17 +56,32 @@ pub enum Refusal {
     /// The controller has not acted upon the last change: "previous" would be one step too far back (hazard H6).
     #[error("the controller has not acted upon the last change yet")]
     Unobserved,
-    /// The Deployment is paused.
-    #[error(
-        "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again"
-    )]
-    Paused,
+    /// The workload is paused.
+    #[error("you cannot rollback a paused {kind}; resume it first with '{}' and try again", resumed_by(*kind))]
+    Paused {
+        /// Its kind.
+        kind: Kind,
+    },
+    /// It is paused already.
+    #[error("is already paused")]
+    AlreadyPaused,
+    /// It is not paused.
+    #[error("is not paused")]
+    NotPaused,
     /// No such revision.
     #[error(transparent)]
     NoRevision(#[from] NoRevision),
     /// The workload keeps no old revisions.
     #[error("no last revision to roll back to: `revisionHistoryLimit: 0` keeps no history")]
     KeepsNoHistory,
+}
+
+/// kubectl itself can resume a Deployment only.
+fn resumed_by(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Deployment => "kubectl rollout resume",
+        Kind::DaemonSet | Kind::StatefulSet => "kubectl rollback resume",
+    }
 }
 
 impl Plan {
@@ -148,20 +165,25 @@ pub fn test(path: &str, value: Value) -> Value {
 }
 
 /// Returns the operations that set an object's change cause, or take it away, and touch no other annotation.
+pub fn cause_operations(object: &Value, cause: Option<&str>) -> Vec<Value> {
+    annotation_operations(object, crate::revision::CHANGE_CAUSE, cause)
+}
+
+/// Returns the operations that set an annotation of an object, or take it away, and touch no other.
 ///
 /// Where the object has no annotations at all, the map is made first, guarded by a test that it is still absent: both
 /// `test …/key null` and `add …/key` fail below a path that does not exist (hazard H16).
-pub fn cause_operations(object: &Value, cause: Option<&str>) -> Vec<Value> {
+pub fn annotation_operations(object: &Value, key: &str, value: Option<&str>) -> Vec<Value> {
     const MAP: &str = "/metadata/annotations";
-    const KEY: &str = "/metadata/annotations/kubernetes.io~1change-cause";
+    let path = format!("{MAP}/{}", key.replace('~', "~0").replace('/', "~1"));
     let map = object.pointer(MAP).filter(|map| map.is_object());
-    let known = map.and_then(|map| map.get(crate::revision::CHANGE_CAUSE));
-    match (cause, known) {
-        (Some(cause), Some(known)) if known == cause => Vec::new(),
+    let known = map.and_then(|map| map.get(key));
+    match (value, known) {
+        (Some(value), Some(known)) if known == value => Vec::new(),
         (None, None) => Vec::new(),
-        (None, Some(known)) => vec![test(KEY, known.clone()), json!({"op": "remove", "path": KEY})],
-        (Some(cause), _) => {
-            let add = json!({"op": "add", "path": KEY, "value": cause});
+        (None, Some(known)) => vec![test(&path, known.clone()), json!({"op": "remove", "path": path})],
+        (Some(value), _) => {
+            let add = json!({"op": "add", "path": path, "value": value});
             match map {
                 Some(_) => vec![add],
                 None => vec![test(MAP, Value::Null), json!({"op": "add", "path": MAP, "value": {}}), add],

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::causes::{self, Cause, CauseId};
 use crate::kind::Kind;
+use crate::pause;
 use crate::pods::Pod;
 use crate::revision::RevisionNumber;
 use crate::snapshot::{Side, Snapshot};
@@ -46,7 +47,7 @@ impl State {
 /// Why nothing more moves by itself although pods are behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// A Deployment is paused.
+    /// The workload is paused.
     Paused,
     /// That many pods, counted from the lowest ordinal, are kept old.
     Partition(u32),
@@ -176,6 +177,12 @@ fn beyond_range(snapshot: &Snapshot, pod: &Pod) -> bool {
 }
 
 fn hold(snapshot: &Snapshot, progress: &Progress) -> Option<Hold> {
+    let hold = hold_of_strategy(snapshot, progress)?;
+    // A set that was paused is held by what the pause put in the place of its strategy.
+    Some(if pause::is_paused(&snapshot.workload) { Hold::Paused } else { hold })
+}
+
+fn hold_of_strategy(snapshot: &Snapshot, progress: &Progress) -> Option<Hold> {
     let workload = &snapshot.workload;
     match &workload.strategy {
         _ if workload.paused => Some(Hold::Paused),

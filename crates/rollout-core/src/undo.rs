@@ -4,15 +4,15 @@ use serde_json::{Value, json};
 
 use crate::diff;
 use crate::follow;
-use crate::kind::Kind;
 use crate::model::{self, Forecast, World};
+use crate::pause;
 use crate::plan::{self, Decision, Impact, Plan, Refusal, ReplacedPod, Request, Warning, WarningId};
 use crate::pods::Pod;
 use crate::revision::{History, NoRevision, Revision, RevisionNumber, RevisionSelector};
 use crate::snapshot::Snapshot;
 use crate::stuck::{self, Blockage};
 use crate::template;
-use crate::workload::{Strategy, Workload};
+use crate::workload::{Strategy, Workload, WorkloadId};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -32,8 +32,8 @@ pub fn plan(snapshot: &Snapshot, options: &UndoOptions) -> Result<Decision, Refu
     let workload = &snapshot.workload;
     let target = choose(snapshot, options)?;
     let wanted = target.readable_template()?;
-    if workload.paused && !options.resume {
-        return Err(Refusal::Paused);
+    if pause::is_paused(workload) && !options.resume {
+        return Err(Refusal::Paused { kind: workload.id.kind });
     }
     if template::same(wanted, workload.template()) {
         return Ok(match stuck::examine(snapshot) {
@@ -52,7 +52,12 @@ pub fn plan(snapshot: &Snapshot, options: &UndoOptions) -> Result<Decision, Refu
         changes: diff::changes(workload.template(), wanted),
         template: template::writable(wanted),
         requests: requests(workload, target, wanted, cause, options),
-        impact: impact(snapshot, target, options.resume),
+        impact: if options.resume {
+            impact(&pause::released(snapshot), Some(target))
+        } else {
+            impact(snapshot, Some(target))
+        },
+        notes: Vec::new(),
         warnings,
         better,
     })))
@@ -98,6 +103,7 @@ fn freeing(snapshot: &Snapshot, target: &Revision, pod: &Pod) -> Plan {
             moves_by_itself: false,
             known: true,
         },
+        notes: Vec::new(),
         warnings: Vec::new(),
         better: None,
     }
@@ -126,9 +132,10 @@ fn requests(
     let mut tests = Vec::new();
     let mut changes =
         vec![json!({"op": "replace", "path": "/spec/template", "value": template::writable(wanted)})];
-    if workload.paused && options.resume {
-        tests.push(plan::test("/spec/paused", json!(true)));
-        changes.push(json!({"op": "remove", "path": "/spec/paused"}));
+    if options.resume {
+        let (unpaused, released) = pause::release(workload);
+        tests.extend(unpaused);
+        changes.extend(released);
     }
     changes.extend(plan::cause_operations(&workload.object, cause));
     let mut requests = vec![Request::patch(workload, tests, changes)];
@@ -137,15 +144,17 @@ fn requests(
     requests
 }
 
-fn impact(snapshot: &Snapshot, target: &Revision, resumes: bool) -> Impact {
+/// Foretells what becomes of the pods when a revision's template is the workload's.
+pub(crate) fn impact(snapshot: &Snapshot, target: Option<&Revision>) -> Impact {
     let Some(pods) = &snapshot.pods else { return Impact::default() };
     let kind = snapshot.workload.id.kind;
-    let is_target = |pod: &Pod| pod.revision.as_deref().is_some_and(|label| target.owns_label(kind, label));
+    let is_target = |pod: &Pod| {
+        target.zip(pod.revision.as_deref()).is_some_and(|(target, label)| target.owns_label(kind, label))
+    };
     if snapshot.workload.strategy == Strategy::OnDelete {
         return deleted_one_by_one(snapshot, snapshot.living().filter(|pod| !is_target(pod)).collect());
     }
     let mut world = World::of(snapshot, pods, is_target);
-    world.paused &= !resumes;
     let mut forecast = model::forecast(world.clone());
     let moves_by_itself = forecast.moves_without_help;
     while let Some(blocker) = forecast.blocked_by.take().filter(|pod| is_freed(&world, pod)) {
@@ -292,40 +301,50 @@ fn restart_only(
     ))
 }
 
-/// The current revision does not count against the limit (kubernetes `cleanupHistory`, `truncateHistory`).
 fn history_limit(workload: &Workload, history: &History, target: &Revision) -> Option<Warning> {
-    let old = history.len().saturating_sub(1);
-    let limit = workload.history_limit as usize;
-    if old <= limit {
-        return None;
-    }
-    let lost: Vec<String> = history
-        .iter()
-        .filter(|revision| revision.name != target.name)
-        .take(old - limit)
-        .map(|revision| revision.number.map_or_else(|| revision.name.clone(), |number| number.to_string()))
-        .collect();
-    let field = match workload.id.kind {
-        Kind::Deployment | Kind::DaemonSet | Kind::StatefulSet => "revisionHistoryLimit",
-    };
-    Some(Warning {
+    let lost = beyond_limit(workload, history, &target.name);
+    (!lost.is_empty()).then(|| Warning {
         id: WarningId::HistoryLimit,
         message: format!(
-            "`{field}: {limit}` makes the controller delete revision {} afterwards: there is no way back to it",
-            lost.join(", ")
+            "`revisionHistoryLimit: {}` makes the controller delete revision {} afterwards: there is no way back to it",
+            workload.history_limit,
+            numbers(&lost)
         ),
-        fix: Some(format!(
-            "kubectl patch {} -n {} --type merge -p '{{\"spec\":{{\"{field}\":10}}}}'",
-            workload.id, workload.id.namespace
-        )),
+        fix: Some(raise_limit(workload)),
         stops: false,
     })
+}
+
+/// Returns the revisions that the controller deletes once `current` is the current one, which does not count against the
+/// limit (kubernetes `cleanupHistory`, `truncateHistory`).
+pub(crate) fn beyond_limit<'a>(
+    workload: &Workload,
+    history: &'a History,
+    current: &str,
+) -> Vec<&'a Revision> {
+    let old: Vec<&Revision> = history.iter().filter(|revision| revision.name != current).collect();
+    let lost = old.len().saturating_sub(workload.history_limit as usize);
+    old.into_iter().take(lost).collect()
+}
+
+pub(crate) fn raise_limit(workload: &Workload) -> String {
+    let WorkloadId { namespace, .. } = &workload.id;
+    format!(
+        "kubectl patch {} -n {namespace} --type merge -p '{{\"spec\":{{\"revisionHistoryLimit\":10}}}}'",
+        workload.id
+    )
+}
+
+pub(crate) fn numbers(revisions: &[&Revision]) -> String {
+    let number = |it: &&Revision| it.number.map_or_else(|| it.name.clone(), |number| number.to_string());
+    revisions.iter().map(number).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixture::{pod, pods, revision, snapshot, workload};
+    use crate::kind::Kind;
 
     fn number(number: u64) -> RevisionNumber {
         RevisionNumber::new(number).unwrap()
@@ -411,7 +430,7 @@ mod tests {
     fn a_paused_deployment_is_refused_unless_it_is_resumed_in_the_same_patch() {
         let snapshot = seen(Kind::Deployment, |it| it["spec"]["paused"] = json!(true), Vec::new());
         let wanted = options(RevisionSelector::Previous);
-        assert_eq!(plan(&snapshot, &wanted).unwrap_err(), Refusal::Paused);
+        assert_eq!(plan(&snapshot, &wanted).unwrap_err(), Refusal::Paused { kind: Kind::Deployment });
         let plan = planned(&snapshot, &UndoOptions { resume: true, ..wanted });
         assert_eq!(applied(&snapshot, &plan)["spec"].get("paused"), None);
     }

@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod history;
+pub mod pause;
 pub mod status;
 pub mod undo;
 
@@ -13,7 +14,7 @@ use crate::exit::Exit;
 use crate::session::Session;
 
 /// The examples with which the help of each verb starts; `{me}` and `{target}` are filled in.
-pub const EXAMPLES: [(&str, &str); 7] = [
+pub const EXAMPLES: [(&str, &str); 9] = [
     (
         "history",
         "\
@@ -47,6 +48,18 @@ Examples:
   {me} status {target} --watch=false   # how far it is now
   {me} status {target} --timeout 5m -o json",
     ),
+    (
+        "pause",
+        "\
+Examples:
+  {me} pause {target}                  # hold it where it is, after a question",
+    ),
+    (
+        "resume",
+        "\
+Examples:
+  {me} resume {target}                 # put back what was, and wait for the end",
+    ),
     ("version", "Examples:\n  {me} version"),
     ("options", "Examples:\n  {me} options"),
     (
@@ -69,6 +82,10 @@ pub enum SharedVerb {
     Undo(undo::UndoArgs),
     /// Show how far a rollout is, and wait for its end
     Status(status::StatusArgs),
+    /// Hold a rollout where it is
+    Pause(pause::PauseArgs),
+    /// Let a paused rollout go on
+    Resume(pause::PauseArgs),
     /// Print the version
     Version,
     /// Print the connection flags, which are kubectl's
@@ -85,6 +102,8 @@ impl SharedVerb {
             SharedVerb::Diff(args) => diff::run(args, session).await,
             SharedVerb::Undo(args) => undo::run(args, session).await,
             SharedVerb::Status(args) => status::run(args, session).await,
+            SharedVerb::Pause(args) => pause::run(args, pause::Direction::Pause, session).await,
+            SharedVerb::Resume(args) => pause::run(args, pause::Direction::Resume, session).await,
             SharedVerb::Version => {
                 let line = format!("{} v{}", session.plugin.name, env!("CARGO_PKG_VERSION"));
                 session.ui.line(&line);
