@@ -16,6 +16,12 @@ fn two_failures(ns: &Namespace<'_>, kind: &'static str) -> String {
     target
 }
 
+/// A warning that stops, with the command that goes to a better revision.
+fn hint(id: &str, ns: &Namespace<'_>, target: &str, better: u32) -> String {
+    let name = ns.name();
+    format!("[{id}, stops]\nhint: kubectl rollback undo {target} -n {name} --to-revision {better}\n")
+}
+
 #[test]
 fn after_two_failures_undo_stops_and_names_the_last_good_revision() {
     for_each_kind(|kind| {
@@ -27,10 +33,7 @@ fn after_two_failures_undo_stops_and_names_the_last_good_revision() {
         {
             let stopped = rollback(&ns, words);
             assert_code(&stopped, 8);
-            assert!(
-                stopped.stderr.contains("[target-unavailable, stops]\nhint: --to-revision 1\n"),
-                "{stopped}"
-            );
+            assert!(stopped.stderr.contains(&hint("target-unavailable", &ns, &target, 1)), "{stopped}");
             assert!(
                 stopped.stderr.contains("stopped by target-unavailable: nothing was changed"),
                 "{stopped}"
@@ -96,7 +99,7 @@ fn an_undo_of_nothing_but_a_restart_stops_where_a_better_revision_is_known() {
             stopped.stderr.contains("differs from the current one only in the time of a restart"),
             "{stopped}"
         );
-        assert!(stopped.stderr.contains("[restart-only, stops]\nhint: --to-revision 2\n"), "{stopped}");
+        assert!(stopped.stderr.contains(&hint("restart-only", &ns, &target, 2)), "{stopped}");
         assert_eq!(uids(&ns), before, "{kind}");
         let allowed = rollback(&ns, &["undo", &target, "--allow=restart-only", "--wait=false"]);
         assert_code(&allowed, 0);

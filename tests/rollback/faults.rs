@@ -22,7 +22,7 @@ fn a_server_that_dies_and_comes_back_does_not_end_the_watch() {
     let ns = cluster.namespace("restart");
     unfinished(&ns);
     let watch = Running::rollback(&ns, &["status", "deployment/web"]);
-    watch.says("deployment/web: 1 of 3 updated");
+    watch.says("deployment/web: 1 of 3 new");
     die_and_come_back(&cluster, &watch);
     set_image(&ns, "deployment/web", "app:3");
     let ended = watch.ends();

@@ -8,6 +8,7 @@ mod failures;
 mod faults;
 mod history;
 mod order;
+mod pause;
 mod scene;
 mod status;
 mod stuck;

@@ -21,16 +21,16 @@ pub struct Counts {
     pub updated: usize,
     /// The pods that there should be.
     pub total: usize,
-    /// The pods that are ready.
-    pub ready: usize,
-    /// The pods that are available.
+    /// Those of them that are available.
     pub available: usize,
+    /// The pods at an older revision.
+    pub old: usize,
 }
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Counts { updated, total, ready, available } = self;
-        write!(f, "{updated} of {total} updated, {ready} ready, {available} available")
+        let Counts { updated, total, available, old } = self;
+        write!(f, "{updated} of {total} new ({available} available), {old} old")
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn counts(updated: usize) -> Counts {
-        Counts { updated, total: 3, ready: 3, available: 2 }
+        Counts { updated, total: 3, available: 1, old: 2 }
     }
 
     #[test]
@@ -165,8 +165,8 @@ mod tests {
         assert_eq!(
             captured.stderr(),
             "2026-01-01T00:00:00Z deployment/web\n\
-             2026-01-01T00:00:02Z deployment/web: 1 of 3 updated, 3 ready, 2 available\n\
-             2026-01-01T00:00:04Z deployment/web: 2 of 3 updated, 3 ready, 2 available\n\
+             2026-01-01T00:00:02Z deployment/web: 1 of 3 new (1 available), 2 old\n\
+             2026-01-01T00:00:04Z deployment/web: 2 of 3 new (1 available), 2 old\n\
              2026-01-01T00:00:05Z pod web-1 restarted\\nforged line\n"
         );
         assert_eq!(captured.stdout(), "");

@@ -57,9 +57,9 @@ pub async fn watch(
 fn show(progress: &mut Progress, ui: &mut Ui, now: k8s_openapi::jiff::Timestamp, event: &Event) {
     match event {
         Event::Progress(it) => {
-            let [updated, total, ready, available] =
-                [it.updated, it.desired, it.ready, it.available].map(|count| count as usize);
-            progress.counts(ui, now, Counts { updated, total, ready, available });
+            let [updated, total, available, old] =
+                [it.updated, it.desired, it.available, it.old].map(|count| count as usize);
+            progress.counts(ui, now, Counts { updated, total, available, old });
         }
         Event::Deleting { pod, why: Why::Blocks } => {
             progress.note(
@@ -84,7 +84,7 @@ fn print_event(ui: &mut Ui, id: &WorkloadId, now: k8s_openapi::jiff::Timestamp, 
         Event::Progress(it) => (
             "progress",
             json!({"state": it.state, "revision": it.revision, "desired": it.desired, "updated": it.updated,
-                "ready": it.ready, "available": it.available}),
+                "ready": it.ready, "available": it.available, "old": it.old}),
         ),
         Event::Deleting { pod, why } => {
             let why = match why {

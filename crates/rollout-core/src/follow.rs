@@ -132,20 +132,21 @@ fn on_delete(snapshot: &Snapshot) -> Option<&Pod> {
         snapshot.living().partition(|pod| snapshot.side(pod) == Side::Old);
     sort_for_deletion(snapshot, &mut old);
     let first = *old.first()?;
-    if !snapshot.available(first) {
+    if !first.ready() {
         return (!unrest || snapshot.workload.id.kind == Kind::StatefulSet && is_lowest(snapshot, first))
             .then_some(first);
     }
-    (!unrest && new.iter().all(|pod| snapshot.available(pod))).then_some(first)
+    // One that is ready and not yet available is no broken one: it only has to be waited for.
+    let settles = old.iter().chain(&new).any(|pod| !snapshot.available(pod));
+    (!unrest && !settles).then_some(first)
 }
 
-/// Sorts pods into the order in which they are deleted: first those that are not available, since their end costs nothing,
-/// from the bottom; then by node, or from the highest ordinal.
+/// Sorts pods into the order in which they are deleted: first those that are not ready, since their end costs nothing, from
+/// the bottom; then by node, or from the highest ordinal.
 pub(crate) fn sort_for_deletion(snapshot: &Snapshot, pods: &mut [&Pod]) {
     let kind = snapshot.workload.id.kind;
     pods.sort_by(|a, b| {
-        let (available, other) = (snapshot.available(a), snapshot.available(b));
-        available.cmp(&other).then_with(|| match (available, kind) {
+        a.ready().cmp(&b.ready()).then_with(|| match (a.ready(), kind) {
             (true, Kind::StatefulSet) => b.ordinal().cmp(&a.ordinal()),
             (true, Kind::DaemonSet | Kind::Deployment) => (&a.node, &a.name).cmp(&(&b.node, &b.name)),
             (false, _) => (a.ordinal(), &a.name).cmp(&(b.ordinal(), &b.name)),
@@ -228,6 +229,17 @@ mod tests {
         all[0] = pod(kind, "web-0", "bbb", false);
         let mut follow = Follow::driving(&template("app:1"));
         assert_eq!(deletes(&mut follow, &seen(kind, on_delete(kind), all)).as_deref(), Some("web-0"));
+    }
+
+    #[test]
+    fn a_ready_pod_that_is_not_available_yet_is_waited_for() {
+        let kind = Kind::StatefulSet;
+        let mut object = on_delete(kind);
+        object["spec"]["minReadySeconds"] = json!(61);
+        assert_eq!(
+            Follow::driving(&template("app:1")).step(&seen(kind, object, pods(kind, "bbb"))).1,
+            Step::Wait
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::json::{int, text};
 use crate::kind::Kind;
 use crate::pods::Pod;
 use crate::template;
-use crate::workload::Workload;
+use crate::workload::{Strategy, Workload};
 
 /// The annotation that carries the reason of a change.
 pub const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
@@ -189,6 +189,8 @@ pub struct History {
     kind: Kind,
     revisions: Vec<Revision>,
     current: Option<usize>,
+    /// Whether the controller replaces every old pod by itself, so that one that is left says something.
+    replaces_all: bool,
     /// Objects of the list that belong to another owner.
     pub foreign: usize,
 }
@@ -211,7 +213,8 @@ impl History {
         let current = revisions.iter().rposition(|revision| {
             revision.template.as_ref().is_some_and(|recorded| template::same(recorded, workload.template()))
         });
-        History { kind: workload.id.kind, revisions, current, foreign }
+        cap_live_since(&mut revisions);
+        History { kind: workload.id.kind, revisions, current, replaces_all: replaces_all(workload), foreign }
     }
 
     /// Iterates over the revisions, oldest first.
@@ -286,12 +289,14 @@ impl History {
     /// Tells whether a revision is known to have worked (`Some(true)`), known not to (`Some(false)`), or neither.
     ///
     /// A revision that has Available pods works. One without any, while a revision older than it still has Available pods
-    /// that the workload no longer asks for, never took over from that one.
+    /// that the workload no longer asks for, never took over from that one; unless it is a partition or somebody's will that
+    /// keeps those.
     pub fn good(&self, revision: &Revision) -> Option<bool> {
         if revision.pods.available > 0 {
             return Some(true);
         }
-        let took_over = !self.older_than(revision).any(|older| older.pods.available > 0);
+        let took_over =
+            !self.replaces_all || !self.older_than(revision).any(|older| older.pods.available > 0);
         let is_current = self.current().is_some_and(|current| current.name == revision.name);
         match (took_over, is_current, revision.pods.total) {
             (false, false, _) => Some(false),
@@ -342,6 +347,23 @@ impl History {
                 .find(|revision| revision.former.contains(&wanted))
                 .and_then(|revision| revision.number),
         })
+    }
+}
+
+fn replaces_all(workload: &Workload) -> bool {
+    let held = workload.paused || workload.partition() > 0;
+    !held && workload.strategy != Strategy::OnDelete
+}
+
+/// A revision was live before the next one was: a later time is that of a scale, which changes a ReplicaSet too (hazard
+/// H24). `revisions` is sorted.
+fn cap_live_since(revisions: &mut [Revision]) {
+    let mut next: Option<Timestamp> = None;
+    for revision in revisions.iter_mut().rev() {
+        if let (Some(since), Some(limit)) = (revision.live_since, next) {
+            revision.live_since = Some(since.min(limit));
+        }
+        next = revision.live_since.or(next);
     }
 }
 
@@ -547,6 +569,29 @@ mod tests {
             [Some(true), Some(false), None]
         );
         assert_eq!(history.last_good().unwrap().name, "web-aaa");
+    }
+
+    #[test]
+    fn pods_that_a_partition_keeps_old_say_nothing_against_a_revision() {
+        let with = |partition| {
+            let set = crate::fixture::stateful("app:3", partition, "aaa", "ccc");
+            let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
+                .map(|(number, hash)| revision(Kind::StatefulSet, number, &format!("app:{number}"), hash));
+            let history =
+                snapshot(Kind::StatefulSet, set, revisions.to_vec(), pods(Kind::StatefulSet, "aaa")).history;
+            history.good(&history.revisions[1])
+        };
+        assert_eq!((with(0), with(2)), (Some(false), None));
+    }
+
+    #[test]
+    fn a_revision_that_came_back_was_not_live_after_the_next_one() {
+        let mut objects = three();
+        objects[1]["metadata"]["managedFields"] =
+            json!([{"time": "2026-01-01T00:00:50Z", "fieldsV1": {"f:revision": {}}}]);
+        objects[2]["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:20Z");
+        let history = daemon_set("app:3", objects, Vec::new());
+        assert_eq!(history.revisions[0].live_since, "2026-01-01T00:00:20Z".parse().ok());
     }
 
     #[test]

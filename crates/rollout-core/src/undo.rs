@@ -216,7 +216,7 @@ fn warnings(
     let workload = &snapshot.workload;
     let mut warnings = Vec::new();
     let mut better = None;
-    if let Some((warning, instead)) = unavailable(&snapshot.history, target, defaulted) {
+    if let Some((warning, instead)) = unavailable(&workload.id, &snapshot.history, target, defaulted) {
         better = better.or(instead);
         warnings.push(warning);
     }
@@ -240,6 +240,7 @@ fn warnings(
 }
 
 fn unavailable(
+    id: &WorkloadId,
     history: &History,
     target: &Revision,
     defaulted: bool,
@@ -265,11 +266,15 @@ fn unavailable(
                 ),
                 None => format!("revision {number} has no available pod"),
             },
-            fix: better.map(|better| format!("--to-revision {better}")),
+            fix: better.map(|better| instead(id, better)),
             stops: defaulted && better.is_some(),
         },
         better,
     ))
+}
+
+fn instead(id: &WorkloadId, better: RevisionNumber) -> String {
+    format!("kubectl rollback undo {id} -n {} --to-revision {better}", id.namespace)
 }
 
 fn restart_only(
@@ -294,7 +299,7 @@ fn restart_only(
             message: format!(
                 "revision {number} differs from the current one only in the time of a restart: going back restarts all pods and changes nothing else"
             ),
-            fix: better.map(|better| format!("--to-revision {better}")),
+            fix: better.map(|better| instead(&snapshot.workload.id, better)),
             stops: defaulted && better.is_some(),
         },
         better,
