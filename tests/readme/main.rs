@@ -4,6 +4,8 @@
 //! In the expected output `...` stands for any number of lines and `[..]` for any text within one; how many blanks
 //! separate two words does not matter, since the widths of columns depend on ages and names.
 
+#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
+
 mod document;
 
 use std::fs;
@@ -39,15 +41,15 @@ fn create_examples(namespace: &Namespace<'_>) {
     let list = namespace.get(&["deployments,daemonsets,statefulsets"]);
     for object in list["items"].as_array().expect("a list") {
         let (kind, name) = (&object["kind"], &object["metadata"]["name"]);
-        settled(namespace, &format!("{}/{}", kind.as_str().unwrap(), name.as_str().unwrap()));
+        settled(namespace, &format!("{}/{}", kind.as_str().expect("a kind"), name.as_str().expect("a name")));
     }
 }
 
 /// A kubeconfig in which the namespace is the default, as a reader's would be.
 fn kubeconfig(namespace: &Namespace<'_>) -> PathBuf {
-    let folder = cluster().bin().join("..").canonicalize().unwrap();
+    let folder = cluster().bin().join("..").canonicalize().expect("the cluster's folder");
     let path = folder.join(format!("{}.kubeconfig", namespace.name()));
-    fs::copy(cluster().kubeconfig(), &path).unwrap();
+    fs::copy(cluster().kubeconfig(), &path).expect("a kubeconfig");
     run(&format!("kubectl config set-context --current --namespace={}", namespace.name()), &path);
     path
 }
@@ -115,5 +117,5 @@ fn the_commands_of_the_sh_blocks_exist_with_their_flags() {
 
 fn xtask_usage() -> String {
     let xtask = cargo().arg("xtask").output();
-    String::from_utf8(xtask.unwrap().stderr).unwrap()
+    String::from_utf8_lossy(&xtask.expect("cargo xtask").stderr).into_owned()
 }

@@ -1,5 +1,7 @@
 //! `kubectl rollback` end to end.
 
+#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
+
 mod background;
 mod choice;
 mod connection;

@@ -36,7 +36,7 @@ fn recreate(ns: &Namespace<'_>, names: &[&str]) {
             pod["metadata"]["deletionTimestamp"].is_null()
                 && conditions.into_iter().flatten().any(|it| it["type"] == "Ready" && it["status"] == "True")
         };
-        pods.len() == before.len() && pods.iter().all(|pod| ready(pod))
+        pods.len() == before.len() && pods.iter().all(ready)
     });
 }
 

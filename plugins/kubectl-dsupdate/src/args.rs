@@ -1,10 +1,5 @@
-//! What `kubectl dsupdate` is, and its verbs.
+//! What `kubectl dsupdate` is.
 
-use clap::Subcommand;
-use plugin_kit::error::CliError;
-use plugin_kit::exit::Exit;
-use plugin_kit::session::Session;
-use plugin_kit::verbs::SharedVerb;
 use plugin_kit::{Kind, Plugin};
 
 /// The plugin.
@@ -19,18 +14,3 @@ Examples:
     kind: Some(Kind::DaemonSet),
     default_verb: None,
 };
-
-/// A verb of the plugin.
-#[derive(Debug, Subcommand)]
-pub enum Verb {
-    #[command(flatten)]
-    Shared(SharedVerb),
-}
-
-impl plugin_kit::Verb for Verb {
-    async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
-        match self {
-            Verb::Shared(verb) => verb.run(session).await,
-        }
-    }
-}

@@ -4,6 +4,8 @@ mod args;
 
 use std::process::ExitCode;
 
+use plugin_kit::verbs::SharedVerb;
+
 fn main() -> ExitCode {
-    plugin_kit::run::<args::Verb>(args::PLUGIN)
+    plugin_kit::run::<SharedVerb>(args::PLUGIN)
 }

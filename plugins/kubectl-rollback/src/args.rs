@@ -1,11 +1,6 @@
-//! What `kubectl rollback` is, and its verbs.
+//! What `kubectl rollback` is.
 
-use clap::Subcommand;
 use plugin_kit::Plugin;
-use plugin_kit::error::CliError;
-use plugin_kit::exit::Exit;
-use plugin_kit::session::Session;
-use plugin_kit::verbs::SharedVerb;
 
 /// The plugin.
 pub const PLUGIN: Plugin = Plugin {
@@ -21,18 +16,3 @@ Examples:
     kind: None,
     default_verb: Some("undo"),
 };
-
-/// A verb of the plugin.
-#[derive(Debug, Subcommand)]
-pub enum Verb {
-    #[command(flatten)]
-    Shared(SharedVerb),
-}
-
-impl plugin_kit::Verb for Verb {
-    async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
-        match self {
-            Verb::Shared(verb) => verb.run(session).await,
-        }
-    }
-}

@@ -11,6 +11,7 @@ use clap::Subcommand;
 use crate::completion::{self, CompletionArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::run::Verb;
 use crate::session::Session;
 
 /// The examples with which the help of each verb starts; `{me}` and `{target}` are filled in.
@@ -94,9 +95,8 @@ pub enum SharedVerb {
     Completion(CompletionArgs),
 }
 
-impl SharedVerb {
-    /// Runs the verb.
-    pub async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
+impl Verb for SharedVerb {
+    async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
         match self {
             SharedVerb::History(args) => history::run(args, session).await,
             SharedVerb::Diff(args) => diff::run(args, session).await,

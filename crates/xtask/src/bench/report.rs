@@ -1,5 +1,6 @@
 //! The table of ratios.
 
+use std::array;
 use std::path::PathBuf;
 
 use super::{Comparison, size};
@@ -14,19 +15,13 @@ pub(super) fn print(comparisons: &[Comparison<'_>], plugins: &[PathBuf], runs: u
         "\nThe plugins / kubectl rollout: medians of {runs} runs each; CPU is user and system, memory the peak."
     );
     println!("1/9 is a ninth of what kubectl takes; a bound that is missed is marked with !\n");
-    println!("{:<36}{:<26}{:<26}{:<26}REQUESTS", "", "WALL ms", "CPU ms", "MEMORY MB");
-    for it in comparisons {
-        let figure = |figure: fn(&Cost) -> f64| {
-            ratio(figure(&it.here), figure(&it.kubectl), it.pair.bounds.as_ref().map(figure))
-        };
-        let (ours, theirs) = it.requests;
-        println!(
-            "{:<36}{:<26}{:<26}{:<26}{ours} / {theirs}",
-            it.pair.name,
-            figure(|it| it.wall),
-            figure(|it| it.cpu),
-            figure(|it| it.memory),
-        );
+    let header = ["", "WALL ms", "CPU ms", "MEMORY MB", "REQUESTS"].map(str::to_string);
+    let rows: Vec<[String; 5]> = [header].into_iter().chain(comparisons.iter().map(row)).collect();
+    let widths: [usize; 5] =
+        array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or_default());
+    for row in &rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        println!("{}", cells.collect::<Vec<_>>().join("   ").trim_end());
     }
     println!();
     for plugin in plugins {
@@ -36,6 +31,20 @@ pub(super) fn print(comparisons: &[Comparison<'_>], plugins: &[PathBuf], runs: u
         println!("{name:<36}{size:.1} MB (bound {LARGEST} MB){mark}");
     }
     Ok(())
+}
+
+fn row(it: &Comparison<'_>) -> [String; 5] {
+    let figure = |figure: fn(&Cost) -> f64| {
+        ratio(figure(&it.here), figure(&it.kubectl), it.pair.bounds.as_ref().map(figure))
+    };
+    let (ours, theirs) = it.requests;
+    [
+        it.pair.name.clone(),
+        figure(|cost| cost.wall),
+        figure(|cost| cost.cpu),
+        figure(|cost| cost.memory),
+        format!("{ours} / {theirs}"),
+    ]
 }
 
 /// `5.1 / 60.2 = 1/11.8 (1/8)`: the bound is in brackets.
