@@ -75,8 +75,11 @@ pub fn impact_lines(impact: &Impact, desired: u32) -> Vec<String> {
     if impact.pods.len() > NAMED {
         names.push(format!("and {} more", impact.pods.len() - NAMED));
     }
-    let how =
-        if impact.moves_by_itself { "replaced" } else { "deleted one by one, as nothing else replaces them" };
+    let how = match (impact.moves_by_itself, impact.pods.len()) {
+        (true, _) => "replaced",
+        (false, 1) => "deleted, as nothing else replaces it",
+        (false, _) => "deleted one by one, as nothing else replaces them",
+    };
     vec![
         format!("pods: {} {how}: {}", impact.pods.len(), names.join(", ")),
         format!(

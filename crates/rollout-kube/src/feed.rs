@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::read::{Cluster, Listed, Scope, pods_path, revisions_path, workloads_path};
 
@@ -243,11 +243,14 @@ impl Source {
         let mut pause = PAUSE.0;
         while !self.sender.is_closed() {
             let before = version.clone();
+            let start = Instant::now();
             let result = match version.as_str() {
                 "" => self.list_again(&mut version, update).await,
                 _ => self.watch_once(&mut version, update).await,
             };
             match result {
+                // A server ends a watch after minutes; what ends one at once is not asked again at once.
+                Ok(()) if start.elapsed() < PAUSE.0 && version == before => sleep(PAUSE.0).await,
                 Ok(()) => {}
                 Err(Error::Api(status)) if status.code == 410 => version.clear(),
                 Err(Error::Api(status)) if status.code == 403 && self.path.ends_with("/pods") => {
