@@ -59,10 +59,10 @@ pub fn rollback(ns: &Namespace<'_>, words: &[&str]) -> Output {
     ns.kubectl(&[&["rollback"], words].concat())
 }
 
-/// Returns what every write changes.
-pub fn version(ns: &Namespace<'_>, target: &str) -> (Value, Value) {
-    let metadata = ns.get(&[target])["metadata"].take();
-    (metadata["generation"].clone(), metadata["resourceVersion"].clone())
+/// Returns what a write of somebody changes and a late word of a controller does not: a status moves `resourceVersion`.
+pub fn version(ns: &Namespace<'_>, target: &str) -> (Value, Value, Value) {
+    let mut object = ns.get(&[target]);
+    (object["metadata"]["generation"].take(), object["spec"].take(), object["metadata"]["annotations"].take())
 }
 
 /// Returns an annotation of a workload.

@@ -166,7 +166,7 @@ fn a_paused_deployment_is_held_where_kubectl_waits_for_ever() {
     set_image(&ns, "deployment/web", "app:2");
     let held = status(&ns, "deployment/web", &[]);
     assert_code(&held, 7);
-    assert_eq!(held.stdout, "held: the deployment is paused\n");
+    assert_eq!(held.stdout, "held: it is paused\n");
     assert!(held.stderr.contains(&format!("resume deployment/web -n {}", ns.name())), "{held}");
     let kubectl = kubectl_status(&ns, "deployment/web", &["--timeout=2s"]);
     assert!(kubectl.stderr.contains("timed out waiting"), "{kubectl}");
