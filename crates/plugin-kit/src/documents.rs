@@ -1,7 +1,7 @@
 //! The versioned documents of `-o json` and its relatives: shapes and names, no wording.
 
 use k8s_openapi::jiff::{Timestamp, Unit};
-use rollout_core::diff::{self, Change};
+use rollout_core::diff::Change;
 use rollout_core::plan::Plan;
 use rollout_core::status::{Progress, State};
 use rollout_core::workload::WorkloadId;
@@ -62,12 +62,6 @@ pub fn revision_state(history: &History, revision: &Revision, progress: &Progres
     }
 }
 
-/// Returns the changes of a revision against the one before it; none for the first and for unreadable ones.
-pub fn changes_of(history: &History, revision: &Revision) -> Option<Vec<Change>> {
-    let before = history.predecessor(revision)?.template.as_ref()?;
-    Some(diff::changes(before, revision.template.as_ref()?))
-}
-
 /// Returns a `History`.
 pub fn history(snapshot: &Snapshot, progress: &Progress) -> Value {
     let history = &snapshot.history;
@@ -107,7 +101,7 @@ pub fn revision(snapshot: &Snapshot, revision: &Revision, progress: &Progress) -
             "manager": manager(snapshot, revision),
             "images": images,
             "pods": revision.pods,
-            "changes": changes_of(history, revision),
+            "changes": history.changes(revision),
         }),
     )
 }

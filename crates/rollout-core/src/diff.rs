@@ -33,8 +33,13 @@ pub struct Change {
 
 /// Returns what differs between two templates; nothing when, and only when, [`template::same`] holds.
 pub fn changes(from: &Value, to: &Value) -> Vec<Change> {
+    changes_of_normal(&template::normal(from), &template::normal(to))
+}
+
+/// Returns the same of templates that are in their normal form already.
+pub(crate) fn changes_of_normal(from: &Value, to: &Value) -> Vec<Change> {
     let mut changes = Vec::new();
-    values("", "", &template::normal(from), &template::normal(to), &mut changes);
+    values("", "", from, to, &mut changes);
     changes
 }
 

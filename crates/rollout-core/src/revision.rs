@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::diff::{self, Change};
 use crate::json::{int, text};
 use crate::kind::Kind;
 use crate::pods::Pod;
@@ -83,8 +84,10 @@ pub struct Revision {
     pub pods: PodCount,
     /// Equal revisions that were folded into this one, by object name and number.
     pub duplicates: Vec<(String, Option<RevisionNumber>)>,
-    /// The whole object as the server sent it.
+    /// The object as the server sent it, without the template.
     pub object: Value,
+    /// The template in the form that is compared.
+    normal: Option<Value>,
 }
 
 /// Which revision somebody asks for.
@@ -130,7 +133,7 @@ pub enum NoRevision {
 
 impl Revision {
     /// Reads a revision from a ReplicaSet or a ControllerRevision.
-    pub fn from_object(kind: Kind, object: Value) -> Option<Revision> {
+    pub fn from_object(kind: Kind, mut object: Value) -> Option<Revision> {
         let name = text(&object, "/metadata/name")?;
         let annotation = |key: &str| {
             object.pointer("/metadata/annotations").and_then(|all| all.get(key)).and_then(Value::as_str)
@@ -142,7 +145,10 @@ impl Revision {
             }
         };
         let created = timestamp(&object, "/metadata/creationTimestamp");
+        let change_cause =
+            annotation(CHANGE_CAUSE).map(str::to_string).or_else(|| cause_in_template(&object));
         let former: Vec<RevisionNumber> = annotation(FORMER).map(numbers).unwrap_or_default();
+        let template = template_of(kind, &mut object);
         Some(Revision {
             number: number.and_then(RevisionNumber::new),
             uid: text(&object, "/metadata/uid").unwrap_or_default(),
@@ -154,8 +160,9 @@ impl Revision {
                 Kind::Deployment | Kind::DaemonSet | Kind::StatefulSet => last_numbered(&object).or(created),
             },
             former,
-            change_cause: annotation(CHANGE_CAUSE).map(str::to_string).or_else(|| cause_in_template(&object)),
-            template: template_of(kind, &object),
+            change_cause,
+            normal: template.as_ref().map(template::normal),
+            template,
             pods: match kind {
                 Kind::Deployment => replica_set_pods(&object),
                 Kind::DaemonSet | Kind::StatefulSet => PodCount::default(),
@@ -210,9 +217,8 @@ impl History {
         for pod in pods.iter().filter(|pod| !pod.ended()) {
             count_pod(workload, &mut revisions, pod, now);
         }
-        let current = revisions.iter().rposition(|revision| {
-            revision.template.as_ref().is_some_and(|recorded| template::same(recorded, workload.template()))
-        });
+        let live = template::normal(workload.template());
+        let current = revisions.iter().rposition(|revision| revision.normal.as_ref() == Some(&live));
         cap_live_since(&mut revisions);
         History { kind: workload.id.kind, revisions, current, replaces_all: replaces_all(workload), foreign }
     }
@@ -240,6 +246,12 @@ impl History {
     /// Returns the revision recorded before another one.
     pub fn predecessor(&self, revision: &Revision) -> Option<&Revision> {
         self.older_than(revision).next()
+    }
+
+    /// Returns what a revision changed against the one before it; none for the first one and for unreadable ones.
+    pub fn changes(&self, revision: &Revision) -> Option<Vec<Change>> {
+        let before = self.predecessor(revision)?.normal.as_ref()?;
+        Some(diff::changes_of_normal(before, revision.normal.as_ref()?))
     }
 
     /// Returns the revision that a pod's label names.
@@ -414,15 +426,13 @@ fn pod_label(kind: Kind, object: &Value, name: &str) -> String {
     }
 }
 
-fn template_of(kind: Kind, object: &Value) -> Option<Value> {
+fn template_of(kind: Kind, object: &mut Value) -> Option<Value> {
     let pointer = match kind {
         Kind::Deployment => "/spec/template",
         Kind::DaemonSet | Kind::StatefulSet => "/data/spec/template",
     };
-    object
-        .pointer(pointer)
-        .filter(|template| template.pointer("/spec/containers").is_some())
-        .map(template::writable)
+    let template = object.pointer_mut(pointer)?.take();
+    template.pointer("/spec/containers").is_some().then(|| template::into_writable(template))
 }
 
 fn replica_set_pods(object: &Value) -> PodCount {
@@ -437,21 +447,20 @@ fn replica_set_pods(object: &Value) -> PodCount {
 
 /// Folds equal revisions into the newest of them (kubernetes#134773 leaves such behind). `revisions` is sorted.
 fn folded(revisions: Vec<Revision>) -> Vec<Revision> {
-    let mut kept: Vec<(Option<Value>, Revision)> = Vec::new();
+    let mut kept: Vec<Revision> = Vec::new();
     for mut revision in revisions {
-        let normal = revision.template.as_ref().map(template::normal);
-        let twin = kept.iter().position(|(other, _)| normal.is_some() && *other == normal);
-        if let Some(index) = twin {
-            let (_, twin) = kept.remove(index);
+        let is_twin = |other: &Revision| revision.normal.is_some() && other.normal == revision.normal;
+        if let Some(index) = kept.iter().position(is_twin) {
+            let twin = kept.remove(index);
             revision.duplicates = twin.duplicates;
             revision.duplicates.push((twin.name, twin.number));
             revision.pods.total += twin.pods.total;
             revision.pods.ready += twin.pods.ready;
             revision.pods.available += twin.pods.available;
         }
-        kept.push((normal, revision));
+        kept.push(revision);
     }
-    kept.into_iter().map(|(_, revision)| revision).collect()
+    kept
 }
 
 /// A Deployment's ReplicaSets count their pods themselves.

@@ -2,7 +2,7 @@
 //!
 //! A template stays a [`Value`] from read to patch, so that fields which this program does not know survive.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// The label that the Deployment controller adds to the templates of its ReplicaSets.
 pub const HASH_LABEL: &str = "pod-template-hash";
@@ -16,7 +16,11 @@ const EMPTY_IS_ABSENT: [&str; 8] =
 /// Returns the template as it is written into a workload: without what a revision object adds (`$patch` of a
 /// ControllerRevision, `pod-template-hash` of a ReplicaSet, `creationTimestamp: null` of servers before 1.34).
 pub fn writable(template: &Value) -> Value {
-    let mut template = template.clone();
+    into_writable(template.clone())
+}
+
+/// Returns the template as [`writable`] does, without a copy.
+pub(crate) fn into_writable(mut template: Value) -> Value {
     if let Some(fields) = template.as_object_mut() {
         fields.shift_remove("$patch");
     }
@@ -34,7 +38,9 @@ pub fn writable(template: &Value) -> Value {
 /// Returns the template in the one form in which equal templates are equal: [`writable`], without nulls and without
 /// what is empty where empty means absent. Not for writing.
 pub fn normal(template: &Value) -> Value {
-    reduced(&writable(template))
+    let mut normal = writable(template);
+    reduce(&mut normal);
+    normal
 }
 
 /// Tells whether two templates mean the same. Bytes differ between server versions (kubernetes#134773), meanings do not.
@@ -67,18 +73,14 @@ pub fn images(template: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
-fn reduced(value: &Value) -> Value {
+fn reduce(value: &mut Value) {
     match value {
-        Value::Object(fields) => Value::Object(
-            fields
-                .iter()
-                .map(|(key, value)| (key, reduced(value)))
-                .filter(|(key, value)| !means_absent(key, value))
-                .map(|(key, value)| (key.clone(), value))
-                .collect::<Map<_, _>>(),
-        ),
-        Value::Array(items) => Value::Array(items.iter().map(reduced).collect()),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(reduce);
+            fields.retain(|key, value| !means_absent(key, value));
+        }
+        Value::Array(items) => items.iter_mut().for_each(reduce),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

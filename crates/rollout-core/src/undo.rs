@@ -30,11 +30,11 @@ pub struct UndoOptions {
 /// Plans a rollback. `previous` is resolved here, to a number, and never anew.
 pub fn plan(snapshot: &Snapshot, options: &UndoOptions) -> Result<Decision, Refusal> {
     let workload = &snapshot.workload;
-    let target = choose(snapshot, options)?;
-    let wanted = target.readable_template()?;
     if pause::is_paused(workload) && !options.resume {
         return Err(Refusal::Paused { kind: workload.id.kind });
     }
+    let target = choose(snapshot, options)?;
+    let wanted = target.readable_template()?;
     if template::same(wanted, workload.template()) {
         return Ok(match stuck::examine(snapshot) {
             Blockage::Stuck(pod) => Decision::Change(Box::new(freeing(snapshot, target, pod))),

@@ -43,15 +43,20 @@ impl Seen {
     }
 
     /// Puts together the snapshot of what was read.
+    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
+        self.clone().into_snapshot(now)
+    }
+
+    /// Puts together the snapshot where nothing is watched on from it.
     ///
     /// # Panics
     ///
     /// Never: what was read holds a workload.
-    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
-        let pods = self.pods.as_ref().map(|pods| pods.items.clone());
-        let object = self.workload.clone().unwrap_or_default();
-        match Workload::from_object(self.kind, object) {
-            Ok(workload) => Snapshot::new(workload, self.revisions.items.clone(), pods, now),
+    pub fn into_snapshot(self, now: Timestamp) -> Snapshot {
+        match Workload::from_object(self.kind, self.workload.unwrap_or_default()) {
+            Ok(workload) => {
+                Snapshot::new(workload, self.revisions.items, self.pods.map(|pods| pods.items), now)
+            }
             Err(error) => unreachable!("{error}"),
         }
     }

@@ -121,7 +121,7 @@ impl Cluster {
 
     /// Reads a workload with what belongs to it.
     pub async fn snapshot(&self, workload: Workload, depth: Depth) -> Result<Snapshot, Reading> {
-        Ok(self.seen(workload, depth).await?.snapshot(self.now()))
+        Ok(self.seen(workload, depth).await?.into_snapshot(self.now()))
     }
 
     async fn readable(&self, path: &str, selector: &str) -> Result<Option<Listed<Pod>>, Error> {

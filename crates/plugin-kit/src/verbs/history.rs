@@ -174,7 +174,7 @@ fn changed(snapshot: &Snapshot, revision: &Revision) -> String {
     if revision.template.is_none() {
         return "<unreadable>".to_string();
     }
-    match documents::changes_of(&snapshot.history, revision) {
+    match snapshot.history.changes(revision) {
         Some(changes) => summary(&changes),
         None => revision
             .template
