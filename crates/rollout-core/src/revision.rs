@@ -435,9 +435,13 @@ fn template_of(kind: Kind, object: &mut Value) -> Option<Value> {
     template.pointer("/spec/containers").is_some().then(|| template::into_writable(template))
 }
 
+/// What a ReplicaSet is no longer asked for is on its way out, although its counters still have it for a moment.
 fn replica_set_pods(object: &Value) -> PodCount {
-    let field =
-        |name: &str| int(object, &format!("/status/{name}")).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    let asked = int(object, "/spec/replicas").unwrap_or(i64::MAX);
+    let field = |name: &str| {
+        let counted = int(object, &format!("/status/{name}")).unwrap_or(0);
+        u32::try_from(counted.min(asked)).unwrap_or(0)
+    };
     PodCount {
         total: field("replicas"),
         ready: field("readyReplicas"),
@@ -578,6 +582,15 @@ mod tests {
             [Some(true), Some(false), None]
         );
         assert_eq!(history.last_good().unwrap().name, "web-aaa");
+    }
+
+    #[test]
+    fn pods_that_a_replica_set_is_no_longer_asked_for_do_not_count() {
+        let mut old = revision(Kind::Deployment, 1, "app:1", "aaa");
+        old["spec"]["replicas"] = json!(1);
+        old["status"] = json!({"replicas": 3, "readyReplicas": 2, "availableReplicas": 0});
+        let pods = Revision::from_object(Kind::Deployment, old).unwrap().pods;
+        assert_eq!(pods, PodCount { total: 1, ready: 1, available: 0 });
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub(crate) fn run(args: &[String]) -> Result {
     let namespace = cluster.namespace("bench");
     eprintln!("creating workloads of {} revisions", workloads::REVISIONS);
     KINDS.iter().for_each(|kind| workloads::create(&namespace, kind));
+    workloads::create_plain(&namespace);
     let pairs = pairs(namespace.name());
     let mut comparisons = Vec::new();
     for pair in &pairs {
@@ -71,7 +72,14 @@ fn runs(args: &[String]) -> Result<usize> {
 /// The plugin called directly, and as `kubectl rollback`, against `kubectl rollout`.
 fn pairs(namespace: &str) -> Vec<Pair> {
     let bounds = Some(Cost { wall: 8.0, cpu: 15.0, memory: 4.0 });
-    let mut pairs = Vec::new();
+    let plain = format!("history deployment/plain --namespace {namespace}");
+    let mut pairs = vec![Pair {
+        name: "kubectl-rollback history, plain".to_string(),
+        here: words(&format!("kubectl-rollback {plain}")),
+        kubectl: words(&format!("kubectl rollout {plain}")),
+        writes: false,
+        bounds,
+    }];
     for (called, bounded) in [("kubectl-rollback", true), ("kubectl rollback", false)] {
         for (verb, here, kubectl) in [
             ("history", "", ""),

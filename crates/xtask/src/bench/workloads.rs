@@ -14,22 +14,33 @@ const LONG: Duration = Duration::from_secs(120);
 pub(super) fn create(namespace: &Namespace<'_>, kind: &str) {
     for revision in 1..=REVISIONS {
         namespace.apply(&manifest(kind, revision).to_string());
-        observed(namespace, kind);
+        observed(namespace, &format!("{kind}/web"));
     }
     rest(namespace, kind);
 }
 
+/// Creates the Deployment `plain`, which has one container and nothing else in it.
+pub(super) fn create_plain(namespace: &Namespace<'_>) {
+    let image = |revision: u32| format!("registry.example/team/app:1.{revision}");
+    namespace.kubectl(&["create", "deployment", "plain", "--image", &image(1)]).expect_ok();
+    for revision in 2..=REVISIONS {
+        let change = format!("app={}", image(revision));
+        namespace.kubectl(&["set", "image", "deployment/plain", &change]).expect_ok();
+        observed(namespace, "deployment/plain");
+    }
+}
+
 /// Waits until all pods are new and available.
 pub(super) fn rest(namespace: &Namespace<'_>, kind: &str) {
-    observed(namespace, kind);
     let target = format!("{kind}/web");
+    observed(namespace, &target);
     let limit = format!("--timeout={}s", LONG.as_secs());
     namespace.kubectl(&["rollout", "status", &target, &limit]).expect_ok();
 }
 
-fn observed(namespace: &Namespace<'_>, kind: &str) {
+fn observed(namespace: &Namespace<'_>, target: &str) {
     namespace.wait_until("the change is observed", LONG, || {
-        let object = namespace.get(&[&format!("{kind}/web")]);
+        let object = namespace.get(&[target]);
         object["status"]["observedGeneration"] == object["metadata"]["generation"]
     });
 }
