@@ -118,7 +118,7 @@ pub(super) const PART: Part = Part {
                 )
                 .shows(&["nginx:1.7.9"])
                 .hides(&["nginx:1.11.13"]),
-                act("kubectl rollback status deployment/nginx").ends(7).shows(&["held: the deployment is paused"]),
+                act("kubectl rollback status deployment/nginx").ends(7).shows(&["held: it is paused"]),
                 act("kubectl rollback undo deployment/nginx").ends(1).shows(&["paused", "--resume"]),
             ],
         },
