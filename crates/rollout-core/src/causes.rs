@@ -27,6 +27,14 @@ pub enum CauseId {
     Deadline,
     /// An OrderedReady StatefulSet waits for a pod that nothing will replace (kubernetes#67250).
     StsStuck,
+    /// A pod was restarted more often than allowed.
+    Restarts,
+    /// Somebody's check of the rollout failed.
+    Check,
+    /// Somebody's query about the rollout gave another answer than it should.
+    CheckQuery,
+    /// Another rollout of the same command failed.
+    Together,
 }
 
 impl CauseId {
@@ -42,6 +50,10 @@ impl CauseId {
             CauseId::AdmissionDenied => "admission-denied",
             CauseId::Deadline => "deadline",
             CauseId::StsStuck => "sts-stuck",
+            CauseId::Restarts => "restarts",
+            CauseId::Check => "check",
+            CauseId::CheckQuery => "check-query",
+            CauseId::Together => "together",
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Following a rollout to its end: a state machine over snapshots. `rollout-kube` runs it; nothing here waits.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use crate::kind::Kind;
+use crate::machine::{Act, Deadline, Ending, Machine, Order, Sent, Step, Verdict, Why};
 use crate::plan::Request;
 use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
@@ -18,75 +17,46 @@ use crate::workload::Strategy;
 pub struct Follow {
     template: Option<Value>,
     helps: bool,
-    deleted: BTreeSet<String>,
-}
-
-/// What happens next.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Nothing until something changes.
-    Wait,
-    /// A pod is deleted, for that reason.
-    Delete {
-        /// Its name.
-        pod: String,
-        /// Why.
-        why: Why,
-        /// What is sent.
-        request: Request,
-    },
-    /// It is over.
-    End(Ending),
-}
-
-/// Why a pod is deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// It blocks a StatefulSet for ever.
-    Blocks,
-    /// It is old, and the strategy leaves replacing to us.
-    OnDelete,
-}
-
-/// How it ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// All pods are new and available.
-    Complete,
-    /// Nothing more moves by itself, and somebody wanted it so.
-    Held(Hold),
-    /// New pods fail.
-    Failed,
-    /// Somebody rolled out something else meanwhile.
-    Superseded,
-    /// The workload is gone, or another one has its name.
-    Gone,
+    deadline: Deadline,
+    /// UIDs of pods that were deleted, the last one at the end.
+    deleted: Vec<String>,
+    refused: Option<String>,
 }
 
 impl Follow {
-    /// Watches whatever is being rolled out.
-    pub fn watching() -> Follow {
-        Follow { template: None, helps: false, deleted: BTreeSet::new() }
+    /// Watches whatever is being rolled out, for that many seconds at most.
+    pub fn watching(limit: Option<i64>) -> Follow {
+        Follow {
+            template: None,
+            helps: false,
+            deadline: Deadline::new(limit),
+            deleted: Vec::new(),
+            refused: None,
+        }
     }
 
     /// Watches the rollout of one template, frees a stuck set, and replaces the pods of an OnDelete set.
-    pub fn driving(target: &Value) -> Follow {
-        Follow { template: Some(template::normal(target)), helps: true, deleted: BTreeSet::new() }
-    }
-
-    /// Says what happens next, and how far the rollout is.
-    pub fn step(&mut self, snapshot: &Snapshot) -> (Progress, Step) {
-        let progress = evaluate(snapshot);
-        let step = self.decide(snapshot, &progress);
-        (progress, step)
+    pub fn driving(target: &Value, limit: Option<i64>) -> Follow {
+        Follow { template: Some(template::normal(target)), helps: true, ..Follow::watching(limit) }
     }
 
     fn decide(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
+        if let Some(words) = &self.refused {
+            return Step::End(Ending::Refused(words.clone()));
+        }
         let replaced =
             self.template.as_ref().is_some_and(|it| *it != template::normal(snapshot.workload.template()));
         if replaced {
             return Step::End(Ending::Superseded);
         }
+        let step = self.act(snapshot, progress);
+        match step {
+            Step::Wait if self.deadline.is_over(snapshot.now) => Step::End(Ending::TimedOut),
+            Step::Wait | Step::Send { .. } | Step::Check(_) | Step::End(_) => step,
+        }
+    }
+
+    fn act(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
         // What has been deleted may still be in the picture: nothing is done until its end is seen.
         let awaits =
             snapshot.pods.iter().flatten().any(|pod| self.deleted.contains(&pod.uid) && !pod.terminating);
@@ -97,9 +67,9 @@ impl Follow {
             && progress.state != State::Unobserved
             && let Some((pod, why)) = next_deletion(snapshot)
         {
-            self.deleted.insert(pod.uid.clone());
+            self.deleted.push(pod.uid.clone());
             let request = Request::delete_pod(&snapshot.workload.id.namespace, &pod.name, &pod.uid);
-            return Step::Delete { pod: pod.name.clone(), why, request };
+            return Step::Send { act: Act::Delete { pod: pod.name.clone(), why }, request };
         }
         match progress.state {
             State::Complete => Step::End(Ending::Complete),
@@ -109,6 +79,29 @@ impl Follow {
             State::Unobserved | State::Advancing | State::Stalled => Step::Wait,
         }
     }
+}
+
+impl Machine for Follow {
+    fn step(&mut self, snapshot: &Snapshot) -> (Progress, Step) {
+        let progress = evaluate(snapshot);
+        let step = self.decide(snapshot, &progress);
+        (progress, step)
+    }
+
+    fn sent(&mut self, sent: &Sent) {
+        match sent {
+            Sent::Done | Sent::Changed | Sent::Gone => {}
+            Sent::Refused(words) => self.refused = Some(words.clone()),
+            // It is still there, or on its way out: the next picture says which.
+            Sent::Unanswered => {
+                self.deleted.pop();
+            }
+        }
+    }
+
+    fn checked(&mut self, _: Verdict) {}
+
+    fn told(&mut self, _: &Order) {}
 }
 
 /// Returns the pod to delete next, if any may be.
@@ -183,11 +176,11 @@ mod tests {
 
     fn deletes(follow: &mut Follow, snapshot: &Snapshot) -> Option<String> {
         match follow.step(snapshot).1 {
-            Step::Delete { pod, request, .. } => {
+            Step::Send { act: Act::Delete { pod, .. }, request } => {
                 assert_eq!(request.body["preconditions"]["uid"], json!(format!("uid-{pod}")));
                 Some(pod)
             }
-            Step::Wait | Step::End(_) => None,
+            Step::Send { .. } | Step::Wait | Step::Check(_) | Step::End(_) => None,
         }
     }
 
@@ -196,16 +189,16 @@ mod tests {
         let mut pods = pods(Kind::StatefulSet, "aaa");
         pods[2] = pod(Kind::StatefulSet, "web-2", "bbb", false);
         let snapshot = seen(Kind::StatefulSet, stateful("app:1", 0, "aaa", "aaa"), pods);
-        let mut follow = Follow::driving(&template("app:1"));
+        let mut follow = Follow::driving(&template("app:1"), None);
         assert_eq!(deletes(&mut follow, &snapshot).as_deref(), Some("web-2"));
         assert_eq!(follow.step(&snapshot).1, Step::Wait);
-        assert_eq!(Follow::watching().step(&snapshot).1, Step::End(Ending::Failed));
+        assert_eq!(Follow::watching(None).step(&snapshot).1, Step::End(Ending::Failed));
     }
 
     #[test]
     fn an_on_delete_set_is_replaced_one_by_one_from_the_highest_ordinal() {
         let kind = Kind::StatefulSet;
-        let mut follow = Follow::driving(&template("app:1"));
+        let mut follow = Follow::driving(&template("app:1"), None);
         let mut all = pods(kind, "bbb");
         assert_eq!(deletes(&mut follow, &seen(kind, on_delete(kind), all.clone())).as_deref(), Some("web-2"));
         all[2].terminating = true;
@@ -227,7 +220,7 @@ mod tests {
         let kind = Kind::StatefulSet;
         let mut all = pods(kind, "bbb");
         all[0] = pod(kind, "web-0", "bbb", false);
-        let mut follow = Follow::driving(&template("app:1"));
+        let mut follow = Follow::driving(&template("app:1"), None);
         assert_eq!(deletes(&mut follow, &seen(kind, on_delete(kind), all)).as_deref(), Some("web-0"));
     }
 
@@ -237,7 +230,7 @@ mod tests {
         let mut object = on_delete(kind);
         object["spec"]["minReadySeconds"] = json!(61);
         assert_eq!(
-            Follow::driving(&template("app:1")).step(&seen(kind, object, pods(kind, "bbb"))).1,
+            Follow::driving(&template("app:1"), None).step(&seen(kind, object, pods(kind, "bbb"))).1,
             Step::Wait
         );
     }
@@ -247,9 +240,9 @@ mod tests {
         let kind = Kind::DaemonSet;
         let mut unobserved = on_delete(kind);
         unobserved["metadata"]["generation"] = json!(2);
-        let mut follow = Follow::driving(&template("app:1"));
+        let mut follow = Follow::driving(&template("app:1"), None);
         assert_eq!(follow.step(&seen(kind, unobserved, pods(kind, "bbb"))).1, Step::Wait);
-        let mut follow = Follow::driving(&template("app:7"));
+        let mut follow = Follow::driving(&template("app:7"), None);
         assert_eq!(
             follow.step(&seen(kind, on_delete(kind), pods(kind, "bbb"))).1,
             Step::End(Ending::Superseded)
@@ -257,9 +250,32 @@ mod tests {
     }
 
     #[test]
+    fn the_time_is_over_when_it_is_over() {
+        let kind = Kind::DaemonSet;
+        let object = workload(kind, "app:1", json!({"type": "RollingUpdate"}));
+        let mut snapshot = seen(kind, object, pods(kind, "bbb"));
+        let mut follow = Follow::driving(&template("app:1"), Some(10));
+        assert_eq!(follow.step(&snapshot).1, Step::Wait);
+        snapshot.now += k8s_openapi::jiff::SignedDuration::from_secs(10);
+        assert_eq!(follow.step(&snapshot).1, Step::End(Ending::TimedOut));
+    }
+
+    #[test]
+    fn what_the_server_did_not_answer_is_asked_again_and_what_it_refuses_ends_it() {
+        let kind = Kind::DaemonSet;
+        let snapshot = seen(kind, on_delete(kind), pods(kind, "bbb"));
+        let mut follow = Follow::driving(&template("app:1"), None);
+        let first = deletes(&mut follow, &snapshot);
+        follow.sent(&Sent::Unanswered);
+        assert_eq!(deletes(&mut follow, &snapshot), first);
+        follow.sent(&Sent::Refused("forbidden".into()));
+        assert_eq!(follow.step(&snapshot).1, Step::End(Ending::Refused("forbidden".into())));
+    }
+
+    #[test]
     fn watching_never_deletes_and_ends_held() {
         let kind = Kind::DaemonSet;
-        let step = Follow::watching().step(&seen(kind, on_delete(kind), pods(kind, "bbb"))).1;
+        let step = Follow::watching(None).step(&seen(kind, on_delete(kind), pods(kind, "bbb"))).1;
         assert_eq!(step, Step::End(Ending::Held(Hold::OnDelete)));
     }
 }

@@ -8,8 +8,11 @@ pub mod event;
 #[cfg(test)]
 mod fixture;
 pub mod follow;
+pub mod gate;
+pub mod guard;
 mod json;
 pub mod kind;
+pub mod machine;
 pub mod model;
 pub mod pause;
 pub mod plan;

@@ -29,11 +29,19 @@ pub struct UndoOptions {
 
 /// Plans a rollback. `previous` is resolved here, to a number, and never anew.
 pub fn plan(snapshot: &Snapshot, options: &UndoOptions) -> Result<Decision, Refusal> {
+    to_revision(snapshot, choose(snapshot, options)?, options)
+}
+
+/// Plans a rollback to a revision that is chosen already, which need not be recorded any more.
+pub fn to_revision(
+    snapshot: &Snapshot,
+    target: &Revision,
+    options: &UndoOptions,
+) -> Result<Decision, Refusal> {
     let workload = &snapshot.workload;
     if pause::is_paused(workload) && !options.resume {
         return Err(Refusal::Paused { kind: workload.id.kind });
     }
-    let target = choose(snapshot, options)?;
     let wanted = target.readable_template()?;
     if template::same(wanted, workload.template()) {
         return Ok(match stuck::examine(snapshot) {

@@ -4,7 +4,8 @@
 
 use k8s_openapi::jiff::Timestamp;
 use proptest::prelude::*;
-use rollout_core::follow::{Follow, Step};
+use rollout_core::follow::Follow;
+use rollout_core::machine::{Act, Machine, Step};
 use rollout_core::plan::Decision;
 use rollout_core::status::{State, evaluate};
 use rollout_core::stuck::{Blockage, examine};
@@ -257,8 +258,8 @@ proptest! {
     #[test]
     fn following_deletes_no_new_pod_and_never_breaks_a_second_one(scene in scene()) {
         let snapshot = snapshot(&scene);
-        let mut follow = Follow::driving(snapshot.workload.template());
-        if let (_, Step::Delete { pod, .. }) = follow.step(&snapshot) {
+        let mut follow = Follow::driving(snapshot.workload.template(), None);
+        if let (_, Step::Send { act: Act::Delete { pod, .. }, .. }) = follow.step(&snapshot) {
             let pods = snapshot.pods.as_deref().unwrap();
             let chosen = pods.iter().find(|it| it.name == pod).unwrap();
             let beyond = snapshot.index(chosen).is_none_or(|index| index >= scene.desired);

@@ -1,0 +1,313 @@
+//! Guarding a rollout: it is followed to its end and through its gate, and taken back where it fails. A state machine over
+//! snapshots.
+
+use serde_json::Value;
+
+use crate::causes::{Cause, CauseId};
+use crate::follow::Follow;
+use crate::gate::{Gate, GateOptions, GateState};
+use crate::machine::{
+    Act, CheckRun, Deadline, Ending, Machine, NoWayBack, Order, Sent, Step, Verdict,
+};
+use crate::plan::{Decision, Plan};
+use crate::pods::Pod;
+use crate::revision::{NoRevision, Revision, RevisionNumber, RevisionSelector};
+use crate::snapshot::{Side, Snapshot};
+use crate::status::{Progress, State, evaluate};
+use crate::template;
+use crate::undo::{self, UndoOptions};
+
+/// How often the way back is planned anew because something else changed meanwhile.
+const ATTEMPTS: u32 = 3;
+
+/// How a rollout is guarded.
+#[derive(Clone, Debug)]
+pub struct GuardOptions {
+    /// What has to hold once all pods are available.
+    pub gate: GateOptions,
+    /// Seconds that the pods may take to become available; none is for ever.
+    pub limit: Option<i64>,
+    /// Seconds that the way back may take.
+    pub undo_limit: Option<i64>,
+    /// Ids of warnings that do not stop the way back.
+    pub allow: Vec<String>,
+    /// The revision to go back to.
+    pub back_to: Option<RevisionNumber>,
+    /// What was live before the change, where somebody looked.
+    pub before: Option<Box<Revision>>,
+    /// Whether it ends well only when it is told that others do too.
+    pub together: bool,
+}
+
+/// A rollout that is guarded.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    options: GuardOptions,
+    /// The template that is guarded, in the form that is compared.
+    template: Option<Value>,
+    gate: Gate,
+    deadline: Deadline,
+    /// The object of an older revision that was seen with Available pods: a proof that may be gone when it is needed.
+    proven: Option<String>,
+    /// Whether it was rolled out lately: what was at rest before anybody looked is nobody's failure.
+    recent: Option<bool>,
+    order: Option<Order>,
+    phase: Phase,
+    attempts: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    Forward,
+    /// The way back is written, or was meant to be.
+    Turning { back: Back, sent: Option<Sent> },
+    Backward(Back),
+}
+
+/// The way back.
+#[derive(Clone, Debug)]
+struct Back {
+    follow: Follow,
+    template: Value,
+    to: Option<RevisionNumber>,
+    causes: Vec<Cause>,
+}
+
+impl Guard {
+    /// Guards whatever template the first picture shows.
+    pub fn new(options: GuardOptions) -> Guard {
+        Guard {
+            template: None,
+            gate: Gate::new(options.gate),
+            deadline: Deadline::new(options.limit),
+            proven: None,
+            recent: None,
+            order: None,
+            phase: Phase::Forward,
+            attempts: 0,
+            options,
+        }
+    }
+
+    /// Guards one template; another one in the first picture is somebody else's.
+    pub fn of(template: &Value, options: GuardOptions) -> Guard {
+        Guard { template: Some(template::normal(template)), ..Guard::new(options) }
+    }
+
+    fn forward(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
+        let live = template::normal(snapshot.workload.template());
+        if *self.template.get_or_insert_with(|| live.clone()) != live {
+            return Step::End(Ending::Superseded);
+        }
+        self.remember(snapshot);
+        let over = self.deadline.is_over(snapshot.now);
+        let recent = *self.recent.get_or_insert_with(|| is_recent(snapshot, progress, self.options.limit));
+        if let Some(Order::TakeBack(words)) = self.order.as_ref().filter(|_| recent) {
+            let cause = cause(CauseId::Together, words.clone());
+            return self.turn(snapshot, vec![cause]);
+        }
+        match (progress.state, progress.hold) {
+            (State::Failed, _) => self.turn(snapshot, progress.causes.clone()),
+            (State::Held, Some(hold)) => Step::End(Ending::Held(hold)),
+            (State::Complete | State::Held | State::Advancing | State::Stalled | State::Unobserved, _) => {
+                self.pass(snapshot, progress, over)
+            }
+        }
+    }
+
+    fn pass(&mut self, snapshot: &Snapshot, progress: &Progress, over: bool) -> Step {
+        let pods: Vec<&Pod> = snapshot.living().filter(|pod| snapshot.side(pod) == Side::New).collect();
+        match self.gate.look(&pods, progress.state == State::Complete, snapshot.now) {
+            GateState::Failed(cause) => self.turn(snapshot, vec![cause]),
+            GateState::Broken(words) => Step::End(Ending::CheckBroken(words)),
+            GateState::Check => Step::Check(check_run(snapshot, &pods)),
+            GateState::Open if self.options.together && self.order.is_none() => Step::Wait,
+            GateState::Open => Step::End(Ending::Complete),
+            GateState::Closed if over => self.time_is_over(snapshot, progress),
+            GateState::Closed | GateState::Soaking(_) => Step::Wait,
+        }
+    }
+
+    /// A rollout whose new pods are fine is not taken back because something else holds it up (hazard H11).
+    fn time_is_over(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
+        let unhealthy = snapshot.living().find(|pod| {
+            snapshot.side(pod) == Side::New && !pod.ready() && pod.node.is_some() && on_ready_node(snapshot, pod)
+        });
+        match unhealthy {
+            None => Step::End(Ending::TimedOut),
+            Some(pod) => {
+                let mut causes = progress.causes.clone();
+                if causes.is_empty() {
+                    let words = format!("pod {} is not ready within the time given", pod.name);
+                    causes.push(cause(CauseId::Deadline, words));
+                }
+                self.turn(snapshot, causes)
+            }
+        }
+    }
+
+    /// The way back, by the order of proof: what somebody asked for, what was live before the change, an older revision
+    /// that had Available pods, and what the history says.
+    fn way_back<'a>(&'a self, snapshot: &'a Snapshot) -> Result<&'a Revision, NoRevision> {
+        let history = &snapshot.history;
+        if let Some(number) = self.options.back_to {
+            return history.select(RevisionSelector::Number(number));
+        }
+        if let Some(before) = &self.options.before {
+            return Ok(history.by_name(&before.name).unwrap_or(before));
+        }
+        let proven = self.proven.as_deref().and_then(|name| history.by_name(name));
+        proven.map_or_else(|| history.last_good(), Ok)
+    }
+
+    fn turn(&mut self, snapshot: &Snapshot, causes: Vec<Cause>) -> Step {
+        let not_undone = |why, causes| Step::End(Ending::NotUndone { why, causes });
+        if self.attempts == ATTEMPTS {
+            let words = "the workload changes all the time".to_string();
+            return not_undone(NoWayBack::Refused(words), causes);
+        }
+        self.attempts += 1;
+        let options = UndoOptions { target: RevisionSelector::LastGood, resume: false, reason: None };
+        let decision = match self.way_back(snapshot) {
+            Ok(target) => undo::to_revision(snapshot, target, &options),
+            Err(NoRevision::OnlyOne | NoRevision::Empty) => return not_undone(NoWayBack::First, causes),
+            Err(NoRevision::NoneGood) => return not_undone(NoWayBack::NoProof, causes),
+            Err(other @ (NoRevision::NotFound { .. } | NoRevision::Corrupt { .. })) => {
+                return not_undone(NoWayBack::Refused(other.to_string()), causes);
+            }
+        };
+        match decision {
+            Ok(Decision::Change(plan)) => self.write(*plan, causes),
+            Ok(Decision::Nothing { .. }) => {
+                let words = "the revision to go back to is the one that fails".to_string();
+                not_undone(NoWayBack::Refused(words), causes)
+            }
+            Err(refusal) => not_undone(NoWayBack::Refused(refusal.to_string()), causes),
+        }
+    }
+
+    fn write(&mut self, plan: Plan, causes: Vec<Cause>) -> Step {
+        let stopped: Vec<&'static str> =
+            plan.stopped_by(&self.options.allow).map(|warning| warning.id.as_str()).collect();
+        if !stopped.is_empty() {
+            return Step::End(Ending::NotUndone { why: NoWayBack::Stopped(stopped), causes });
+        }
+        let back = Back {
+            follow: Follow::driving(&plan.template, self.options.undo_limit),
+            template: template::normal(&plan.template),
+            to: plan.to,
+            causes: causes.clone(),
+        };
+        // Without a request the old template is there already, and only a stuck set is freed.
+        let Some(request) = plan.requests.into_iter().next() else {
+            self.phase = Phase::Backward(back);
+            return Step::Wait;
+        };
+        self.phase = Phase::Turning { back, sent: None };
+        Step::Send { act: Act::GoBack { to: plan.to, causes }, request }
+    }
+
+    /// What was sent may not show yet, or may not have got through.
+    fn turning(&mut self, snapshot: &Snapshot, back: Back, sent: Option<Sent>) -> Step {
+        let live = template::normal(snapshot.workload.template());
+        if live == back.template {
+            return self.backward(snapshot, back);
+        }
+        if Some(&live) != self.template.as_ref() {
+            return Step::End(Ending::Superseded);
+        }
+        match sent {
+            None | Some(Sent::Done) => {
+                self.phase = Phase::Turning { back, sent };
+                Step::Wait
+            }
+            Some(Sent::Changed | Sent::Unanswered) => self.turn(snapshot, back.causes),
+            Some(Sent::Gone) => Step::End(Ending::Gone),
+            Some(Sent::Refused(words)) => {
+                Step::End(Ending::NotUndone { why: NoWayBack::Refused(words), causes: back.causes })
+            }
+        }
+    }
+
+    fn backward(&mut self, snapshot: &Snapshot, mut back: Back) -> Step {
+        let (progress, step) = back.follow.step(snapshot);
+        let ending = match step {
+            Step::End(ending) => ending,
+            Step::Wait | Step::Send { .. } | Step::Check(_) => {
+                self.phase = Phase::Backward(back);
+                return step;
+            }
+        };
+        let why = match ending {
+            Ending::Complete => return Step::End(Ending::Undone { to: back.to, causes: back.causes }),
+            Ending::Superseded | Ending::Gone => return Step::End(ending),
+            Ending::Failed => NoWayBack::Failed(progress.causes),
+            Ending::TimedOut => NoWayBack::TimedOut,
+            Ending::Held(hold) => NoWayBack::Held(hold),
+            Ending::Refused(words) | Ending::CheckBroken(words) => NoWayBack::Refused(words),
+            Ending::Undone { .. } | Ending::NotUndone { .. } => return Step::End(ending),
+        };
+        Step::End(Ending::NotUndone { why, causes: back.causes })
+    }
+
+    fn remember(&mut self, snapshot: &Snapshot) {
+        let works = |revision: &&Revision| revision.pods.available > 0;
+        if let Some(works) = snapshot.history.others().find(works).filter(|_| snapshot.observed()) {
+            self.proven = Some(works.name.clone());
+        }
+    }
+}
+
+impl Machine for Guard {
+    fn step(&mut self, snapshot: &Snapshot) -> (Progress, Step) {
+        let progress = evaluate(snapshot);
+        let step = match std::mem::replace(&mut self.phase, Phase::Forward) {
+            Phase::Forward => self.forward(snapshot, &progress),
+            Phase::Turning { back, sent } => self.turning(snapshot, back, sent),
+            Phase::Backward(back) => self.backward(snapshot, back),
+        };
+        (progress, step)
+    }
+
+    fn sent(&mut self, outcome: &Sent) {
+        match &mut self.phase {
+            Phase::Forward => {}
+            Phase::Turning { sent, .. } => *sent = Some(outcome.clone()),
+            Phase::Backward(back) => back.follow.sent(outcome),
+        }
+    }
+
+    fn checked(&mut self, verdict: Verdict) {
+        self.gate.checked(verdict);
+    }
+
+    fn told(&mut self, order: &Order) {
+        self.order = Some(order.clone());
+    }
+}
+
+/// A rollout goes on, or began within the time that one may take.
+fn is_recent(snapshot: &Snapshot, progress: &Progress, limit: Option<i64>) -> bool {
+    let since = snapshot.target().and_then(|target| target.live_since);
+    let age = since.map_or(0, |since| snapshot.now.as_second() - since.as_second());
+    progress.state != State::Complete || age <= limit.unwrap_or(i64::MAX)
+}
+
+fn cause(id: CauseId, message: String) -> Cause {
+    Cause { id, message, pod: None, container: None, evidence: None }
+}
+
+fn on_ready_node(snapshot: &Snapshot, pod: &Pod) -> bool {
+    let _ = (snapshot, pod);
+    true
+}
+
+/// Returns what checks of these pods are told.
+pub(crate) fn check_run(snapshot: &Snapshot, pods: &[&Pod]) -> CheckRun {
+    CheckRun {
+        revision: snapshot.target().and_then(|target| target.number),
+        step: 0,
+        pods: pods.iter().map(|pod| pod.name.clone()).collect(),
+        nodes: pods.iter().filter_map(|pod| pod.node.clone()).collect(),
+    }
+}

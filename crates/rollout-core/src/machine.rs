@@ -1,0 +1,193 @@
+//! What follows or drives a rollout, as a state machine without IO: it is shown pictures and told what came of its requests,
+//! and says what happens next. `rollout-kube` runs any of them; nothing here waits.
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::causes::Cause;
+use crate::plan::Request;
+use crate::revision::RevisionNumber;
+use crate::snapshot::Snapshot;
+use crate::status::{Hold, Progress};
+
+/// A state machine that follows or drives the rollout of one workload.
+pub trait Machine {
+    /// Says how far the rollout is, and what happens next. The same picture may be shown again.
+    fn step(&mut self, snapshot: &Snapshot) -> (Progress, Step);
+
+    /// Takes in what came of the request of the last step. The next picture may not show it yet.
+    fn sent(&mut self, sent: &Sent);
+
+    /// Takes in what the checks came to that the last step asked for.
+    fn checked(&mut self, verdict: Verdict);
+
+    /// Takes in a word from outside.
+    fn told(&mut self, order: &Order);
+}
+
+/// The end of a time that runs from the first picture, by the server's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    limit: Option<i64>,
+    started: Option<Timestamp>,
+}
+
+impl Deadline {
+    /// Makes a deadline after that many seconds; none is never.
+    pub fn new(limit: Option<i64>) -> Deadline {
+        Deadline { limit, started: None }
+    }
+
+    /// Tells whether it is over; the first call starts the time.
+    pub fn is_over(&mut self, now: Timestamp) -> bool {
+        let started = *self.started.get_or_insert(now);
+        self.limit.is_some_and(|limit| now.as_second() - started.as_second() >= limit)
+    }
+}
+
+/// What happens next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Nothing until something changes.
+    Wait,
+    /// A request is sent.
+    Send {
+        /// What it does, for whoever watches.
+        act: Act,
+        /// What is sent.
+        request: Request,
+    },
+    /// The checks are run; the picture goes on meanwhile.
+    Check(CheckRun),
+    /// It is over.
+    End(Ending),
+}
+
+/// What a request does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// A pod is deleted.
+    Delete {
+        /// Its name.
+        pod: String,
+        /// Why.
+        why: Why,
+    },
+    /// A failed rollout is taken back.
+    GoBack {
+        /// To that revision.
+        to: Option<RevisionNumber>,
+        /// Because of this.
+        causes: Vec<Cause>,
+    },
+}
+
+/// Why a pod is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It blocks a StatefulSet for ever.
+    Blocks,
+    /// It is old, and the strategy leaves replacing to us.
+    OnDelete,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It is done.
+    Done,
+    /// What it was planned on is no more; nothing was written.
+    Changed,
+    /// There is no such object any more.
+    Gone,
+    /// The server refuses, in these words.
+    Refused(String),
+    /// The server did not answer: it may be done or not.
+    Unanswered,
+}
+
+/// Checks that are to be run: somebody's commands and queries about these pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckRun {
+    /// The revision that they judge.
+    pub revision: Option<RevisionNumber>,
+    /// The step of a rollout in steps, from 1; 0 for a whole rollout.
+    pub step: usize,
+    /// The pods that are judged.
+    pub pods: Vec<String>,
+    /// Their nodes.
+    pub nodes: Vec<String>,
+}
+
+/// What checks came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All passed.
+    Passed,
+    /// One did not.
+    Failed(Cause),
+    /// One could not be run at all, which says nothing about the rollout.
+    Broken(String),
+}
+
+/// A word from outside to a machine that is one of several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// All others are through: what has passed may end.
+    Accept,
+    /// Another one failed, so this one is taken back too.
+    TakeBack(String),
+}
+
+/// How it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All pods are new and available.
+    Complete,
+    /// Nothing more moves by itself, and somebody wanted it so.
+    Held(Hold),
+    /// New pods fail.
+    Failed,
+    /// The time given is over.
+    TimedOut,
+    /// Somebody rolled out something else meanwhile.
+    Superseded,
+    /// The workload is gone, or another one has its name.
+    Gone,
+    /// The server refuses what has to be done, in these words.
+    Refused(String),
+    /// A check could not be run.
+    CheckBroken(String),
+    /// The rollout failed, and the workload is back and healthy at an older revision.
+    Undone {
+        /// That revision.
+        to: Option<RevisionNumber>,
+        /// Why the rollout failed.
+        causes: Vec<Cause>,
+    },
+    /// The rollout failed, and there is no way back, or it did not lead there.
+    NotUndone {
+        /// Why not.
+        why: NoWayBack,
+        /// Why the rollout failed.
+        causes: Vec<Cause>,
+    },
+}
+
+/// Why a failed rollout was not taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoWayBack {
+    /// It is the first one.
+    First,
+    /// Nothing says which older revision works.
+    NoProof,
+    /// Warnings with these ids stop it.
+    Stopped(Vec<&'static str>),
+    /// It cannot be planned, or the server refuses it, for this reason.
+    Refused(String),
+    /// The pods of the older revision fail too.
+    Failed(Vec<Cause>),
+    /// The pods of the older revision do not get ready in time.
+    TimedOut,
+    /// The old template is back, and something holds the pods.
+    Held(Hold),
+}
