@@ -1,6 +1,7 @@
 //! The versioned documents of `-o json` and its relatives: shapes and names, no wording.
 
 use k8s_openapi::jiff::{Timestamp, Unit};
+use rollout_core::causes::Cause;
 use rollout_core::diff::Change;
 use rollout_core::plan::Plan;
 use rollout_core::status::{Progress, State};
@@ -152,13 +153,27 @@ pub struct Outcome<'a> {
     pub plan: Option<&'a Plan>,
     /// How far the rollout is, as a `Status` has it.
     pub status: Option<Value>,
+    /// Why a rollout failed that was taken back.
+    pub causes: &'a [Cause],
     /// Warnings where there was no plan.
     pub warnings: Vec<Value>,
 }
 
+impl<'a> Outcome<'a> {
+    /// An outcome of which nothing more is known.
+    pub fn new(outcome: &'static str, exit: Exit) -> Outcome<'a> {
+        Outcome { outcome, exit, plan: None, status: None, causes: &[], warnings: Vec::new() }
+    }
+
+    /// Adds what was planned.
+    pub fn of(self, plan: impl Into<Option<&'a Plan>>) -> Outcome<'a> {
+        Outcome { plan: plan.into(), ..self }
+    }
+}
+
 /// Returns a `Result`.
 pub fn result(workload: &WorkloadId, outcome: &Outcome<'_>) -> Value {
-    let Outcome { outcome, exit, plan, status, warnings } = outcome;
+    let Outcome { outcome, exit, plan, status, causes, warnings } = outcome;
     with(
         document("Result", workload),
         json!({
@@ -166,6 +181,7 @@ pub fn result(workload: &WorkloadId, outcome: &Outcome<'_>) -> Value {
             "exitCode": exit.code(),
             "fromRevision": plan.and_then(|plan| plan.from),
             "toRevision": plan.and_then(|plan| plan.to),
+            "causes": if causes.is_empty() { Value::Null } else { json!(causes) },
             "plan": plan.map_or(Value::Null, plan_fields),
             "status": status,
             "warnings": if warnings.is_empty() { Value::Null } else { json!(warnings) },

@@ -26,6 +26,12 @@ pub enum DurationError {
     Negative(String),
 }
 
+/// Returns a limit in whole seconds, rounded up; 0 is none.
+pub fn limit(duration: Duration) -> Option<i64> {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    i64::try_from(seconds).ok().filter(|seconds| *seconds > 0)
+}
+
 /// Reads a duration as Go does: `30s`, `5m`, `1h30m`, `1.5h`, `0`; usable as a clap value parser.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let invalid = || DurationError::Invalid(text.to_string());

@@ -22,6 +22,7 @@ pub mod describe;
 pub mod documents;
 pub mod error;
 pub mod plan_text;
+pub mod report;
 pub mod run;
 pub mod session;
 pub mod verbs;

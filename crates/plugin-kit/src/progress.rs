@@ -14,67 +14,67 @@ const SILENCE: SignedDuration = SignedDuration::from_secs(60);
 /// How often the spinner moves.
 const FRAME: Duration = Duration::from_millis(120);
 
-/// How far the pods of a rollout are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// The pods at the revision that is rolled out.
-    pub updated: usize,
-    /// The pods that there should be.
-    pub total: usize,
-    /// Those of them that are available.
-    pub available: usize,
-    /// The pods at an older revision.
-    pub old: usize,
-}
-
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Counts { updated, total, available, old } = self;
-        write!(f, "{updated} of {total} new ({available} available), {old} old")
-    }
-}
-
 /// The display of one rollout, or of several at once.
 pub struct Progress {
     bar: Option<ProgressBar>,
-    step: String,
-    counts: Option<Counts>,
-    last_line: String,
+    /// What each of them is called, and what was last said of it.
+    subjects: Vec<Subject>,
     last_time: Option<Timestamp>,
 }
 
+struct Subject {
+    name: String,
+    line: String,
+}
+
 impl Progress {
-    /// Starts a display on stderr.
-    pub fn start(ui: &mut Ui) -> Progress {
+    /// Starts a display on stderr of what has these names.
+    pub fn start(ui: &mut Ui, names: impl IntoIterator<Item = String>) -> Progress {
         let bar = ui.can_animate().then(spinner);
         ui.attach(bar.clone());
-        Progress { bar, step: String::new(), counts: None, last_line: String::new(), last_time: None }
+        let subject = |name: String| Subject { name: escape::inline(&name).into_owned(), line: String::new() };
+        Progress { bar, subjects: names.into_iter().map(subject).collect(), last_time: None }
     }
 
-    /// Names what all lines are about, without a line of its own.
-    pub fn of(mut self, subject: &str) -> Progress {
-        self.step = escape::inline(subject).into_owned();
-        self
+    /// Tells whether what is shown is drawn over again and again, so that it may change all the time.
+    pub fn is_drawn(&self) -> bool {
+        self.bar.is_some()
     }
 
-    /// Shows what is being done now.
-    pub fn step(&mut self, ui: &mut Ui, now: Timestamp, text: &str) {
-        self.step = escape::inline(text).into_owned();
-        self.show(ui, now);
-    }
-
-    /// Shows how far the pods are.
-    pub fn counts(&mut self, ui: &mut Ui, now: Timestamp, counts: Counts) {
-        self.counts = Some(counts);
-        self.show(ui, now);
-    }
-
-    /// Leaves a line that stays: something that happened.
-    pub fn note(&mut self, ui: &mut Ui, now: Timestamp, text: &str) {
+    /// Shows how far one of them is.
+    pub fn show(&mut self, ui: &mut Ui, now: Timestamp, index: usize, text: &str) {
         let text = escape::inline(text).into_owned();
+        let Some(subject) = self.subjects.get_mut(index).filter(|it| it.line != text) else { return };
+        subject.line = text;
+        match &self.bar {
+            Some(bar) => bar.set_message(self.lines().join("; ")),
+            None => {
+                let line = subject.full();
+                self.write(ui, now, &line);
+            }
+        }
+    }
+
+    /// Leaves a line that stays: something that happened to one of them.
+    pub fn note(&mut self, ui: &mut Ui, now: Timestamp, index: usize, text: &str) {
+        let name = self.subjects.get(index).filter(|_| self.subjects.len() > 1).map(|it| it.name.as_str());
+        let text = match name {
+            Some(name) => format!("{name}: {}", escape::inline(text)),
+            None => escape::inline(text).into_owned(),
+        };
         match self.bar {
             Some(_) => ui.note(&text),
             None => self.write(ui, now, &text),
+        }
+    }
+
+    /// Takes one of them from the display: it has ended.
+    pub fn ended(&mut self, index: usize) {
+        if let Some(subject) = self.subjects.get_mut(index) {
+            subject.line.clear();
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_message(self.lines().join("; "));
         }
     }
 
@@ -86,9 +86,9 @@ impl Progress {
         match self.last_time {
             None => self.last_time = Some(now),
             Some(last) if now.duration_since(last) >= SILENCE => {
-                let line = self.line();
+                let lines = self.lines().join("; ");
                 let line =
-                    if line.is_empty() { "still waiting".to_string() } else { format!("still: {line}") };
+                    if lines.is_empty() { "still waiting".to_string() } else { format!("still: {lines}") };
                 self.write(ui, now, &line);
             }
             Some(_) => {}
@@ -103,30 +103,23 @@ impl Progress {
         }
     }
 
-    fn show(&mut self, ui: &mut Ui, now: Timestamp) {
-        let line = self.line();
-        match &self.bar {
-            Some(bar) => bar.set_message(line),
-            None if line != self.last_line => {
-                self.write(ui, now, &line);
-                self.last_line = line;
-            }
-            None => {}
-        }
-    }
-
-    fn line(&self) -> String {
-        match (self.step.is_empty(), self.counts) {
-            (_, None) => self.step.clone(),
-            (true, Some(counts)) => counts.to_string(),
-            (false, Some(counts)) => format!("{}: {counts}", self.step),
-        }
+    fn lines(&self) -> Vec<String> {
+        self.subjects.iter().filter(|it| !it.line.is_empty()).map(Subject::full).collect()
     }
 
     fn write(&mut self, ui: &mut Ui, now: Timestamp, text: &str) {
         let time = now.round(Unit::Second).unwrap_or(now);
         ui.note(&format!("{time} {text}"));
         self.last_time = Some(now);
+    }
+}
+
+impl Subject {
+    fn full(&self) -> String {
+        match self.name.is_empty() {
+            true => self.line.clone(),
+            false => format!("{}: {}", self.name, self.line),
+        }
     }
 }
 
@@ -147,37 +140,48 @@ mod tests {
         Timestamp::from_second(1_767_225_600 + seconds).unwrap()
     }
 
-    fn counts(updated: usize) -> Counts {
-        Counts { updated, total: 3, available: 1, old: 2 }
-    }
-
     #[test]
     fn lines_carry_the_time_and_are_not_repeated() {
         let (mut ui, captured) = Ui::captured();
-        let mut progress = Progress::start(&mut ui);
-        progress.step(&mut ui, at(0), "deployment/web");
-        progress.step(&mut ui, at(1), "deployment/web");
-        progress.counts(&mut ui, at(2), counts(1));
-        progress.counts(&mut ui, at(3), counts(1));
-        progress.counts(&mut ui, at(4), counts(2));
-        progress.note(&mut ui, at(5), "pod web-1 restarted\nforged line");
+        let mut progress = Progress::start(&mut ui, ["deployment/web".to_string()]);
+        for (second, text) in [(1, "1 of 3 new"), (2, "1 of 3 new"), (3, "2 of 3 new")] {
+            progress.show(&mut ui, at(second), 0, text);
+        }
+        progress.note(&mut ui, at(5), 0, "pod web-1 restarted\nforged line");
         progress.finish(&mut ui);
         assert_eq!(
             captured.stderr(),
-            "2026-01-01T00:00:00Z deployment/web\n\
-             2026-01-01T00:00:02Z deployment/web: 1 of 3 new (1 available), 2 old\n\
-             2026-01-01T00:00:04Z deployment/web: 2 of 3 new (1 available), 2 old\n\
+            "2026-01-01T00:00:01Z deployment/web: 1 of 3 new\n\
+             2026-01-01T00:00:03Z deployment/web: 2 of 3 new\n\
              2026-01-01T00:00:05Z pod web-1 restarted\\nforged line\n"
         );
         assert_eq!(captured.stdout(), "");
     }
 
     #[test]
+    fn of_several_each_is_named() {
+        let (mut ui, captured) = Ui::captured();
+        let mut progress = Progress::start(&mut ui, ["a".to_string(), "b".to_string()]);
+        progress.show(&mut ui, at(0), 0, "1 of 3 new");
+        progress.show(&mut ui, at(0), 1, "2 of 3 new");
+        progress.note(&mut ui, at(1), 1, "deleting pod b-1");
+        progress.ended(0);
+        progress.tick(&mut ui, at(61));
+        assert_eq!(
+            captured.stderr(),
+            "2026-01-01T00:00:00Z a: 1 of 3 new\n\
+             2026-01-01T00:00:00Z b: 2 of 3 new\n\
+             2026-01-01T00:00:01Z b: deleting pod b-1\n\
+             2026-01-01T00:01:01Z still: b: 2 of 3 new\n"
+        );
+    }
+
+    #[test]
     fn a_silence_is_broken_once_a_minute() {
         let (mut ui, captured) = Ui::captured();
-        let mut progress = Progress::start(&mut ui);
+        let mut progress = Progress::start(&mut ui, [String::new()]);
         progress.tick(&mut ui, at(0));
-        progress.step(&mut ui, at(10), "waiting for web-2");
+        progress.show(&mut ui, at(10), 0, "waiting for web-2");
         for second in 11..=200 {
             progress.tick(&mut ui, at(second));
         }
@@ -193,7 +197,7 @@ mod tests {
     #[test]
     fn silence_from_the_start_is_broken_too() {
         let (mut ui, captured) = Ui::captured();
-        let mut progress = Progress::start(&mut ui);
+        let mut progress = Progress::start(&mut ui, [String::new()]);
         progress.tick(&mut ui, at(0));
         progress.tick(&mut ui, at(59));
         progress.tick(&mut ui, at(60));
@@ -203,8 +207,8 @@ mod tests {
     #[test]
     fn times_are_whole_seconds() {
         let (mut ui, captured) = Ui::captured();
-        let mut progress = Progress::start(&mut ui);
-        progress.step(&mut ui, "2026-01-01T00:00:00.25Z".parse().unwrap(), "now");
+        let mut progress = Progress::start(&mut ui, [String::new()]);
+        progress.show(&mut ui, "2026-01-01T00:00:00.25Z".parse().unwrap(), 0, "now");
         assert_eq!(captured.stderr(), "2026-01-01T00:00:00Z now\n");
     }
 }

@@ -121,10 +121,11 @@ impl Guard {
             GateState::Failed(cause) => self.turn(snapshot, vec![cause]),
             GateState::Broken(words) => Step::End(Ending::CheckBroken(words)),
             GateState::Check => Step::Check(check_run(snapshot, &pods)),
-            GateState::Open if self.options.together && self.order.is_none() => Step::Wait,
+            GateState::Open if self.options.together && self.order.is_none() => Step::Passed,
             GateState::Open => Step::End(Ending::Complete),
             GateState::Closed if over => self.time_is_over(snapshot, progress),
-            GateState::Closed | GateState::Soaking(_) => Step::Wait,
+            GateState::Closed => Step::Wait,
+            GateState::Soaking(left) => Step::Soak(left),
         }
     }
 
@@ -233,7 +234,7 @@ impl Guard {
         let (progress, step) = back.follow.step(snapshot);
         let ending = match step {
             Step::End(ending) => ending,
-            Step::Wait | Step::Send { .. } | Step::Check(_) => {
+            Step::Wait | Step::Soak(_) | Step::Passed | Step::Send { .. } | Step::Check(_) => {
                 self.phase = Phase::Backward(back);
                 return step;
             }

@@ -49,6 +49,10 @@ impl Deadline {
 pub enum Step {
     /// Nothing until something changes.
     Wait,
+    /// The pods are available and have to stay so for that many seconds.
+    Soak(i64),
+    /// Everything has passed; a word from outside ends it.
+    Passed,
     /// A request is sent.
     Send {
         /// What it does, for whoever watches.

@@ -1,13 +1,16 @@
-//! The one loop that follows a rollout: look, ask the state machine, act, tell, wait.
+//! The one loop that runs a state machine: look, ask it, do what it says, tell, wait.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use kube::Error;
 use rollout_core::Snapshot;
 use rollout_core::event::Event;
-use rollout_core::follow::{Ending, Follow, Step};
+use rollout_core::machine::{self, CheckRun, Ending, Machine, Order, Step, Verdict};
+use rollout_core::plan::Request;
 use rollout_core::status::Progress;
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::feed::{Feed, Sight};
 use crate::read::Cluster;
@@ -16,64 +19,104 @@ use crate::send::{SendOptions, Sent};
 /// How often the picture is looked at although nothing changed: `minReadySeconds` passes in silence.
 const GLANCE: Duration = Duration::from_secs(1);
 
-/// How a rollout is followed.
-#[derive(Clone, Debug)]
-pub struct FollowOptions {
-    /// How long at most; none is for ever.
-    pub timeout: Option<Duration>,
-    /// How pods are deleted.
+/// A run of checks that is under way.
+pub type Checking = Pin<Box<dyn Future<Output = Verdict>>>;
+
+/// What a machine is run with.
+pub struct Run<'a> {
+    /// How its requests are sent.
     pub send: SendOptions,
+    /// Starts the checks that it asks for.
+    pub check: &'a dyn Fn(CheckRun) -> Checking,
+    /// Words to it from outside.
+    pub orders: watch::Receiver<Option<Order>>,
+    /// Whoever wants to know.
+    pub tell: &'a dyn Fn(Event),
 }
 
-/// How the following ended.
+/// How it ended.
 #[derive(Debug)]
 pub struct End {
-    /// The state machine's word; none when the time was over.
-    pub ending: Option<Ending>,
+    /// The state machine's word.
+    pub ending: Ending,
     /// How far the rollout was; none when the workload was gone at once.
     pub progress: Option<Progress>,
     /// The last picture.
     pub snapshot: Option<Box<Snapshot>>,
 }
 
-/// Follows a rollout to its end, or to the end of the time.
-pub async fn follow(
-    cluster: &Cluster,
-    feed: &mut Feed,
-    machine: &mut Follow,
-    options: &FollowOptions,
-    tell: &mut dyn FnMut(Event),
-) -> Result<End, Error> {
-    let deadline = options.timeout.map(|timeout| Instant::now() + timeout);
+/// Runs a state machine to its end.
+pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, mut run: Run<'_>) -> End {
     let (mut progress, mut snapshot) = (None, None);
+    let mut checking: Option<Checking> = None;
     let mut sight = feed.sight();
     loop {
         match sight {
-            Sight::Gone => return Ok(End { ending: Some(Ending::Gone), progress, snapshot }),
-            Sight::Lost(error) => tell(Event::ConnectionLost { error }),
-            Sight::Back => tell(Event::ConnectionBack),
+            Sight::Gone => return End { ending: Ending::Gone, progress, snapshot },
+            Sight::Lost(error) => (run.tell)(Event::ConnectionLost { error }),
+            Sight::Back => (run.tell)(Event::ConnectionBack),
             Sight::Snapshot(seen) => {
                 let (now, step) = machine.step(&seen);
-                tell(Event::Progress(now.clone()));
+                (run.tell)(Event::Progress(now.clone()));
                 progress = Some(now);
                 snapshot = Some(seen);
                 match step {
                     Step::Wait => {}
-                    Step::End(ending) => return Ok(End { ending: Some(ending), progress, snapshot }),
-                    Step::Delete { pod, why, request } => {
-                        tell(Event::Deleting { pod: pod.clone(), why });
-                        match cluster.send(&request, &options.send).await? {
-                            Sent::Done(_) => {}
-                            Sent::Changed | Sent::Gone => tell(Event::NotDeleted { pod }),
+                    Step::Soak(left) => (run.tell)(Event::Soaking(left)),
+                    Step::Passed => (run.tell)(Event::Passed),
+                    Step::End(ending) => return End { ending, progress, snapshot },
+                    Step::Check(asked) => checking = Some((run.check)(asked)),
+                    Step::Send { act, request } => {
+                        (run.tell)(Event::Doing(act.clone()));
+                        let sent = send(cluster, &request, &run).await;
+                        if matches!(sent, machine::Sent::Changed | machine::Sent::Gone) {
+                            (run.tell)(Event::NotDone(act));
                         }
+                        machine.sent(&sent);
                     }
                 }
             }
         }
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
-            return Ok(End { ending: None, progress, snapshot });
+        sight = tokio::select! {
+            sight = feed.next(GLANCE) => sight,
+            verdict = answer(&mut checking) => {
+                machine.checked(verdict);
+                feed.sight()
+            }
+            Ok(()) = run.orders.changed() => {
+                if let Some(order) = run.orders.borrow_and_update().as_ref() {
+                    machine.told(order);
+                }
+                feed.sight()
+            }
+        };
+    }
+}
+
+async fn answer(checking: &mut Option<Checking>) -> Verdict {
+    match checking {
+        Some(running) => {
+            let verdict = running.await;
+            *checking = None;
+            verdict
         }
-        sight = feed.next(left.unwrap_or(GLANCE).min(GLANCE)).await;
+        None => std::future::pending().await,
+    }
+}
+
+/// What the server does not answer is no failure of the rollout: the machine looks again and decides anew.
+async fn send(cluster: &Cluster, request: &Request, run: &Run<'_>) -> machine::Sent {
+    match cluster.send(request, &run.send).await {
+        Ok(Sent::Done(_)) => machine::Sent::Done,
+        Ok(Sent::Changed) => machine::Sent::Changed,
+        Ok(Sent::Gone) => machine::Sent::Gone,
+        Err(Error::Api(status)) if status.code != 429 && status.code < 500 => {
+            machine::Sent::Refused(status.message.clone())
+        }
+        Err(error) => {
+            (run.tell)(Event::ConnectionLost { error: crate::feed::innermost(&error) });
+            sleep(GLANCE).await;
+            machine::Sent::Unanswered
+        }
     }
 }

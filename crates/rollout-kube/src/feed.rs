@@ -329,7 +329,7 @@ impl Source {
 }
 
 /// The last cause of a chain says what happened; what stands before it only says where.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -7,7 +7,7 @@ mod feed;
 mod read;
 mod send;
 
-pub use drive::{End, FollowOptions, follow};
+pub use drive::{Checking, End, Run, run};
 pub use feed::{Feed, Seen, Sight};
 pub use read::{Cluster, Depth, Reading, Scope};
 pub use send::{SendOptions, Sent};

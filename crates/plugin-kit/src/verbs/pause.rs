@@ -3,6 +3,7 @@
 use clap::Args;
 use rollout_core::Snapshot;
 use rollout_core::follow::Follow;
+use rollout_core::machine::Machine;
 use rollout_core::pause;
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
@@ -75,10 +76,10 @@ impl Intent for Direction {
     }
 
     /// A pause is over with its write; what is resumed is watched like any rollout.
-    fn follow(&self, _: &Plan) -> Option<Follow> {
+    fn machine(&self, _: &Plan, _: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
         match self {
             Direction::Pause => None,
-            Direction::Resume => Some(Follow::watching()),
+            Direction::Resume => Some(Box::new(Follow::watching(limit))),
         }
     }
 

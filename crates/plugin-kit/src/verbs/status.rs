@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
-use rollout_core::causes::CauseId;
-use rollout_core::follow::{Ending, Follow};
+use rollout_core::causes::{Cause, CauseId};
+use rollout_core::follow::Follow;
+use rollout_core::machine::Ending;
 use rollout_core::revision::RevisionNumber;
 use rollout_core::status::{Progress, State, evaluate};
-use rollout_core::{Snapshot, Workload};
+use rollout_core::{Snapshot, Workload, WorkloadId};
 use rollout_kube::{Cluster, Depth, End};
 use serde_json::Value;
 
@@ -16,13 +17,13 @@ use crate::duration;
 use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;
-use crate::output::{self, OutputArgs, OutputForm};
+use crate::output::{self, OutputArgs};
 use crate::session::Session;
 use crate::table::{Column, Table};
 use crate::targets::{TargetArgs, VerbMode};
 use crate::ui::Ui;
 use crate::verbs::diff::parse_revision;
-use crate::watch::{self, WatchOptions};
+use crate::watch::{self, Job, WatchOptions};
 
 /// The arguments of `status`.
 #[derive(Args, Debug)]
@@ -57,30 +58,42 @@ pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliErr
     let watches = args.watch.unwrap_or(!found.all_namespaces);
     let mut exits = found.exits;
     let mut reports: Vec<Report> = Vec::new();
+    let mut jobs = Vec::new();
     for workload in found.workloads {
-        match one(&args, &form, watches, session, &cluster, workload).await {
-            Ok(report) => {
-                exits.push(report.exit);
-                if form.is_human() && !found.all_namespaces {
-                    report.print(&mut session.ui);
-                }
-                reports.push(report);
-            }
+        match look(&args, watches, session, &cluster, workload).await {
+            Ok(Look::Now(report)) => reports.push(*report),
+            Ok(Look::Follow(job)) => jobs.push(*job),
             Err(error) => {
                 session.report(&error);
                 exits.push(error.exit);
             }
         }
     }
-    if form.is_human() {
-        if found.all_namespaces {
-            table(&mut session.ui, &mut reports, args.output.no_headers, form.is_wide());
+    let options = WatchOptions::plain(
+        args.output_watch_events && !form.is_human(),
+        session.plugin.name.to_string(),
+    );
+    let ids: Vec<WorkloadId> = jobs.iter().map(|job| job.id.clone()).collect();
+    let ends = watch::watch(&mut session.ui, &cluster, jobs, &options).await;
+    for (id, end) in ids.iter().zip(ends) {
+        match ended(id, end, args.held_ok, &session.called()) {
+            Ok(report) => reports.push(report),
+            Err(error) => {
+                session.report(&error);
+                exits.push(error.exit);
+            }
         }
-    } else {
+    }
+    exits.extend(reports.iter().map(|report| report.exit));
+    if !form.is_human() {
         let items = reports.into_iter().map(|report| report.document).collect();
         if let Some(document) = documents::list(items, found.single) {
             output::print_document(&mut session.ui, &document, &form)?;
         }
+    } else if found.all_namespaces {
+        table(&mut session.ui, &mut reports, args.output.no_headers, form.is_wide());
+    } else {
+        reports.iter().for_each(|report| report.print(&mut session.ui));
     }
     Ok(Exit::worst_of(exits))
 }
@@ -95,14 +108,21 @@ struct Report {
     document: Value,
 }
 
-async fn one(
+/// What the first look at a workload comes to.
+enum Look {
+    /// This is said.
+    Now(Box<Report>),
+    /// It is followed.
+    Follow(Box<Job>),
+}
+
+async fn look(
     args: &StatusArgs,
-    form: &OutputForm,
     watches: bool,
     session: &mut Session,
     cluster: &Cluster,
     workload: Workload,
-) -> Result<Report, CliError> {
+) -> Result<Look, CliError> {
     let id = workload.id.clone();
     let seen = cluster.seen(workload, Depth::Pods).await?;
     let snapshot = seen.snapshot(cluster.now());
@@ -120,20 +140,17 @@ async fn one(
         ));
     }
     if !watches {
-        return Ok(now(Box::new(snapshot), &session.called()));
+        return Ok(Look::Now(Box::new(now(Box::new(snapshot), &session.called()))));
     }
-    let options = WatchOptions {
-        timeout: Some(args.timeout).filter(|timeout| !timeout.is_zero()),
-        events: args.output_watch_events && !form.is_human(),
-        field_manager: session.plugin.name.to_string(),
-    };
-    let end = watch::watch(&mut session.ui, cluster, &id, seen, &mut Follow::watching(), &options).await?;
-    let (exit, sentence) = watch::ending(&end, &id, args.held_ok);
+    let machine = Box::new(Follow::watching(duration::limit(args.timeout)));
+    Ok(Look::Follow(Box::new(Job { id, seen, machine })))
+}
+
+fn ended(id: &WorkloadId, end: End, held_ok: bool, called: &str) -> Result<Report, CliError> {
+    let (exit, sentence) = watch::ending(&end, id, held_ok);
     match end {
-        End { snapshot: Some(snapshot), progress: Some(progress), ending }
-            if ending != Some(Ending::Gone) =>
-        {
-            Ok(Report::new(exit, sentence, snapshot, progress, &session.called()))
+        End { snapshot: Some(snapshot), progress: Some(progress), ending } if ending != Ending::Gone => {
+            Ok(Report::new(exit, sentence, snapshot, progress, called))
         }
         End { .. } => Err(CliError::sentence(exit, sentence)),
     }
@@ -143,7 +160,7 @@ async fn one(
 fn now(snapshot: Box<Snapshot>, called: &str) -> Report {
     let progress = evaluate(&snapshot);
     let id = &snapshot.workload.id;
-    let end = |ending| End { ending: Some(ending), progress: None, snapshot: Some(snapshot.clone()) };
+    let end = |ending| End { ending, progress: None, snapshot: Some(snapshot.clone()) };
     let (exit, sentence) = match (progress.state, progress.hold) {
         (State::Complete, _) => watch::ending(&end(Ending::Complete), id, true),
         (State::Failed, _) => watch::ending(&end(Ending::Failed), id, true),
@@ -196,7 +213,7 @@ impl Report {
         } else {
             ui.line(&escape::inline(&self.sentence));
         }
-        print_causes(ui, &self.progress);
+        print_causes(ui, &self.progress.causes);
         if let Some(hint) = &self.hint {
             ui.hint(&escape::inline(hint));
         }
@@ -204,8 +221,8 @@ impl Report {
 }
 
 /// Prints why a rollout fails.
-pub fn print_causes(ui: &mut Ui, progress: &Progress) {
-    for cause in &progress.causes {
+pub fn print_causes(ui: &mut Ui, causes: &[Cause]) {
+    for cause in causes {
         let evidence = cause
             .evidence
             .as_deref()

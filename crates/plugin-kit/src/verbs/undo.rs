@@ -2,6 +2,7 @@
 
 use clap::Args;
 use rollout_core::follow::Follow;
+use rollout_core::machine::Machine;
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
 use rollout_core::undo::{UndoOptions, plan};
@@ -93,8 +94,8 @@ impl Intent for Undo {
         format!("skipped rollback (current template already matches revision {})", number(revision))
     }
 
-    fn follow(&self, plan: &Plan) -> Option<Follow> {
-        Some(Follow::driving(&plan.template))
+    fn machine(&self, plan: &Plan, _: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
+        Some(Box::new(Follow::driving(&plan.template, limit)))
     }
 
     fn prefer(&mut self, better: RevisionNumber) {

@@ -4,7 +4,7 @@ use rollout_core::Workload;
 use rollout_core::plan::Plan;
 
 use super::{DryRun, Flow, Planned};
-use crate::documents::{self, Outcome};
+use crate::documents::Outcome;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::plan_text;
@@ -22,8 +22,8 @@ pub(super) enum Agreement {
 
 impl Flow<'_> {
     pub(super) fn agree(&mut self, planned: Vec<Planned>) -> Agreement {
-        let ui = &mut self.session.ui;
-        if self.form.is_human() || ui.can_ask() {
+        let ui = &mut self.reports.session.ui;
+        if self.reports.form.is_human() || ui.can_ask() {
             let plans: Vec<&Plan> = planned.iter().map(|it| &it.plan).collect();
             let desired = |plan: &Plan| {
                 let of = planned.iter().find(|it| it.plan.workload == plan.workload);
@@ -41,18 +41,18 @@ impl Flow<'_> {
             [one] => self.intent.question(&one.plan),
             several => self.intent.question_for(several.len()),
         };
-        match prompt::confirm(&mut self.session.ui, &question) {
+        match prompt::confirm(&mut self.reports.session.ui, &question) {
             Answer::Yes => Agreement::Go(planned),
             Answer::Unavailable if !self.several => Agreement::Go(planned),
             Answer::Unavailable => {
                 let plural = if planned.len() == 1 { "" } else { "s" };
                 let words =
                     format!("{} workload{plural} would be changed and nobody can be asked", planned.len());
-                self.failed(&CliError::usage(words).hint(Some("-y agrees to all of them".to_string())));
+                self.reports.failed(&CliError::usage(words).hint(Some("-y agrees to all of them".to_string())));
                 Agreement::Stop
             }
             Answer::No => {
-                self.session.ui.note("nothing was changed");
+                self.reports.session.ui.note("nothing was changed");
                 self.not_done(&planned, "declined");
                 Agreement::Stop
             }
@@ -61,7 +61,7 @@ impl Flow<'_> {
 
     /// A warning speaks against a default: on a terminal there is a choice.
     fn stopped(&mut self, planned: Vec<Planned>) -> Agreement {
-        let ui = &mut self.session.ui;
+        let ui = &mut self.reports.session.ui;
         if let ([one], DryRun::None, false) = (planned.as_slice(), self.args.dry_run, self.args.yes)
             && let (Some(better), true) = (one.plan.better, ui.can_ask())
         {
@@ -94,15 +94,8 @@ impl Flow<'_> {
 
     fn not_done(&mut self, planned: &[Planned], outcome: &'static str) {
         for it in planned {
-            self.exits.push(Exit::NotDone);
-            let outcome = Outcome {
-                outcome,
-                exit: Exit::NotDone,
-                plan: Some(&it.plan),
-                status: None,
-                warnings: Vec::new(),
-            };
-            self.documents.push(documents::result(&it.plan.workload, &outcome));
+            let outcome = Outcome::new(outcome, Exit::NotDone).of(&it.plan);
+            self.reports.finish(&it.plan.workload, &outcome);
         }
     }
 }

@@ -6,23 +6,24 @@ mod args;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rollout_core::follow::{Ending, Follow};
+use rollout_core::machine::Machine;
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Snapshot, Workload};
-use rollout_kube::{Cluster, Depth, End, Feed, Seen, SendOptions, Sent, Sight};
-use serde_json::{Value, json};
+use rollout_kube::{Cluster, Depth, Feed, Seen, SendOptions, Sent, Sight};
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::documents::{self, Outcome};
 use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;
-use crate::output::{self, OutputForm};
+use crate::output::OutputForm;
+use crate::report::Reports;
 use crate::session::{Found, Session};
-use crate::verbs::status::print_causes;
-use crate::watch::{self, WatchOptions};
+use crate::duration;
+use crate::watch::{self, Job, WatchOptions};
 use agree::Agreement;
 pub use args::{DryRun, WriteArgs};
 
@@ -43,8 +44,8 @@ pub trait Intent {
     fn done(&self, plan: &Plan) -> String;
     /// Returns what is said behind the object's name where there is nothing to do.
     fn nothing(&self, revision: Option<RevisionNumber>) -> String;
-    /// Returns what is waited for; none where the write is all.
-    fn follow(&self, plan: &Plan) -> Option<Follow>;
+    /// Returns what follows the change, for that many seconds at most; none where the write is all.
+    fn machine(&self, plan: &Plan, before: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>>;
     /// Takes the revision that a warning named instead.
     fn prefer(&mut self, better: RevisionNumber);
 }
@@ -60,17 +61,10 @@ pub async fn run(
     let cluster = session.cluster().await?;
     let single = found.single;
     let several = found.workloads.len() + found.exits.len() > 1;
-    let (documents, exits) = (Vec::new(), found.exits);
-    let resolved = BTreeMap::new();
-    let mut flow = Flow { args, form, session, cluster, intent, several, resolved, documents, exits };
+    let reports = Reports::new(session, form, found.exits);
+    let mut flow = Flow { args, reports, cluster, intent, several, resolved: BTreeMap::new() };
     flow.all(found.workloads).await;
-    let Flow { documents, exits, .. } = flow;
-    if !form.is_human()
-        && let Some(document) = documents::list(documents, single)
-    {
-        output::print_document(&mut session.ui, &document, form)?;
-    }
-    Ok(Exit::worst_of(exits))
+    flow.reports.close(single)
 }
 
 /// A workload with its plan and what the plan was made from.
@@ -80,18 +74,25 @@ struct Planned {
     plan: Plan,
 }
 
+/// How far a change came when it was sent.
+enum Carried {
+    /// There is nothing to wait for.
+    Done,
+    /// It is followed.
+    Follow(Box<Plan>, Box<Job>),
+    /// The plan no longer holds, and somebody can be asked again.
+    Changed(Box<Workload>),
+}
+
 struct Flow<'a> {
     args: &'a WriteArgs,
-    form: &'a OutputForm,
-    session: &'a mut Session,
+    reports: Reports<'a>,
     cluster: Cluster,
     intent: &'a mut dyn Intent,
     /// Whether several were pointed at, however many of them can be changed.
     several: bool,
     /// The revisions that were asked about, by the workloads' UIDs: what "previous" came to is never resolved anew.
     resolved: BTreeMap<String, RevisionNumber>,
-    documents: Vec<Value>,
-    exits: Vec<Exit>,
 }
 
 impl Flow<'_> {
@@ -101,7 +102,7 @@ impl Flow<'_> {
             for workload in workloads {
                 match self.plan(workload).await {
                     Ok(plan) => planned.extend(plan),
-                    Err(error) => self.failed(&error),
+                    Err(error) => self.reports.failed(&error),
                 }
             }
             if planned.is_empty() {
@@ -116,16 +117,20 @@ impl Flow<'_> {
                 Agreement::Stop => return,
             };
             workloads = Vec::new();
+            let mut jobs = Vec::new();
             for planned in planned {
                 match self.carry_out(planned).await {
-                    Ok(changed) => workloads.extend(changed),
-                    Err(error) => self.failed(&error),
+                    Ok(Carried::Done) => {}
+                    Ok(Carried::Follow(plan, job)) => jobs.push((plan, *job)),
+                    Ok(Carried::Changed(workload)) => workloads.push(*workload),
+                    Err(error) => self.reports.failed(&error),
                 }
             }
+            self.follow(jobs).await;
             if workloads.is_empty() {
                 return;
             }
-            self.session.ui.note("it was changed while the question stood; this is what would happen now:");
+            self.reports.session.ui.note("it was changed while the question stood; this is what would happen now:");
         }
         for workload in workloads {
             let Workload { id, .. } = workload;
@@ -133,13 +138,8 @@ impl Flow<'_> {
                 "error: {id} in namespace {} changes all the time: nothing was written",
                 id.namespace
             );
-            self.failed(&CliError::sentence(Exit::Superseded, words));
+            self.reports.failed(&CliError::sentence(Exit::Superseded, words));
         }
-    }
-
-    fn failed(&mut self, error: &CliError) {
-        self.session.report(error);
-        self.exits.push(error.exit);
     }
 
     /// Makes the plan; none where there is nothing to do.
@@ -156,12 +156,9 @@ impl Flow<'_> {
         match decision.map_err(|refusal| CliError::refused(&id, &refusal))? {
             Decision::Change(plan) => Ok(Some(Planned { seen, snapshot, plan: *plan })),
             Decision::Nothing { revision, warning } => {
-                self.say(&format!("{} {}", id.qualified(), self.intent.nothing(revision)));
-                self.exits.push(Exit::Done);
+                self.reports.say(&format!("{} {}", id.qualified(), self.intent.nothing(revision)));
                 let warnings = vec![json!(warning)];
-                let outcome =
-                    Outcome { outcome: "unchanged", exit: Exit::Done, plan: None, status: None, warnings };
-                self.documents.push(documents::result(&id, &outcome));
+                self.reports.finish(&id, &Outcome { warnings, ..Outcome::new("unchanged", Exit::Done) });
                 Ok(None)
             }
         }
@@ -169,7 +166,7 @@ impl Flow<'_> {
 
     /// Waits until the controller has acted upon the last change, without which no plan can stand.
     async fn observed(&mut self, id: &WorkloadId, seen: Seen) -> Result<(Seen, Snapshot), CliError> {
-        self.session.ui.note(&format!("waiting for the controller to act upon the last change of {id}"));
+        self.reports.session.ui.note(&format!("waiting for the controller to act upon the last change of {id}"));
         let mut feed = Feed::start(&self.cluster, seen);
         let deadline = Instant::now() + OBSERVE;
         while Instant::now() < deadline {
@@ -186,20 +183,16 @@ impl Flow<'_> {
         Err(CliError::refused(id, &Refusal::Unobserved))
     }
 
-    /// Writes and waits. Gives the workload back where the plan no longer holds and somebody can be asked again.
-    async fn carry_out(&mut self, planned: Planned) -> Result<Option<Workload>, CliError> {
-        let Planned { seen, snapshot: _, plan } = planned;
+    /// Sends what the plan says.
+    async fn carry_out(&mut self, planned: Planned) -> Result<Carried, CliError> {
+        let Planned { seen, snapshot, plan } = planned;
         if self.args.dry_run == DryRun::Client {
             self.dry(&plan, " (dry run)");
-            return Ok(None);
+            return Ok(Carried::Done);
         }
         let send = SendOptions {
             dry_run: self.args.dry_run == DryRun::Server,
-            field_manager: self
-                .args
-                .field_manager
-                .clone()
-                .unwrap_or_else(|| self.session.plugin.name.to_string()),
+            field_manager: self.field_manager(),
         };
         let mut written = None;
         for request in &plan.requests {
@@ -216,39 +209,47 @@ impl Flow<'_> {
         }
         if send.dry_run {
             self.dry(&plan, " (server dry run)");
-            return Ok(None);
+            return Ok(Carried::Done);
         }
-        self.say(&format!("{} {}", plan.workload.qualified(), self.intent.done(&plan)));
-        self.follow(&plan, seen.after(written), send.field_manager).await?;
-        Ok(None)
-    }
-
-    async fn follow(&mut self, plan: &Plan, seen: Seen, field_manager: String) -> Result<(), CliError> {
-        let Some(mut machine) = self.intent.follow(plan) else {
-            self.finish(plan, "done", Exit::Done, None);
-            return Ok(());
+        self.reports.say(&format!("{} {}", plan.workload.qualified(), self.intent.done(&plan)));
+        let limit = duration::limit(self.args.timeout);
+        let Some(machine) = self.intent.machine(&plan, &snapshot, limit) else {
+            self.reports.finish(&plan.workload, &Outcome::new("done", Exit::Done).of(&plan));
+            return Ok(Carried::Done);
         };
         if !self.args.wait {
-            self.session.ui.note("written, not waited for");
-            self.finish(plan, "written", Exit::Done, None);
-            return Ok(());
+            self.reports.session.ui.note("written, not waited for");
+            self.reports.finish(&plan.workload, &Outcome::new("written", Exit::Done).of(&plan));
+            return Ok(Carried::Done);
         }
-        let options = WatchOptions {
-            timeout: Some(self.args.timeout).filter(|timeout| !timeout.is_zero()),
-            events: self.args.output_watch_events && !self.form.is_human(),
-            field_manager,
-        };
-        let ui = &mut self.session.ui;
-        let end = watch::watch(ui, &self.cluster, &plan.workload, seen, &mut machine, &options).await?;
-        self.report(plan, &end);
-        Ok(())
+        let job = Job { id: plan.workload.clone(), seen: seen.after(written), machine };
+        Ok(Carried::Follow(Box::new(plan), Box::new(job)))
     }
 
-    async fn changed(&mut self, plan: &Plan) -> Result<Option<Workload>, CliError> {
+    fn field_manager(&self) -> String {
+        self.args.field_manager.clone().unwrap_or_else(|| self.reports.session.plugin.name.to_string())
+    }
+
+    /// Follows all that was changed to its end, at once.
+    async fn follow(&mut self, jobs: Vec<(Box<Plan>, Job)>) {
+        let (plans, jobs): (Vec<Box<Plan>>, Vec<Job>) = jobs.into_iter().unzip();
+        let options = self.watch_options();
+        let ends = watch::watch(&mut self.reports.session.ui, &self.cluster, jobs, &options).await;
+        for (plan, end) in plans.iter().zip(&ends) {
+            self.reports.ended(&plan.workload, Some(plan), end, true);
+        }
+    }
+
+    fn watch_options(&self) -> WatchOptions<'static> {
+        WatchOptions::plain(self.args.output_watch_events && !self.reports.form.is_human(), self.field_manager())
+    }
+
+    async fn changed(&mut self, plan: &Plan) -> Result<Carried, CliError> {
         let id = &plan.workload;
-        if self.session.ui.can_ask() && !self.args.yes {
+        if self.reports.session.ui.can_ask() && !self.args.yes {
             self.resolved.extend(plan.to.map(|number| (id.uid.clone(), number)));
-            return Ok(Some(self.cluster.workload(id.kind, &id.namespace, &id.name).await?));
+            let workload = self.cluster.workload(id.kind, &id.namespace, &id.name).await?;
+            return Ok(Carried::Changed(Box::new(workload)));
         }
         let words = format!(
             "error: somebody changed {id} in namespace {} meanwhile: nothing was written",
@@ -260,52 +261,14 @@ impl Flow<'_> {
 
     fn cause_not_written(&mut self, why: &str) {
         let why = escape::inline(why).into_owned();
-        self.session.ui.warn(&format!(
+        self.reports.session.ui.warn(&format!(
             "the reason could not be written to the revision, whose CHANGE-CAUSE stays: {why}"
         ));
     }
 
     fn dry(&mut self, plan: &Plan, suffix: &str) {
-        self.say(&format!("{} {}{suffix}", plan.workload.qualified(), self.intent.done(plan)));
-        self.exits.push(Exit::Done);
-        self.documents.push(documents::plan(plan));
-    }
-
-    fn report(&mut self, plan: &Plan, end: &End) {
-        let (exit, sentence) = watch::ending(end, &plan.workload, true);
-        if exit == Exit::Done {
-            self.say(&sentence);
-        } else {
-            self.session.ui.note(&sentence);
-        }
-        if let Some(progress) = end.progress.as_ref().filter(|_| exit != Exit::Done) {
-            print_causes(&mut self.session.ui, progress);
-        }
-        let outcome = match &end.ending {
-            None => "timed-out",
-            Some(Ending::Complete) => "complete",
-            Some(Ending::Held(_)) => "held",
-            Some(Ending::Failed) => "failed",
-            Some(Ending::Superseded) => "superseded",
-            Some(Ending::Gone) => "gone",
-        };
-        let status = end
-            .snapshot
-            .as_deref()
-            .zip(end.progress.as_ref())
-            .map(|(snapshot, progress)| documents::status_fields(snapshot, progress, None));
-        self.finish(plan, outcome, exit, status);
-    }
-
-    fn finish(&mut self, plan: &Plan, outcome: &'static str, exit: Exit, status: Option<Value>) {
-        self.exits.push(exit);
-        let outcome = Outcome { outcome, exit, plan: Some(plan), status, warnings: Vec::new() };
-        self.documents.push(documents::result(&plan.workload, &outcome));
-    }
-
-    fn say(&mut self, line: &str) {
-        if self.form.is_human() {
-            self.session.ui.line(&escape::inline(line));
-        }
+        self.reports.say(&format!("{} {}{suffix}", plan.workload.qualified(), self.intent.done(plan)));
+        self.reports.exit(Exit::Done);
+        self.reports.document(documents::plan(plan));
     }
 }

@@ -1,0 +1,124 @@
+//! What a verb that changes something says about each workload in the end: a sentence, a document, an exit code.
+
+use rollout_core::causes::Cause;
+use rollout_core::machine::Ending;
+use rollout_core::plan::Plan;
+use rollout_core::workload::WorkloadId;
+use rollout_kube::End;
+use serde_json::Value;
+
+use crate::documents::{self, Outcome};
+use crate::error::CliError;
+use crate::escape;
+use crate::exit::Exit;
+use crate::output::{self, OutputForm};
+use crate::session::Session;
+use crate::verbs::status::print_causes;
+use crate::watch;
+
+/// What became of the workloads of one call.
+pub struct Reports<'a> {
+    /// The call.
+    pub session: &'a mut Session,
+    /// How its answer is printed.
+    pub form: &'a OutputForm,
+    documents: Vec<Value>,
+    exits: Vec<Exit>,
+}
+
+impl<'a> Reports<'a> {
+    /// Starts with what went wrong before.
+    pub fn new(session: &'a mut Session, form: &'a OutputForm, exits: Vec<Exit>) -> Reports<'a> {
+        Reports { session, form, documents: Vec::new(), exits }
+    }
+
+    /// Says a line of data, where people read.
+    pub fn say(&mut self, line: &str) {
+        if self.form.is_human() {
+            self.session.ui.line(&escape::inline(line));
+        }
+    }
+
+    /// Says what went wrong with one workload.
+    pub fn failed(&mut self, error: &CliError) {
+        self.session.report(error);
+        self.exits.push(error.exit);
+    }
+
+    /// Counts an exit code that has been explained.
+    pub fn exit(&mut self, exit: Exit) {
+        self.exits.push(exit);
+    }
+
+    /// Keeps a document that is no `Result`.
+    pub fn document(&mut self, document: Value) {
+        self.documents.push(document);
+    }
+
+    /// Keeps what became of one workload.
+    pub fn finish(&mut self, id: &WorkloadId, outcome: &Outcome<'_>) {
+        self.exits.push(outcome.exit);
+        self.documents.push(documents::result(id, outcome));
+    }
+
+    /// Says how the following of one workload ended; `held_ok` makes being held a success.
+    pub fn ended(&mut self, id: &WorkloadId, plan: Option<&Plan>, end: &End, held_ok: bool) {
+        let (exit, sentence) = watch::ending(end, id, held_ok);
+        if exit == Exit::Done {
+            self.say(&sentence);
+        } else {
+            self.session.ui.note(&escape::inline(&sentence));
+            print_causes(&mut self.session.ui, watch::causes(end));
+        }
+        if let Some(hint) = watch::hint(&end.ending, id) {
+            self.session.ui.hint(&escape::inline(&hint));
+        }
+        let status = end
+            .snapshot
+            .as_deref()
+            .zip(end.progress.as_ref())
+            .map(|(snapshot, progress)| documents::status_fields(snapshot, progress, None));
+        self.finish(id, &Outcome { causes: why(end), status, ..Outcome::new(word(&end.ending), exit).of(plan) });
+    }
+
+    /// Prints the documents, and says how the process ends.
+    pub fn close(self, single: bool) -> Result<Exit, CliError> {
+        let Reports { session, form, documents, exits } = self;
+        if !form.is_human()
+            && let Some(document) = documents::list(documents, single)
+        {
+            output::print_document(&mut session.ui, &document, form)?;
+        }
+        Ok(Exit::worst_of(exits))
+    }
+}
+
+/// The causes of a rollout that was taken back are no longer those of its status.
+fn why(end: &End) -> &[Cause] {
+    match &end.ending {
+        Ending::Undone { .. } | Ending::NotUndone { .. } => watch::causes(end),
+        Ending::Complete
+        | Ending::Held(_)
+        | Ending::Failed
+        | Ending::TimedOut
+        | Ending::Superseded
+        | Ending::Gone
+        | Ending::Refused(_)
+        | Ending::CheckBroken(_) => &[],
+    }
+}
+
+fn word(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Complete => "complete",
+        Ending::Held(_) => "held",
+        Ending::Failed => "failed",
+        Ending::TimedOut => "timed-out",
+        Ending::Superseded => "superseded",
+        Ending::Gone => "gone",
+        Ending::Refused(_) => "refused",
+        Ending::CheckBroken(_) => "check-broken",
+        Ending::Undone { .. } => "undone",
+        Ending::NotUndone { .. } => "not-undone",
+    }
+}
