@@ -99,5 +99,5 @@ pub fn print_warning(ui: &mut Ui, of: &str, warning: &Warning) {
 }
 
 fn number(number: Option<RevisionNumber>) -> String {
-    number.map_or_else(|| "<none>".to_string(), |number| number.to_string())
+    RevisionNumber::or(number, "<none>")
 }

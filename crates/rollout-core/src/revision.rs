@@ -34,6 +34,11 @@ impl RevisionNumber {
     pub fn get(self) -> u64 {
         self.0.get()
     }
+
+    /// Returns the number as text, or what stands in its place where there is none.
+    pub fn or(number: Option<RevisionNumber>, none: &str) -> String {
+        number.map_or_else(|| none.to_string(), |number| number.to_string())
+    }
 }
 
 impl fmt::Display for RevisionNumber {
@@ -171,6 +176,11 @@ impl Revision {
             name,
             object,
         })
+    }
+
+    /// Returns what it is called: its number, or its object's name where it has none.
+    pub fn label(&self) -> String {
+        RevisionNumber::or(self.number, &self.name)
     }
 
     /// Returns the recorded template, or says that it cannot be read.

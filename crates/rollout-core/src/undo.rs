@@ -118,7 +118,7 @@ fn freeing(snapshot: &Snapshot, target: &Revision, pod: &Pod) -> Plan {
 }
 
 fn nothing(workload: &Workload, target: &Revision) -> Decision {
-    let number = target.number.map_or_else(|| target.name.clone(), |number| number.to_string());
+    let number = target.label();
     Decision::Nothing {
         revision: target.number,
         warning: Warning {
@@ -264,7 +264,7 @@ fn unavailable(
         .or_else(|| history.current().filter(works))
         .filter(|good| good.name != target.name);
     let better = good.and_then(|good| good.number);
-    let number = target.number.map_or_else(|| target.name.clone(), |number| number.to_string());
+    let number = target.label();
     Some((
         Warning {
             id: WarningId::TargetUnavailable,
@@ -300,7 +300,7 @@ fn restart_only(
             && snapshot.history.good(revision) != Some(false)
     };
     let better = snapshot.history.others().find(differs).and_then(|revision| revision.number);
-    let number = target.number.map_or_else(|| target.name.clone(), |number| number.to_string());
+    let number = target.label();
     Some((
         Warning {
             id: WarningId::RestartOnly,
@@ -349,8 +349,7 @@ pub(crate) fn raise_limit(workload: &Workload) -> String {
 }
 
 pub(crate) fn numbers(revisions: &[&Revision]) -> String {
-    let number = |it: &&Revision| it.number.map_or_else(|| it.name.clone(), |number| number.to_string());
-    revisions.iter().map(number).collect::<Vec<_>>().join(", ")
+    revisions.iter().map(|it| it.label()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ fn show(
             output::print_document(ui, &patch, &OutputForm::Json)?;
         }
         OutputForm::Human | OutputForm::Wide | OutputForm::Own(_) => {
-            let names = [from, to].map(|it| format!("{}/revision-{}", id.qualified(), number(it)));
+            let names = [from, to].map(|it| format!("{}/revision-{}", id.qualified(), it.label()));
             let external =
                 std::env::var("KUBECTL_EXTERNAL_DIFF").ok().filter(|command| !command.trim().is_empty());
             match external {
@@ -117,7 +117,7 @@ fn show(
                 None if *form == OutputForm::Own(UNIFIED) => unified(ui, &names, [old, new])?,
                 None => fields(
                     ui,
-                    &format!("{}: revision {} -> {}", id.qualified(), number(from), number(to)),
+                    &format!("{}: revision {} -> {}", id.qualified(), from.label(), to.label()),
                     &changes,
                 ),
             }
@@ -141,10 +141,6 @@ fn choose(snapshot: &Snapshot, pair: Option<Pair>) -> Result<(&Revision, &Revisi
         Some(Pair(a, None)) => Ok((numbered(a)?, current()?)),
         None => Ok((history.select(RevisionSelector::Previous)?, current()?)),
     }
-}
-
-fn number(revision: &Revision) -> String {
-    revision.number.map_or_else(|| revision.name.clone(), |number| number.to_string())
 }
 
 fn fields(ui: &mut Ui, head: &str, changes: &[Change]) {

@@ -96,7 +96,7 @@ impl View<'_> {
             (None, false) => Ok(Some(documents::history(snapshot, &progress))),
             (Some(chosen), false) => Ok(Some(one_revision_document(snapshot, chosen, &progress))),
             (Some(chosen), true) => {
-                let number = chosen.number.map_or_else(|| chosen.name.clone(), |number| number.to_string());
+                let number = chosen.label();
                 self.ui.line(&format!("{} with revision #{number}", id.qualified()));
                 let wanted = chosen.readable_template().map_err(|error| CliError::no_revision(id, &error))?;
                 let text = describe::pod_template(wanted, chosen.change_cause.as_deref());
@@ -148,7 +148,7 @@ fn numbers(snapshot: &Snapshot, revision: &Revision, progress: &Progress) -> Str
         "updating" => ">",
         _ => "",
     };
-    let number = revision.number.map_or_else(|| "?".to_string(), |number| number.to_string());
+    let number = RevisionNumber::or(revision.number, "?");
     let mut former: Vec<String> = revision.former.iter().map(ToString::to_string).collect();
     former.extend(revision.duplicates.iter().filter_map(|(_, number)| number.map(|it| format!("={it}"))));
     match former.is_empty() {

@@ -264,9 +264,7 @@ fn table(ui: &mut Ui, reports: &mut [Report], no_headers: bool, wide: bool) {
         Column::new("NAMESPACE", |it: &Report| id(it).namespace),
         Column::new("NAME", |it: &Report| id(it).to_string()),
         Column::new("STATE", |it: &Report| it.progress.state.as_str().to_string()),
-        Column::new("REVISION", |it: &Report| {
-            it.progress.revision.map_or_else(|| "<none>".to_string(), |number| number.to_string())
-        }),
+        Column::new("REVISION", |it: &Report| RevisionNumber::or(it.progress.revision, "<none>")),
         Column::new("UPDATED", |it: &Report| format!("{}/{}", it.progress.updated, it.progress.desired)),
         Column::new("AGE", |it: &Report| {
             let since = it.snapshot.target().and_then(|target| target.live_since);

@@ -75,7 +75,7 @@ impl Intent for Undo {
     fn question(&self, plan: &Plan) -> String {
         match plan.requests.is_empty() {
             true => format!("Free {}?", plan.workload),
-            false => format!("Roll {} back to revision {}?", plan.workload, number(plan.to)),
+            false => format!("Roll {} back to revision {}?", plan.workload, RevisionNumber::or(plan.to, "?")),
         }
     }
 
@@ -86,12 +86,15 @@ impl Intent for Undo {
     fn done(&self, plan: &Plan) -> String {
         match plan.requests.is_empty() {
             true => self.nothing(plan.to),
-            false => format!("rolled back to revision {}", number(plan.to)),
+            false => format!("rolled back to revision {}", RevisionNumber::or(plan.to, "?")),
         }
     }
 
     fn nothing(&self, revision: Option<RevisionNumber>) -> String {
-        format!("skipped rollback (current template already matches revision {})", number(revision))
+        format!(
+            "skipped rollback (current template already matches revision {})",
+            RevisionNumber::or(revision, "?")
+        )
     }
 
     fn machine(&self, plan: &Plan, _: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
@@ -101,8 +104,4 @@ impl Intent for Undo {
     fn prefer(&mut self, better: RevisionNumber) {
         self.0.target = RevisionSelector::Number(better);
     }
-}
-
-fn number(number: Option<RevisionNumber>) -> String {
-    number.map_or_else(|| "?".to_string(), |number| number.to_string())
 }

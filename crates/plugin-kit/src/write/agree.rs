@@ -2,6 +2,7 @@
 
 use rollout_core::Workload;
 use rollout_core::plan::Plan;
+use rollout_core::revision::RevisionNumber;
 
 use super::{DryRun, Flow, Planned};
 use crate::documents::Outcome;
@@ -65,7 +66,7 @@ impl Flow<'_> {
         if let ([one], DryRun::None, false) = (planned.as_slice(), self.args.dry_run, self.args.yes)
             && let (Some(better), true) = (one.plan.better, ui.can_ask())
         {
-            let to = one.plan.to.map_or_else(|| "?".to_string(), |number| number.to_string());
+            let to = RevisionNumber::or(one.plan.to, "?");
             let choices = [format!("revision {better}"), format!("revision {to} all the same")];
             match prompt::choose(ui, "Which revision instead?", &choices) {
                 Choice::Chosen(0) => {
