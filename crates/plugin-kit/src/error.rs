@@ -1,8 +1,8 @@
 //! What goes wrong, as people and scripts see it: one sentence, ways on, and an exit code.
 
 use kubectl_connect::{ApiError, ConnectError};
+use rollout_core::NoRevision;
 use rollout_core::plan::Refusal;
-use rollout_core::revision::NoRevision;
 use rollout_core::workload::WorkloadId;
 use rollout_kube::Reading;
 

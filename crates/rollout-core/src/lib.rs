@@ -10,6 +10,7 @@ mod fixture;
 pub mod follow;
 pub mod gate;
 pub mod guard;
+pub mod history;
 mod json;
 pub mod kind;
 pub mod machine;
@@ -26,8 +27,9 @@ pub mod template;
 pub mod undo;
 pub mod workload;
 
+pub use history::{History, NoRevision, RevisionSelector};
 pub use kind::Kind;
 pub use pods::Pod;
-pub use revision::{History, Revision, RevisionNumber, RevisionSelector};
+pub use revision::{Revision, RevisionNumber};
 pub use snapshot::{Side, Snapshot};
 pub use workload::{Amount, Strategy, Workload, WorkloadId};

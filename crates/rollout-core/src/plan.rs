@@ -4,9 +4,10 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::diff::Change;
+use crate::history::NoRevision;
 use crate::kind::Kind;
 use crate::model::Phase;
-use crate::revision::{NoRevision, RevisionNumber};
+use crate::revision::RevisionNumber;
 use crate::workload::{Workload, WorkloadId};
 
 /// A change that is about to be made.

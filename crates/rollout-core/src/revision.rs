@@ -1,4 +1,4 @@
-//! Revisions of the three kinds as one type, and their history as a sorted collection that is navigated by methods.
+//! One revision of a workload, read from a ReplicaSet or a ControllerRevision of any of the three kinds.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -7,12 +7,10 @@ use k8s_openapi::jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::diff::{self, Change};
+use crate::history::NoRevision;
 use crate::json::{int, text};
 use crate::kind::Kind;
-use crate::pods::Pod;
 use crate::template;
-use crate::workload::{Strategy, Workload};
 
 /// The annotation that carries the reason of a change.
 pub const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
@@ -92,48 +90,7 @@ pub struct Revision {
     /// The object as the server sent it, without the template.
     pub object: Value,
     /// The template in the form that is compared.
-    normal: Option<Value>,
-}
-
-/// Which revision somebody asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RevisionSelector {
-    /// The one before the current one.
-    Previous,
-    /// The one with that number.
-    Number(RevisionNumber),
-    /// The newest older one that is known to have worked.
-    LastGood,
-}
-
-/// Why a revision cannot be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoRevision {
-    /// No revision has that number.
-    #[error("unable to find specified revision {wanted} in history")]
-    NotFound {
-        /// The number asked for.
-        wanted: RevisionNumber,
-        /// The numbers that exist.
-        existing: Vec<RevisionNumber>,
-        /// The revision that had this number before it came back.
-        renumbered: Option<RevisionNumber>,
-    },
-    /// There is only the current revision.
-    #[error("no last revision to roll back to")]
-    OnlyOne,
-    /// Nothing is recorded at all.
-    #[error("no rollout history found")]
-    Empty,
-    /// No older revision is known to have worked.
-    #[error("no older revision is known to have worked")]
-    NoneGood,
-    /// The recorded data cannot be read.
-    #[error("unable to parse history {name}")]
-    Corrupt {
-        /// The object that holds it.
-        name: String,
-    },
+    pub(crate) normal: Option<Value>,
 }
 
 impl Revision {
@@ -198,200 +155,6 @@ impl Revision {
                 }
             })
     }
-}
-
-/// The revisions of one workload, oldest first.
-#[derive(Clone, Debug)]
-pub struct History {
-    kind: Kind,
-    revisions: Vec<Revision>,
-    current: Option<usize>,
-    /// Whether the controller replaces every old pod by itself, so that one that is left says something.
-    replaces_all: bool,
-    /// Objects of the list that belong to another owner.
-    pub foreign: usize,
-}
-
-impl History {
-    /// Sorts out the revisions of a workload: those it owns by UID, equal ones folded into the newest, oldest first.
-    pub fn new(workload: &Workload, objects: Vec<Value>, pods: &[Pod], now: Timestamp) -> History {
-        let listed = objects.len();
-        let mut revisions: Vec<Revision> = objects
-            .into_iter()
-            .filter(|object| owned_by(object, &workload.id.uid))
-            .filter_map(|object| Revision::from_object(workload.id.kind, object))
-            .collect();
-        let foreign = listed - revisions.len();
-        revisions.sort_by(|a, b| (a.number, a.created, &a.name).cmp(&(b.number, b.created, &b.name)));
-        let mut revisions = folded(revisions);
-        for pod in pods.iter().filter(|pod| !pod.ended()) {
-            count_pod(workload, &mut revisions, pod, now);
-        }
-        let live = template::normal(workload.template());
-        let current = revisions.iter().rposition(|revision| revision.normal.as_ref() == Some(&live));
-        cap_live_since(&mut revisions);
-        History { kind: workload.id.kind, revisions, current, replaces_all: replaces_all(workload), foreign }
-    }
-
-    /// Iterates over the revisions, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Revision> {
-        self.revisions.iter()
-    }
-
-    /// Returns how many revisions there are, equal ones counted once.
-    pub fn len(&self) -> usize {
-        self.revisions.len()
-    }
-
-    /// Tells whether nothing is recorded.
-    pub fn is_empty(&self) -> bool {
-        self.revisions.is_empty()
-    }
-
-    /// Returns the revision that the workload's template is; none where its controller has not recorded it yet.
-    pub fn current(&self) -> Option<&Revision> {
-        self.current.map(|index| &self.revisions[index])
-    }
-
-    /// Returns the revision recorded before another one.
-    pub fn predecessor(&self, revision: &Revision) -> Option<&Revision> {
-        self.older_than(revision).next()
-    }
-
-    /// Returns what a revision changed against the one before it; none for the first one and for unreadable ones.
-    pub fn changes(&self, revision: &Revision) -> Option<Vec<Change>> {
-        let before = self.predecessor(revision)?.normal.as_ref()?;
-        Some(diff::changes_of_normal(before, revision.normal.as_ref()?))
-    }
-
-    /// Returns the revision that a pod's label names.
-    pub fn of_pod(&self, pod: &Pod) -> Option<&Revision> {
-        let label = pod.revision.as_deref()?;
-        self.revisions.iter().find(|revision| revision.owns_label(self.kind, label))
-    }
-
-    /// Returns the revision with that object name.
-    pub fn by_name(&self, name: &str) -> Option<&Revision> {
-        self.revisions
-            .iter()
-            .find(|revision| revision.name == name || revision.duplicates.iter().any(|(it, _)| it == name))
-    }
-
-    /// Returns the revision that somebody asks for.
-    pub fn select(&self, selector: RevisionSelector) -> Result<&Revision, NoRevision> {
-        match selector {
-            RevisionSelector::Number(number) => self.numbered(number),
-            RevisionSelector::Previous => match (self.current(), self.revisions.len()) {
-                (_, 0) => Err(NoRevision::Empty),
-                (Some(current), _) => self.predecessor_or_newest_other(current),
-                (None, _) => self.revisions.last().ok_or(NoRevision::Empty),
-            },
-            RevisionSelector::LastGood => self.last_good(),
-        }
-    }
-
-    /// Returns the newest revision but the current one that is known to have worked; where there is only one other
-    /// revision, and nothing speaks against it, that one.
-    ///
-    /// The order of proof: Available pods now; being the only one. Nothing else in the API tells which revision ever
-    /// worked (hazard H10).
-    pub fn last_good(&self) -> Result<&Revision, NoRevision> {
-        let mut others = self.others();
-        match (self.revisions.len(), self.others().find(|revision| revision.pods.available > 0)) {
-            (0, _) => Err(NoRevision::Empty),
-            (_, Some(good)) => Ok(good),
-            (_, None) => match (others.next(), others.next()) {
-                (None, _) => Err(NoRevision::OnlyOne),
-                (Some(only), None) if self.good(only) != Some(false) => Ok(only),
-                (Some(_), _) => Err(NoRevision::NoneGood),
-            },
-        }
-    }
-
-    /// Tells whether a revision is known to have worked (`Some(true)`), known not to (`Some(false)`), or neither.
-    ///
-    /// A revision that has Available pods works. One without any, while a revision older than it still has Available pods
-    /// that the workload no longer asks for, never took over from that one; unless it is a partition or somebody's will that
-    /// keeps those.
-    pub fn good(&self, revision: &Revision) -> Option<bool> {
-        if revision.pods.available > 0 {
-            return Some(true);
-        }
-        let took_over =
-            !self.replaces_all || !self.older_than(revision).any(|older| older.pods.available > 0);
-        let is_current = self.current().is_some_and(|current| current.name == revision.name);
-        match (took_over, is_current, revision.pods.total) {
-            (false, false, _) => Some(false),
-            (_, false, 1..) => Some(false),
-            (true, _, _) | (false, true, _) => None,
-        }
-    }
-
-    /// Iterates over all revisions but the current one, newest first.
-    pub fn others(&self) -> impl Iterator<Item = &Revision> {
-        let current = self.current;
-        self.revisions
-            .iter()
-            .enumerate()
-            .rev()
-            .filter(move |(index, _)| Some(*index) != current)
-            .map(|(_, it)| it)
-    }
-
-    /// Returns the numbers that exist, ascending.
-    pub fn numbers(&self) -> Vec<RevisionNumber> {
-        self.revisions.iter().filter_map(|revision| revision.number).collect()
-    }
-
-    fn older_than<'a>(&'a self, revision: &Revision) -> impl Iterator<Item = &'a Revision> {
-        let name = revision.name.clone();
-        self.revisions.iter().rev().skip_while(move |it| it.name != name).skip(1)
-    }
-
-    /// The current revision is the newest, but for the moment between a template's return and its renumbering.
-    fn predecessor_or_newest_other(&self, current: &Revision) -> Result<&Revision, NoRevision> {
-        let newest = self.revisions.last().is_some_and(|last| last.name == current.name);
-        let previous = if newest { self.predecessor(current) } else { self.others().next() };
-        previous.ok_or(NoRevision::OnlyOne)
-    }
-
-    fn numbered(&self, wanted: RevisionNumber) -> Result<&Revision, NoRevision> {
-        let has = |revision: &&Revision| {
-            revision.number == Some(wanted)
-                || revision.duplicates.iter().any(|(_, number)| *number == Some(wanted))
-        };
-        self.revisions.iter().rev().find(has).ok_or_else(|| NoRevision::NotFound {
-            wanted,
-            existing: self.numbers(),
-            renumbered: self
-                .revisions
-                .iter()
-                .find(|revision| revision.former.contains(&wanted))
-                .and_then(|revision| revision.number),
-        })
-    }
-}
-
-fn replaces_all(workload: &Workload) -> bool {
-    let held = workload.paused || workload.partition() > 0;
-    !held && workload.strategy != Strategy::OnDelete
-}
-
-/// A revision was live before the next one was: a later time is that of a scale, which changes a ReplicaSet too (hazard
-/// H24). `revisions` is sorted.
-fn cap_live_since(revisions: &mut [Revision]) {
-    let mut next: Option<Timestamp> = None;
-    for revision in revisions.iter_mut().rev() {
-        if let (Some(since), Some(limit)) = (revision.live_since, next) {
-            revision.live_since = Some(since.min(limit));
-        }
-        next = revision.live_since.or(next);
-    }
-}
-
-fn owned_by(object: &Value, uid: &str) -> bool {
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    owners.into_iter().flatten().any(|owner| owner["controller"] == true && owner["uid"] == uid)
 }
 
 fn numbers(list: &str) -> Vec<RevisionNumber> {
@@ -459,140 +222,11 @@ fn replica_set_pods(object: &Value) -> PodCount {
     }
 }
 
-/// Folds equal revisions into the newest of them (kubernetes#134773 leaves such behind). `revisions` is sorted.
-fn folded(revisions: Vec<Revision>) -> Vec<Revision> {
-    let mut kept: Vec<Revision> = Vec::new();
-    for mut revision in revisions {
-        let is_twin = |other: &Revision| revision.normal.is_some() && other.normal == revision.normal;
-        if let Some(index) = kept.iter().position(is_twin) {
-            let twin = kept.remove(index);
-            revision.duplicates = twin.duplicates;
-            revision.duplicates.push((twin.name, twin.number));
-            revision.pods.total += twin.pods.total;
-            revision.pods.ready += twin.pods.ready;
-            revision.pods.available += twin.pods.available;
-        }
-        kept.push(revision);
-    }
-    kept
-}
-
-/// A Deployment's ReplicaSets count their pods themselves.
-fn count_pod(workload: &Workload, revisions: &mut [Revision], pod: &Pod, now: Timestamp) {
-    let kind = workload.id.kind;
-    if kind == Kind::Deployment || pod.terminating || pod.owner.as_deref() != Some(&workload.id.uid) {
-        return;
-    }
-    let Some(label) = pod.revision.as_deref() else { return };
-    if let Some(revision) = revisions.iter_mut().find(|revision| revision.owns_label(kind, label)) {
-        revision.pods.total += 1;
-        revision.pods.ready += u32::from(pod.ready());
-        revision.pods.available += u32::from(pod.available(workload.min_ready_seconds, now));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{pod, pods, revision, snapshot, workload};
+    use crate::fixture::revision;
     use serde_json::json;
-
-    fn number(number: u64) -> RevisionNumber {
-        RevisionNumber::new(number).unwrap()
-    }
-
-    fn daemon_set(image: &str, revisions: Vec<Value>, pods: Vec<Pod>) -> History {
-        snapshot(
-            Kind::DaemonSet,
-            workload(Kind::DaemonSet, image, json!({"type": "RollingUpdate"})),
-            revisions,
-            pods,
-        )
-        .history
-    }
-
-    fn three() -> Vec<Value> {
-        vec![
-            revision(Kind::DaemonSet, 3, "app:3", "ccc"),
-            revision(Kind::DaemonSet, 1, "app:1", "aaa"),
-            revision(Kind::DaemonSet, 2, "app:2", "bbb"),
-        ]
-    }
-
-    #[test]
-    fn revisions_are_sorted_and_the_one_with_the_live_template_is_current() {
-        let history = daemon_set("app:3", three(), Vec::new());
-        assert_eq!(history.numbers(), [number(1), number(2), number(3)]);
-        assert_eq!(history.current().unwrap().name, "web-ccc");
-        assert_eq!(history.select(RevisionSelector::Previous).unwrap().name, "web-bbb");
-    }
-
-    #[test]
-    fn a_template_that_came_back_before_its_renumbering_does_not_hide_the_newest() {
-        let history = daemon_set("app:1", three(), Vec::new());
-        assert_eq!(history.select(RevisionSelector::Previous).unwrap().name, "web-ccc");
-    }
-
-    #[test]
-    fn revisions_of_another_owner_are_left_out() {
-        let mut foreign = revision(Kind::DaemonSet, 9, "app:9", "zzz");
-        foreign["metadata"]["ownerReferences"][0]["uid"] = json!("another");
-        let history = daemon_set("app:3", [three(), vec![foreign]].concat(), Vec::new());
-        assert_eq!((history.len(), history.foreign), (3, 1));
-    }
-
-    #[test]
-    fn equal_revisions_are_folded_into_the_newest() {
-        let mut twin = revision(Kind::DaemonSet, 4, "app:3", "ddd");
-        twin["data"]["spec"]["template"]["metadata"]["creationTimestamp"] = Value::Null;
-        let old = pod(Kind::DaemonSet, "a", "ccc", true);
-        let history = daemon_set("app:3", [three(), vec![twin]].concat(), vec![old]);
-        let current = history.current().unwrap();
-        assert_eq!((current.name.as_str(), current.pods.available), ("web-ddd", 1));
-        assert_eq!(current.duplicates, [("web-ccc".to_string(), Some(number(3)))]);
-        assert_eq!(history.select(RevisionSelector::Number(number(3))).unwrap().name, "web-ddd");
-    }
-
-    #[test]
-    fn an_unknown_number_tells_what_exists_and_what_became_of_it() {
-        let mut came_back = revision(Kind::Deployment, 3, "app:1", "aaa");
-        came_back["metadata"]["annotations"]["deployment.kubernetes.io/revision-history"] = json!("1");
-        let revisions = vec![came_back, revision(Kind::Deployment, 2, "app:2", "bbb")];
-        let live = workload(Kind::Deployment, "app:1", json!({}));
-        let history = snapshot(Kind::Deployment, live, revisions, Vec::new()).history;
-        let error = history.select(RevisionSelector::Number(number(1))).unwrap_err();
-        assert_eq!(
-            error,
-            NoRevision::NotFound {
-                wanted: number(1),
-                existing: vec![number(2), number(3)],
-                renumbered: Some(number(3)),
-            }
-        );
-        assert_eq!(error.to_string(), "unable to find specified revision 1 in history");
-    }
-
-    #[test]
-    fn corrupt_data_is_kept_in_the_list_and_refused_when_it_is_needed() {
-        let mut corrupt = revision(Kind::DaemonSet, 4, "app:4", "ddd");
-        corrupt["data"] = json!({"nonsense": true});
-        let history = daemon_set("app:3", [three(), vec![corrupt]].concat(), Vec::new());
-        let found = history.select(RevisionSelector::Number(number(4))).unwrap();
-        assert_eq!(found.readable_template(), Err(NoRevision::Corrupt { name: "web-ddd".into() }));
-    }
-
-    #[test]
-    fn after_two_failures_the_last_good_revision_is_the_one_with_available_pods() {
-        let mut pods = pods(Kind::DaemonSet, "aaa");
-        pods.push(pod(Kind::DaemonSet, "bad", "ccc", false));
-        let history = daemon_set("app:3", three(), pods);
-        let [first, second, third] = [0, 1, 2].map(|index| &history.revisions[index]);
-        assert_eq!(
-            [first, second, third].map(|revision| history.good(revision)),
-            [Some(true), Some(false), None]
-        );
-        assert_eq!(history.last_good().unwrap().name, "web-aaa");
-    }
 
     #[test]
     fn pods_that_a_replica_set_is_no_longer_asked_for_do_not_count() {
@@ -601,38 +235,5 @@ mod tests {
         old["status"] = json!({"replicas": 3, "readyReplicas": 2, "availableReplicas": 0});
         let pods = Revision::from_object(Kind::Deployment, old).unwrap().pods;
         assert_eq!(pods, PodCount { total: 1, ready: 1, available: 0 });
-    }
-
-    #[test]
-    fn pods_that_a_partition_keeps_old_say_nothing_against_a_revision() {
-        let with = |partition| {
-            let set = crate::fixture::stateful("app:3", partition, "aaa", "ccc");
-            let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
-                .map(|(number, hash)| revision(Kind::StatefulSet, number, &format!("app:{number}"), hash));
-            let history =
-                snapshot(Kind::StatefulSet, set, revisions.to_vec(), pods(Kind::StatefulSet, "aaa")).history;
-            history.good(&history.revisions[1])
-        };
-        assert_eq!((with(0), with(2)), (Some(false), None));
-    }
-
-    #[test]
-    fn a_revision_that_came_back_was_not_live_after_the_next_one() {
-        let mut objects = three();
-        objects[1]["metadata"]["managedFields"] =
-            json!([{"time": "2026-01-01T00:00:50Z", "fieldsV1": {"f:revision": {}}}]);
-        objects[2]["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:20Z");
-        let history = daemon_set("app:3", objects, Vec::new());
-        assert_eq!(history.revisions[0].live_since, "2026-01-01T00:00:20Z".parse().ok());
-    }
-
-    #[test]
-    fn without_proof_no_revision_is_called_good() {
-        let history = daemon_set("app:3", three(), pods(Kind::DaemonSet, "ccc"));
-        assert_eq!(history.last_good().unwrap_err(), NoRevision::NoneGood);
-        let two = daemon_set("app:3", three()[..2].to_vec(), pods(Kind::DaemonSet, "ccc"));
-        assert_eq!(two.last_good().unwrap().name, "web-aaa");
-        let one = daemon_set("app:3", three()[..1].to_vec(), Vec::new());
-        assert_eq!(one.last_good().unwrap_err(), NoRevision::OnlyOne);
     }
 }

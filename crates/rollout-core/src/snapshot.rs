@@ -3,9 +3,10 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
+use crate::history::History;
 use crate::kind::Kind;
 use crate::pods::Pod;
-use crate::revision::{History, Revision};
+use crate::revision::Revision;
 use crate::workload::Workload;
 
 /// A workload, its revisions and its pods at one moment of the server's clock.

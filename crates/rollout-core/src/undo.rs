@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use crate::diff;
 use crate::follow;
+use crate::history::{History, NoRevision, RevisionSelector};
 use crate::model::{self, Forecast, World};
 use crate::pause;
 use crate::plan::{self, Decision, Impact, Plan, Refusal, ReplacedPod, Request, Warning, WarningId};
 use crate::pods::Pod;
-use crate::revision::{History, NoRevision, Revision, RevisionNumber, RevisionSelector};
+use crate::revision::{Revision, RevisionNumber};
 use crate::snapshot::Snapshot;
 use crate::stuck::{self, Blockage};
 use crate::template;

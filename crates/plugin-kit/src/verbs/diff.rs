@@ -5,8 +5,8 @@ use std::process::Command;
 
 use clap::Args;
 use rollout_core::diff::{self, Change};
-use rollout_core::revision::{NoRevision, RevisionNumber};
-use rollout_core::{Revision, RevisionSelector, Snapshot};
+use rollout_core::revision::RevisionNumber;
+use rollout_core::{NoRevision, Revision, RevisionSelector, Snapshot};
 use rollout_kube::Depth;
 use serde_json::Value;
 use similar::TextDiff;
