@@ -32,7 +32,8 @@ impl Progress {
     pub fn start(ui: &mut Ui, names: impl IntoIterator<Item = String>) -> Progress {
         let bar = ui.can_animate().then(spinner);
         ui.attach(bar.clone());
-        let subject = |name: String| Subject { name: escape::inline(&name).into_owned(), line: String::new() };
+        let subject =
+            |name: String| Subject { name: escape::inline(&name).into_owned(), line: String::new() };
         Progress { bar, subjects: names.into_iter().map(subject).collect(), last_time: None }
     }
 

@@ -78,7 +78,10 @@ impl<'a> Reports<'a> {
             .as_deref()
             .zip(end.progress.as_ref())
             .map(|(snapshot, progress)| documents::status_fields(snapshot, progress, None));
-        self.finish(id, &Outcome { causes: why(end), status, ..Outcome::new(word(&end.ending), exit).of(plan) });
+        self.finish(
+            id,
+            &Outcome { causes: why(end), status, ..Outcome::new(word(&end.ending), exit).of(plan) },
+        );
     }
 
     /// Prints the documents, and says how the process ends.

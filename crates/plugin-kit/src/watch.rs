@@ -167,7 +167,12 @@ impl Display<'_> {
                 progress.show(ui, now, index, &format!("{counts}, {left}s to go"));
             }
             Event::Soaking(left) if soaking.insert(index) => {
-                progress.note(ui, now, index, &format!("all pods are available and have to stay so for {left}s"));
+                progress.note(
+                    ui,
+                    now,
+                    index,
+                    &format!("all pods are available and have to stay so for {left}s"),
+                );
             }
             Event::Soaking(_) | Event::Passed => {}
             Event::Doing(act) => progress.note(ui, now, index, &doing(act)),
@@ -259,11 +264,15 @@ pub fn ending(end: &End, id: &WorkloadId, held_ok: bool) -> (Exit, String) {
         Ending::CheckBroken(words) => (Exit::Failed, format!("error: a check cannot be run: {words}")),
         Ending::Undone { to, .. } => {
             let to = to.map_or_else(|| "?".to_string(), |number| number.to_string());
-            (Exit::Undone, format!("error: the rollout of {name} failed and was undone: revision {to} is back"))
+            (
+                Exit::Undone,
+                format!("error: the rollout of {name} failed and was undone: revision {to} is back"),
+            )
         }
-        Ending::NotUndone { why, .. } => {
-            (Exit::RolloutFailed, format!("error: the rollout of {name} failed and was not undone: {}", no_way_back(why)))
-        }
+        Ending::NotUndone { why, .. } => (
+            Exit::RolloutFailed,
+            format!("error: the rollout of {name} failed and was not undone: {}", no_way_back(why)),
+        ),
     }
 }
 

@@ -52,12 +52,9 @@ impl Follow {
         let step = self.act(snapshot, progress);
         match step {
             Step::Wait if self.deadline.is_over(snapshot.now) => Step::End(Ending::TimedOut),
-            Step::Wait
-            | Step::Soak(_)
-            | Step::Passed
-            | Step::Send { .. }
-            | Step::Check(_)
-            | Step::End(_) => step,
+            Step::Wait | Step::Soak(_) | Step::Passed | Step::Send { .. } | Step::Check(_) | Step::End(_) => {
+                step
+            }
         }
     }
 
@@ -185,12 +182,9 @@ mod tests {
                 assert_eq!(request.body["preconditions"]["uid"], json!(format!("uid-{pod}")));
                 Some(pod)
             }
-            Step::Send { .. }
-            | Step::Wait
-            | Step::Soak(_)
-            | Step::Passed
-            | Step::Check(_)
-            | Step::End(_) => None,
+            Step::Send { .. } | Step::Wait | Step::Soak(_) | Step::Passed | Step::Check(_) | Step::End(_) => {
+                None
+            }
         }
     }
 

@@ -218,7 +218,8 @@ mod tests {
 
     #[test]
     fn a_check_that_fails_or_cannot_be_run_ends_it() {
-        let cause = Cause { id: CauseId::Check, message: "no".into(), pod: None, container: None, evidence: None };
+        let cause =
+            Cause { id: CauseId::Check, message: "no".into(), pod: None, container: None, evidence: None };
         for (verdict, state) in [
             (Verdict::Failed(cause.clone()), GateState::Failed(cause)),
             (Verdict::Broken("no such file".into()), GateState::Broken("no such file".into())),

@@ -6,12 +6,11 @@ use serde_json::Value;
 use crate::causes::{Cause, CauseId};
 use crate::follow::Follow;
 use crate::gate::{Gate, GateOptions, GateState};
-use crate::machine::{
-    Act, CheckRun, Deadline, Ending, Machine, NoWayBack, Order, Sent, Step, Verdict,
-};
+use crate::history::{NoRevision, RevisionSelector};
+use crate::machine::{Act, CheckRun, Deadline, Ending, Machine, NoWayBack, Order, Sent, Step, Verdict};
 use crate::plan::{Decision, Plan};
 use crate::pods::Pod;
-use crate::revision::{NoRevision, Revision, RevisionNumber, RevisionSelector};
+use crate::revision::{Revision, RevisionNumber};
 use crate::snapshot::{Side, Snapshot};
 use crate::status::{Progress, State, evaluate};
 use crate::template;
@@ -60,7 +59,10 @@ pub struct Guard {
 enum Phase {
     Forward,
     /// The way back is written, or was meant to be.
-    Turning { back: Back, sent: Option<Sent> },
+    Turning {
+        back: Back,
+        sent: Option<Sent>,
+    },
     Backward(Back),
 }
 
@@ -132,7 +134,10 @@ impl Guard {
     /// A rollout whose new pods are fine is not taken back because something else holds it up (hazard H11).
     fn time_is_over(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
         let unhealthy = snapshot.living().find(|pod| {
-            snapshot.side(pod) == Side::New && !pod.ready() && pod.node.is_some() && on_ready_node(snapshot, pod)
+            snapshot.side(pod) == Side::New
+                && !pod.ready()
+                && pod.node.is_some()
+                && on_ready_node(snapshot, pod)
         });
         match unhealthy {
             None => Step::End(Ending::TimedOut),

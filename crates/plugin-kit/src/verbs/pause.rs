@@ -71,10 +71,6 @@ impl Intent for Direction {
         }
     }
 
-    fn nothing(&self, _: Option<RevisionNumber>) -> String {
-        self.done_already().to_string()
-    }
-
     /// A pause is over with its write; what is resumed is watched like any rollout.
     fn machine(&self, _: &Plan, _: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
         match self {
@@ -84,13 +80,4 @@ impl Intent for Direction {
     }
 
     fn prefer(&mut self, _: RevisionNumber) {}
-}
-
-impl Direction {
-    fn done_already(self) -> &'static str {
-        match self {
-            Direction::Pause => "is already paused",
-            Direction::Resume => "is not paused",
-        }
-    }
 }

@@ -69,10 +69,8 @@ pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliErr
             }
         }
     }
-    let options = WatchOptions::plain(
-        args.output_watch_events && !form.is_human(),
-        session.plugin.name.to_string(),
-    );
+    let options =
+        WatchOptions::plain(args.output_watch_events && !form.is_human(), session.plugin.name.to_string());
     let ids: Vec<WorkloadId> = jobs.iter().map(|job| job.id.clone()).collect();
     let ends = watch::watch(&mut session.ui, &cluster, jobs, &options).await;
     for (id, end) in ids.iter().zip(ends) {

@@ -49,7 +49,8 @@ impl Flow<'_> {
                 let plural = if planned.len() == 1 { "" } else { "s" };
                 let words =
                     format!("{} workload{plural} would be changed and nobody can be asked", planned.len());
-                self.reports.failed(&CliError::usage(words).hint(Some("-y agrees to all of them".to_string())));
+                self.reports
+                    .failed(&CliError::usage(words).hint(Some("-y agrees to all of them".to_string())));
                 Agreement::Stop
             }
             Answer::No => {

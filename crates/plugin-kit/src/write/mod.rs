@@ -16,13 +16,13 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::documents::{self, Outcome};
+use crate::duration;
 use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;
 use crate::output::OutputForm;
 use crate::report::Reports;
 use crate::session::{Found, Session};
-use crate::duration;
 use crate::watch::{self, Job, WatchOptions};
 use agree::Agreement;
 pub use args::{DryRun, WriteArgs};
@@ -43,7 +43,10 @@ pub trait Intent {
     /// Returns what was done, as kubectl's success lines say it behind the object's name.
     fn done(&self, plan: &Plan) -> String;
     /// Returns what is said behind the object's name where there is nothing to do.
-    fn nothing(&self, revision: Option<RevisionNumber>) -> String;
+    /// Returns what is said behind the object's name where there is nothing to do; a verb that refuses then never says it.
+    fn nothing(&self, _revision: Option<RevisionNumber>) -> String {
+        "unchanged".to_string()
+    }
     /// Returns what follows the change, for that many seconds at most; none where the write is all.
     fn machine(&self, plan: &Plan, before: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>>;
     /// Takes the revision that a warning named instead.
@@ -130,7 +133,10 @@ impl Flow<'_> {
             if workloads.is_empty() {
                 return;
             }
-            self.reports.session.ui.note("it was changed while the question stood; this is what would happen now:");
+            self.reports
+                .session
+                .ui
+                .note("it was changed while the question stood; this is what would happen now:");
         }
         for workload in workloads {
             let Workload { id, .. } = workload;
@@ -166,7 +172,10 @@ impl Flow<'_> {
 
     /// Waits until the controller has acted upon the last change, without which no plan can stand.
     async fn observed(&mut self, id: &WorkloadId, seen: Seen) -> Result<(Seen, Snapshot), CliError> {
-        self.reports.session.ui.note(&format!("waiting for the controller to act upon the last change of {id}"));
+        self.reports
+            .session
+            .ui
+            .note(&format!("waiting for the controller to act upon the last change of {id}"));
         let mut feed = Feed::start(&self.cluster, seen);
         let deadline = Instant::now() + OBSERVE;
         while Instant::now() < deadline {
@@ -190,10 +199,8 @@ impl Flow<'_> {
             self.dry(&plan, " (dry run)");
             return Ok(Carried::Done);
         }
-        let send = SendOptions {
-            dry_run: self.args.dry_run == DryRun::Server,
-            field_manager: self.field_manager(),
-        };
+        let send =
+            SendOptions { dry_run: self.args.dry_run == DryRun::Server, field_manager: self.field_manager() };
         let mut written = None;
         for request in &plan.requests {
             match (self.cluster.send(request, &send).await, request.required) {
@@ -241,7 +248,10 @@ impl Flow<'_> {
     }
 
     fn watch_options(&self) -> WatchOptions<'static> {
-        WatchOptions::plain(self.args.output_watch_events && !self.reports.form.is_human(), self.field_manager())
+        WatchOptions::plain(
+            self.args.output_watch_events && !self.reports.form.is_human(),
+            self.field_manager(),
+        )
     }
 
     async fn changed(&mut self, plan: &Plan) -> Result<Carried, CliError> {
