@@ -69,6 +69,34 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     Ok(total)
 }
 
+/// A moment as a command line names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// A time.
+    At(Timestamp),
+    /// So long ago.
+    Ago(Duration),
+}
+
+impl Moment {
+    /// Returns the moment in whole seconds, which is how exact the API's times are.
+    pub fn before(self, now: Timestamp) -> Timestamp {
+        let at = match self {
+            Moment::At(at) => at,
+            Moment::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),
+        };
+        Timestamp::from_second(at.as_second()).unwrap_or(at)
+    }
+}
+
+/// Reads a time as in RFC 3339, or a duration back; usable as a clap value parser.
+pub fn moment(text: &str) -> Result<Moment, String> {
+    let ago = parse(text).map(Moment::Ago);
+    ago.or_else(|_| text.parse().map(Moment::At)).map_err(|_| {
+        format!("neither a time such as 2026-01-31T14:00:00Z nor a duration back such as 30m: {text:?}")
+    })
+}
+
 fn nanoseconds(unit: &str) -> Option<u64> {
     Some(match unit {
         "ns" => 1,
@@ -194,6 +222,22 @@ mod tests {
             (8 * 365 * D + 3 * D, "8y"),
         ] {
             assert_eq!(human(seconds), shown, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn moments_are_times_or_durations_back_in_whole_seconds() {
+        let now: Timestamp = "2026-01-31T14:00:00.7Z".parse().unwrap();
+        for (text, at) in [
+            ("2026-01-31T13:00:00Z", "2026-01-31T13:00:00Z"),
+            ("2026-01-31T13:00:00.9+01:00", "2026-01-31T12:00:00Z"),
+            ("30m", "2026-01-31T13:30:00Z"),
+            ("0", "2026-01-31T14:00:00Z"),
+        ] {
+            assert_eq!(moment(text).unwrap().before(now).to_string(), at, "{text}");
+        }
+        for text in ["", "yesterday", "2026-01-31", "2026-01-31T14:00:00", "-5m", "1d"] {
+            assert!(moment(text).is_err(), "{text}");
         }
     }
 

@@ -53,6 +53,8 @@ impl CliError {
             NoRevision::NotFound { .. }
             | NoRevision::OnlyOne
             | NoRevision::NoneGood
+            | NoRevision::Hidden { .. }
+            | NoRevision::BeforeOldest { .. }
             | NoRevision::Corrupt { .. } => format!("{error} ({id} in namespace {})", id.namespace),
         };
         CliError::failed(message).hint(revision_hint(error))
@@ -86,6 +88,9 @@ fn revision_hint(error: &NoRevision) -> Option<String> {
                 Some(now) => format!("it came back and is revision {now} now; {exist}"),
                 None => exist,
             })
+        }
+        NoRevision::Hidden { .. } | NoRevision::BeforeOldest { .. } => {
+            Some("choose a revision from its history with --to-revision N".to_string())
         }
         NoRevision::NoneGood => Some(
             "no older revision has available pods: choose one with --to-revision N from its history"

@@ -3,9 +3,11 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use crate::diff::{self, Change};
+use crate::diff::Change;
 use crate::kind::Kind;
+use crate::live_at::live_at;
 use crate::pods::Pod;
+use crate::record::{self, Record};
 use crate::revision::{Revision, RevisionNumber};
 use crate::template;
 use crate::workload::{Strategy, Workload};
@@ -19,6 +21,8 @@ pub enum RevisionSelector {
     Number(RevisionNumber),
     /// The newest older one that is known to have worked.
     LastGood,
+    /// The one that was live at that moment of the server's clock.
+    AtTime(Timestamp),
 }
 
 /// Why a revision cannot be had.
@@ -43,6 +47,20 @@ pub enum NoRevision {
     /// No older revision is known to have worked.
     #[error("no older revision is known to have worked")]
     NoneGood,
+    /// The records leave it open which revision was live then (hazard H24).
+    #[error("renumbering hid which revision was live at {at}")]
+    Hidden {
+        /// The moment asked for.
+        at: Timestamp,
+    },
+    /// The moment lies before all records.
+    #[error("nothing is recorded of {at}: the oldest revision that is kept was created at {oldest}")]
+    BeforeOldest {
+        /// The moment asked for.
+        at: Timestamp,
+        /// When the oldest revision was created that is still kept.
+        oldest: Timestamp,
+    },
     /// The recorded data cannot be read.
     #[error("unable to parse history {name}")]
     Corrupt {
@@ -57,6 +75,10 @@ pub struct History {
     kind: Kind,
     revisions: Vec<Revision>,
     current: Option<usize>,
+    /// What is known of all objects' numbers and times, equal ones too.
+    records: Vec<Record>,
+    /// When the workload was created.
+    since: Option<Timestamp>,
     /// Whether the controller replaces every old pod by itself, so that one that is left says something.
     replaces_all: bool,
     /// Objects of the list that belong to another owner.
@@ -74,14 +96,23 @@ impl History {
             .collect();
         let foreign = listed - revisions.len();
         revisions.sort_by(|a, b| (a.number, a.created, &a.name).cmp(&(b.number, b.created, &b.name)));
+        let records = revisions.iter().map(|revision| revision.record.clone()).collect();
         let mut revisions = folded(revisions);
         for pod in pods.iter().filter(|pod| !pod.ended()) {
             count_pod(workload, &mut revisions, pod, now);
         }
         let live = template::normal(workload.template());
         let current = revisions.iter().rposition(|revision| revision.normal.as_ref() == Some(&live));
-        cap_live_since(&mut revisions);
-        History { kind: workload.id.kind, revisions, current, replaces_all: replaces_all(workload), foreign }
+        record::cap(revisions.iter_mut().rev().map(|revision| &mut revision.live_since));
+        History {
+            kind: workload.id.kind,
+            revisions,
+            current,
+            records,
+            since: workload.created,
+            replaces_all: replaces_all(workload),
+            foreign,
+        }
     }
 
     /// Iterates over the revisions, oldest first.
@@ -111,8 +142,7 @@ impl History {
 
     /// Returns what a revision changed against the one before it; none for the first one and for unreadable ones.
     pub fn changes(&self, revision: &Revision) -> Option<Vec<Change>> {
-        let before = self.predecessor(revision)?.normal.as_ref()?;
-        Some(diff::changes_of_normal(before, revision.normal.as_ref()?))
+        revision.changes_since(self.predecessor(revision)?)
     }
 
     /// Returns the revision that a pod's label names.
@@ -138,6 +168,10 @@ impl History {
                 (None, _) => self.revisions.last().ok_or(NoRevision::Empty),
             },
             RevisionSelector::LastGood => self.last_good(),
+            RevisionSelector::AtTime(at) => {
+                let live = live_at(self.kind, &self.records, self.since, at)?;
+                self.by_name(&live.name).ok_or(NoRevision::Hidden { at })
+            }
         }
     }
 
@@ -226,18 +260,6 @@ impl History {
 fn replaces_all(workload: &Workload) -> bool {
     let held = workload.paused || workload.partition() > 0;
     !held && workload.strategy != Strategy::OnDelete
-}
-
-/// A revision was live before the next one was: a later time is that of a scale, which changes a ReplicaSet too (hazard
-/// H24). `revisions` is sorted.
-fn cap_live_since(revisions: &mut [Revision]) {
-    let mut next: Option<Timestamp> = None;
-    for revision in revisions.iter_mut().rev() {
-        if let (Some(since), Some(limit)) = (revision.live_since, next) {
-            revision.live_since = Some(since.min(limit));
-        }
-        next = revision.live_since.or(next);
-    }
 }
 
 fn owned_by(object: &Value, uid: &str) -> bool {

@@ -4,19 +4,20 @@ use std::fmt;
 use std::num::NonZeroU64;
 
 use k8s_openapi::jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::diff::{self, Change};
 use crate::history::NoRevision;
 use crate::json::{int, text};
 use crate::kind::Kind;
+use crate::record::{Record, RecordObject};
 use crate::template;
 
 /// The annotation that carries the reason of a change.
 pub const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 /// The annotation in which the Deployment controller numbers its ReplicaSets.
 pub const REVISION: &str = "deployment.kubernetes.io/revision";
-const FORMER: &str = "deployment.kubernetes.io/revision-history";
 
 /// The number of a revision. Numbers move when a revision comes back; the object's name does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,6 +90,8 @@ pub struct Revision {
     pub duplicates: Vec<(String, Option<RevisionNumber>)>,
     /// The object as the server sent it, without the template.
     pub object: Value,
+    /// What its metadata say of its numbers and times.
+    pub(crate) record: Record,
     /// The template in the form that is compared.
     pub(crate) normal: Option<Value>,
 }
@@ -100,28 +103,18 @@ impl Revision {
         let annotation = |key: &str| {
             object.pointer("/metadata/annotations").and_then(|all| all.get(key)).and_then(Value::as_str)
         };
-        let number = match kind {
-            Kind::Deployment => annotation(REVISION).and_then(|number| number.parse().ok()),
-            Kind::DaemonSet | Kind::StatefulSet => {
-                int(&object, "/revision").and_then(|n| u64::try_from(n).ok())
-            }
-        };
-        let created = timestamp(&object, "/metadata/creationTimestamp");
+        let record = Record::new(kind, RecordObject::deserialize(&object).ok()?);
         let change_cause =
             annotation(CHANGE_CAUSE).map(str::to_string).or_else(|| cause_in_template(&object));
-        let former: Vec<RevisionNumber> = annotation(FORMER).map(numbers).unwrap_or_default();
         let template = template_of(kind, &mut object);
         Some(Revision {
-            number: number.and_then(RevisionNumber::new),
+            number: record.number,
             uid: text(&object, "/metadata/uid").unwrap_or_default(),
             pod_label: pod_label(kind, &object, &name),
-            created,
-            live_since: match kind {
-                // A scale changes a ReplicaSet's time too, so it says something only of one that came back.
-                Kind::Deployment if former.is_empty() => created,
-                Kind::Deployment | Kind::DaemonSet | Kind::StatefulSet => last_numbered(&object).or(created),
-            },
-            former,
+            created: record.created,
+            live_since: record.live_since(kind),
+            former: record.former.clone(),
+            record,
             change_cause,
             normal: template.as_ref().map(template::normal),
             template,
@@ -145,6 +138,11 @@ impl Revision {
         self.template.as_ref().ok_or_else(|| NoRevision::Corrupt { name: self.name.clone() })
     }
 
+    /// Returns what it changed against another one; none where either cannot be read.
+    pub fn changes_since(&self, before: &Revision) -> Option<Vec<Change>> {
+        Some(diff::changes_of_normal(before.normal.as_ref()?, self.normal.as_ref()?))
+    }
+
     /// Tells whether a pod's label names this revision, or one that was folded into it.
     pub fn owns_label(&self, kind: Kind, label: &str) -> bool {
         self.pod_label == label
@@ -157,35 +155,9 @@ impl Revision {
     }
 }
 
-fn numbers(list: &str) -> Vec<RevisionNumber> {
-    list.split(',').filter_map(|number| number.trim().parse().ok().and_then(RevisionNumber::new)).collect()
-}
-
-fn timestamp(object: &Value, pointer: &str) -> Option<Timestamp> {
-    object.pointer(pointer)?.as_str()?.parse().ok()
-}
-
 /// A kubectl peculiarity that users may rely on: a cause inside the template counts where the object has none.
 fn cause_in_template(object: &Value) -> Option<String> {
     object.pointer("/spec/template/metadata/annotations")?.get(CHANGE_CAUSE)?.as_str().map(str::to_string)
-}
-
-/// When the controller last renumbered the object: the time at which it last set the number's field.
-fn last_numbered(object: &Value) -> Option<Timestamp> {
-    let sets_number = |entry: &&Value| {
-        entry.pointer("/fieldsV1/f:revision").is_some()
-            || entry
-                .pointer("/fieldsV1/f:metadata/f:annotations")
-                .and_then(|all| all.get(format!("f:{REVISION}")))
-                .is_some()
-    };
-    let entries = object.pointer("/metadata/managedFields")?.as_array()?;
-    entries
-        .iter()
-        .filter(|entry| entry.get("subresource").is_none())
-        .filter(sets_number)
-        .filter_map(|entry| timestamp(entry, "/time"))
-        .max()
 }
 
 /// Pods of a StatefulSet carry the name of the ControllerRevision, those of the other kinds the bare hash.

@@ -75,10 +75,15 @@ pub fn to_revision(
 fn choose<'a>(snapshot: &'a Snapshot, options: &UndoOptions) -> Result<&'a Revision, Refusal> {
     let history = &snapshot.history;
     match options.target {
-        RevisionSelector::Previous | RevisionSelector::LastGood if !snapshot.observed() => {
+        RevisionSelector::Previous | RevisionSelector::LastGood | RevisionSelector::AtTime(_)
+            if !snapshot.observed() =>
+        {
             return Err(Refusal::Unobserved);
         }
-        RevisionSelector::Previous | RevisionSelector::LastGood | RevisionSelector::Number(_) => {}
+        RevisionSelector::Previous
+        | RevisionSelector::LastGood
+        | RevisionSelector::AtTime(_)
+        | RevisionSelector::Number(_) => {}
     }
     history.select(options.target).map_err(|error| match error {
         NoRevision::OnlyOne | NoRevision::Empty if snapshot.workload.history_limit == 0 => {
@@ -88,6 +93,8 @@ fn choose<'a>(snapshot: &'a Snapshot, options: &UndoOptions) -> Result<&'a Revis
         | NoRevision::Empty
         | NoRevision::NotFound { .. }
         | NoRevision::NoneGood
+        | NoRevision::Hidden { .. }
+        | NoRevision::BeforeOldest { .. }
         | NoRevision::Corrupt { .. } => Refusal::NoRevision(error),
     })
 }

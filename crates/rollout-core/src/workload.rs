@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use crate::json::{int, list_len, text};
@@ -155,6 +156,8 @@ pub struct Condition {
 pub struct Workload {
     /// Its name and incarnation.
     pub id: WorkloadId,
+    /// When it was created.
+    pub created: Option<Timestamp>,
     /// The generation of the specification.
     pub generation: i64,
     /// The number of pods asked for; a DaemonSet's is what its controller counted.
@@ -195,6 +198,7 @@ impl Workload {
         let namespace = text(&object, "/metadata/namespace").unwrap_or_default();
         Ok(Workload {
             id: WorkloadId { kind, namespace, name, uid },
+            created: text(&object, "/metadata/creationTimestamp").and_then(|at| at.parse().ok()),
             generation: int(&object, "/metadata/generation").unwrap_or(0),
             desired: desired(kind, &object),
             strategy: strategy(kind, &object),

@@ -39,7 +39,8 @@ Examples:
   {me} undo {target}                   # to the previous one, after a question
   {me} undo {target} --dry-run=server  # what it would do
   {me} undo {target} --to-revision 3 -y --reason 'errors since 14:00'
-  {me} undo {target} --to-last-good    # over revisions that never worked",
+  {me} undo {target} --to-last-good    # over revisions that never worked
+  {me} undo {target} --to-time 30m     # to what was live half an hour ago",
     ),
     (
         "status",

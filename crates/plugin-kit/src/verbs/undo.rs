@@ -8,6 +8,7 @@ use rollout_core::revision::RevisionNumber;
 use rollout_core::undo::{UndoOptions, plan};
 use rollout_core::{RevisionSelector, Snapshot};
 
+use crate::duration::{self, Moment};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::OutputArgs;
@@ -29,6 +30,9 @@ pub struct UndoArgs {
     /// Go back to the newest older revision that is known to have worked
     #[arg(long, conflicts_with = "to_revision")]
     to_last_good: bool,
+    /// Go back to the revision that was live at a time such as 2026-01-31T14:00:00Z, or so long ago, e.g. 30m
+    #[arg(long, value_name = "TIME", value_parser = duration::moment, conflicts_with_all = ["to_revision", "to_last_good"])]
+    to_time: Option<Moment>,
     /// Resume a paused Deployment in the same change
     #[arg(long)]
     resume: bool,
@@ -52,14 +56,22 @@ fn parse_to_revision(text: &str) -> Result<ToRevision, String> {
 
 /// Runs `undo`.
 pub async fn run(args: UndoArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let UndoArgs { targets, output, to_revision, to_last_good, resume, reason, write } = args;
+    let UndoArgs { targets, output, to_revision, to_last_good, to_time, resume, reason, write } = args;
     let form = output.form(&[])?;
-    let target = match (to_revision.0, to_last_good) {
-        (Some(number), _) => RevisionSelector::Number(number),
-        (None, true) => RevisionSelector::LastGood,
-        (None, false) => RevisionSelector::Previous,
-    };
     let found = session.find(&targets, VerbMode::Writing).await?;
+    let now = session.cluster().await?.now();
+    let target = match (to_revision.0, to_time.map(|moment| moment.before(now)), to_last_good) {
+        (Some(number), _, _) => RevisionSelector::Number(number),
+        (None, Some(at), _) if at > now => {
+            return Err(CliError::usage(format!(
+                "--to-time: {at} is in the future: it is {} now",
+                Moment::At(now).before(now)
+            )));
+        }
+        (None, Some(at), _) => RevisionSelector::AtTime(at),
+        (None, None, true) => RevisionSelector::LastGood,
+        (None, None, false) => RevisionSelector::Previous,
+    };
     write::run(session, &write, &form, found, &mut Undo(UndoOptions { target, resume, reason })).await
 }
 

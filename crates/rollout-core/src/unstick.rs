@@ -1,0 +1,122 @@
+//! Planning the deletion that frees a stuck StatefulSet: what blocks it, and whether that may go.
+
+use crate::causes;
+use crate::kind::Kind;
+use crate::plan::{Decision, Impact, Plan, Refusal, ReplacedPod};
+use crate::pods::Pod;
+use crate::revision::Revision;
+use crate::snapshot::Snapshot;
+use crate::stuck::{self, Blockage, Wait};
+
+/// Plans it; nothing is written, a pod is only deleted, and what blocks after it is too.
+pub fn plan(snapshot: &Snapshot) -> Result<Decision, Refusal> {
+    let workload = &snapshot.workload;
+    if workload.id.kind != Kind::StatefulSet {
+        return Err(Refusal::NotOrdered { kind: workload.id.kind });
+    }
+    let Some(target) = snapshot.target().filter(|_| snapshot.observed()) else {
+        return Err(Refusal::Unobserved);
+    };
+    let pod = |pod: &Pod| pod.name.clone();
+    match stuck::examine(snapshot) {
+        Blockage::Stuck(pod) => Ok(Decision::Change(Box::new(freeing(snapshot, target, Some(pod))))),
+        Blockage::None => Ok(nothing(snapshot)),
+        Blockage::Waiting { pod: Some(it), why: Wait::TargetNotReady }
+            if causes::of_pod(it, snapshot).is_empty() =>
+        {
+            Ok(nothing(snapshot))
+        }
+        Blockage::Waiting { pod: Some(it), why: Wait::TargetNotReady } => {
+            Err(Refusal::TargetFails { pod: pod(it) })
+        }
+        Blockage::Waiting { pod: Some(it), why: Wait::BelowPartition } => {
+            Err(Refusal::BelowPartition { pod: pod(it), partition: workload.partition() })
+        }
+        Blockage::Waiting { pod: Some(it), why: Wait::RevisionWorks } => {
+            Err(Refusal::MayRecover { pod: pod(it) })
+        }
+        Blockage::Waiting { pod: None, why: _ } => Ok(nothing(snapshot)),
+        Blockage::Waiting { pod: Some(_), why: Wait::Terminating | Wait::Missing | Wait::Moment } => {
+            Ok(Decision::Change(Box::new(freeing(snapshot, target, None))))
+        }
+    }
+}
+
+/// The template is right already, and the set hangs on a pod of another one, or may in a moment: nothing is written, only
+/// freed.
+pub(crate) fn freeing(snapshot: &Snapshot, target: &Revision, blocker: Option<&Pod>) -> Plan {
+    let replaced = |pod: &Pod| ReplacedPod { name: pod.name.clone(), node: pod.node.clone() };
+    let available = snapshot.living().filter(|pod| snapshot.available(pod)).count() as u32;
+    Plan {
+        workload: snapshot.workload.id.clone(),
+        from: target.number,
+        to: target.number,
+        to_object: target.name.clone(),
+        changes: Vec::new(),
+        template: snapshot.workload.template().clone(),
+        requests: Vec::new(),
+        impact: Impact {
+            pods: blocker.map(replaced).into_iter().collect(),
+            least_available: available,
+            most_existing: snapshot.living().count() as u32,
+            phases: Vec::new(),
+            moves_by_itself: false,
+            known: true,
+        },
+        notes: Vec::new(),
+        warnings: Vec::new(),
+        better: None,
+    }
+}
+
+fn nothing(snapshot: &Snapshot) -> Decision {
+    let revision = snapshot.history.current().and_then(|current| current.number);
+    Decision::Nothing { revision, warning: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{pod, pods, revision, snapshot, stateful, workload};
+    use serde_json::json;
+
+    const STS: Kind = Kind::StatefulSet;
+
+    fn seen(partition: u32, bad: usize, hash: &str) -> Snapshot {
+        let revisions = [(1, "aaa"), (2, "bbb")]
+            .map(|(number, hash)| revision(STS, number, &format!("app:{number}"), hash));
+        let mut pods = pods(STS, "aaa");
+        pods[bad] = pod(STS, &format!("web-{bad}"), hash, false);
+        snapshot(STS, stateful("app:1", partition, "aaa", "aaa"), revisions.to_vec(), pods)
+    }
+
+    #[test]
+    fn the_blocker_is_named_and_nothing_is_written() {
+        let Decision::Change(plan) = plan(&seen(0, 2, "bbb")).unwrap() else { panic!() };
+        assert_eq!((plan.impact.pods[0].name.as_str(), plan.requests.len()), ("web-2", 0));
+    }
+
+    #[test]
+    fn a_target_that_fails_and_a_pod_below_the_partition_are_explained() {
+        let mut bad = seen(0, 2, "aaa");
+        bad.pods.as_mut().unwrap()[2].containers[0].waiting = Some(("ImagePullBackOff".into(), "no".into()));
+        assert_eq!(plan(&bad).unwrap_err(), Refusal::TargetFails { pod: "web-2".into() });
+        let below = Refusal::BelowPartition { pod: "web-1".into(), partition: 2 };
+        assert_eq!(plan(&seen(2, 1, "bbb")).unwrap_err(), below);
+    }
+
+    #[test]
+    fn a_terminating_pod_is_waited_for_and_a_starting_one_is_fine() {
+        let mut ends = seen(0, 2, "bbb");
+        ends.pods.as_mut().unwrap()[2].terminating = true;
+        assert!(matches!(plan(&ends), Ok(Decision::Change(plan)) if plan.impact.pods.is_empty()));
+        assert!(matches!(plan(&seen(0, 2, "aaa")), Ok(Decision::Nothing { .. })));
+    }
+
+    #[test]
+    fn other_kinds_do_not_get_stuck_this_way() {
+        let object = workload(Kind::DaemonSet, "app:1", json!({"type": "RollingUpdate"}));
+        let seen = snapshot(Kind::DaemonSet, object, Vec::new(), Vec::new());
+        assert_eq!(plan(&seen).unwrap_err(), Refusal::NotOrdered { kind: Kind::DaemonSet });
+    }
+}
