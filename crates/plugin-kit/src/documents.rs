@@ -5,6 +5,7 @@ use rollout_core::causes::Cause;
 use rollout_core::diff::Change;
 use rollout_core::plan::Plan;
 use rollout_core::status::{Progress, State};
+use rollout_core::timeline::{Entry, EntryState};
 use rollout_core::workload::WorkloadId;
 use rollout_core::{History, Revision, Snapshot, template};
 use serde_json::{Map, Value, json};
@@ -16,20 +17,22 @@ pub const API_VERSION: &str = "rollout-plugins.dev/v1alpha1";
 
 /// Returns a document's head: what it is, and which workload it is about.
 fn document(kind: &str, workload: &WorkloadId) -> Map<String, Value> {
-    let Value::Object(document) = json!({
-        "apiVersion": API_VERSION,
-        "kind": kind,
-        "workload": {
-            "apiVersion": "apps/v1",
-            "kind": workload.kind.name(),
-            "namespace": workload.namespace,
-            "name": workload.name,
-            "uid": workload.uid,
-        },
-    }) else {
+    let Value::Object(document) =
+        json!({"apiVersion": API_VERSION, "kind": kind, "workload": named(workload)})
+    else {
         return Map::new();
     };
     document
+}
+
+fn named(workload: &WorkloadId) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": workload.kind.name(),
+        "namespace": workload.namespace,
+        "name": workload.name,
+        "uid": workload.uid,
+    })
 }
 
 fn with(mut document: Map<String, Value>, fields: Value) -> Value {
@@ -119,6 +122,32 @@ pub fn manager(snapshot: &Snapshot, revision: &Revision) -> Option<String> {
         .filter(|entry| entry.pointer("/fieldsV1/f:spec/f:template").is_some())
         .max_by_key(|entry| entry["time"].as_str().map(str::to_string))
         .and_then(|entry| entry["manager"].as_str().map(str::to_string))
+}
+
+/// Returns a `Timeline`, which is about no workload of its own.
+pub fn timeline(entries: Vec<Value>) -> Value {
+    json!({"apiVersion": API_VERSION, "kind": "Timeline", "entries": entries})
+}
+
+/// Returns one entry of a `Timeline`.
+pub fn timeline_entry(
+    workload: &WorkloadId,
+    entry: &Entry,
+    state: EntryState,
+    change_cause: Option<&str>,
+    changes: Option<&[Change]>,
+) -> Value {
+    with(
+        Map::new(),
+        json!({
+            "time": time(entry.since),
+            "workload": named(workload),
+            "revision": entry.number,
+            "state": state,
+            "changes": changes,
+            "changeCause": change_cause,
+        }),
+    )
 }
 
 /// Returns a `Diff` of two revisions.

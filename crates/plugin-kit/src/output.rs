@@ -218,12 +218,10 @@ pub(crate) fn json(document: &Value) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Lists the workloads that a document, or each item of a list, is about.
+/// Lists the workloads that a document, or each item of a list or a timeline, is about.
 fn names(document: &Value) -> String {
-    let items = match document.get("items").and_then(Value::as_array) {
-        Some(items) => items.as_slice(),
-        None => std::slice::from_ref(document),
-    };
+    let items = ["items", "entries"].iter().find_map(|list| document.get(list)?.as_array());
+    let items = items.map_or(std::slice::from_ref(document), Vec::as_slice);
     let mut text = String::new();
     for workload in items.iter().filter_map(|item| item.get("workload")) {
         let field = |name: &str| workload.get(name).and_then(Value::as_str).unwrap_or_default();

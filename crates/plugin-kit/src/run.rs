@@ -33,6 +33,9 @@ pub struct Plugin {
 
 /// A verb of a plugin.
 pub trait Verb: Subcommand {
+    /// The examples with which the help of each own verb starts, as in [`verbs::EXAMPLES`].
+    const EXAMPLES: &'static [(&'static str, &'static str)] = &[];
+
     /// Runs the verb.
     fn run(self, session: &mut Session) -> impl Future<Output = Result<Exit, CliError>>;
 }
@@ -117,7 +120,7 @@ async fn interruption() -> Exit {
     }
 }
 
-fn command<V: Subcommand>(plugin: Plugin, called: &str) -> clap::Command {
+fn command<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
     let target = match plugin.kind {
         None => "deploy/web",
         Some(_) => "web",
@@ -129,7 +132,7 @@ fn command<V: Subcommand>(plugin: Plugin, called: &str) -> clap::Command {
         .about(plugin.about)
         .before_help(example(plugin.examples))
         .after_help(format!("Connection flags are those of kubectl: {called} options"));
-    for (verb, text) in verbs::EXAMPLES {
+    for (verb, text) in verbs::EXAMPLES.iter().chain(V::EXAMPLES) {
         command = command.mut_subcommand(verb, |it| it.before_help(example(text)));
     }
     command

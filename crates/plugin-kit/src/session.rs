@@ -2,6 +2,7 @@
 
 use k8s_openapi::jiff::Timestamp;
 use kubectl_connect::{Agent, Connection, ConnectionArgs, Connector};
+use rollout_core::workload::ReadAs;
 use rollout_core::{Kind, Workload};
 use rollout_kube::{Cluster, Scope};
 
@@ -27,16 +28,18 @@ pub struct Session {
 }
 
 /// The objects that a command line points at.
-#[derive(Debug, Default)]
-pub struct Found {
+#[derive(Debug)]
+pub struct Found<W = Workload> {
     /// Those that exist.
-    pub workloads: Vec<Workload>,
+    pub workloads: Vec<W>,
     /// How those ended that could not be had; already reported.
     pub exits: Vec<Exit>,
     /// Whether exactly one object was named: its document is itself, any other form of request is a list.
     pub single: bool,
     /// Whether several namespaces may show.
     pub all_namespaces: bool,
+    /// Where all of them are that the command line asks for, unless it names them.
+    pub scope: Option<Scope>,
 }
 
 impl Session {
@@ -102,11 +105,12 @@ impl Session {
     }
 
     /// Finds what a command line points at; what cannot be had is reported here, and does not stop the rest.
-    pub async fn find(&mut self, args: &TargetArgs, mode: VerbMode) -> Result<Found, CliError> {
+    pub async fn find<W: ReadAs>(&mut self, args: &TargetArgs, mode: VerbMode) -> Result<Found<W>, CliError> {
         let spec = args.parse(mode, self.plugin.kind)?;
         self.stdin_taken = args.files.filename.iter().any(|path| path == "-");
         let single = spec.single().is_some();
-        let mut found = Found { single, ..Found::default() };
+        let mut found =
+            Found { workloads: Vec::new(), exits: Vec::new(), single, all_namespaces: false, scope: None };
         match spec {
             TargetSpec::Named(names) => {
                 let namespace = self.namespace().await?;
@@ -134,9 +138,9 @@ impl Session {
         Ok(found)
     }
 
-    async fn get(
+    async fn get<W: ReadAs>(
         &mut self,
-        found: &mut Found,
+        found: &mut Found<W>,
         kind: Kind,
         namespace: &str,
         name: &str,
@@ -152,9 +156,9 @@ impl Session {
         Ok(())
     }
 
-    async fn list(
+    async fn list<W: ReadAs>(
         &mut self,
-        found: &mut Found,
+        found: &mut Found<W>,
         kinds: &[Kind],
         selector: Option<&str>,
         mode: VerbMode,
@@ -172,11 +176,18 @@ impl Session {
                 }
             }
         }
-        self.none_found(found, mode, (!found.all_namespaces).then_some(&*namespace))
+        self.none_found(found, mode, (!found.all_namespaces).then_some(&*namespace))?;
+        found.scope = Some(scope);
+        Ok(())
     }
 
     /// A reading verb that matches nothing is done; one that changes something is not: nothing guarded is not green.
-    fn none_found(&mut self, found: &Found, mode: VerbMode, namespace: Option<&str>) -> Result<(), CliError> {
+    fn none_found<W>(
+        &mut self,
+        found: &Found<W>,
+        mode: VerbMode,
+        namespace: Option<&str>,
+    ) -> Result<(), CliError> {
         if !found.workloads.is_empty() || !found.exits.is_empty() {
             return Ok(());
         }

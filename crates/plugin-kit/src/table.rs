@@ -10,8 +10,8 @@ use crate::ui::{Style, Ui};
 
 /// The blanks between two columns.
 const GAP: usize = 3;
-/// The columns that a shortened cell keeps at least.
-const LEAST_FLEXIBLE: usize = 12;
+/// The columns that a shortened cell keeps at least, and where even that is too much.
+const LEAST_FLEXIBLE: [usize; 2] = [12, 8];
 
 /// One value in a table, escaped, and how it is painted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,11 +234,13 @@ impl Table {
     fn rooms(&self, mut widths: Vec<usize>, limit: usize) -> Vec<usize> {
         let header = |at: usize| if self.show_headers { get_line_width(&self.headers[at]) } else { 0 };
         let gaps = GAP * widths.len().saturating_sub(1);
-        while widths.iter().sum::<usize>() + gaps > limit {
-            let narrowable = |at: &usize| widths[*at] > header(*at).max(LEAST_FLEXIBLE);
-            let widest = self.flexible.iter().copied().filter(narrowable).max_by_key(|at| widths[*at]);
-            let Some(widest) = widest else { break };
-            widths[widest] -= 1;
+        for least in LEAST_FLEXIBLE {
+            while widths.iter().sum::<usize>() + gaps > limit {
+                let narrowable = |at: &usize| widths[*at] > header(*at).max(least);
+                let widest = self.flexible.iter().copied().filter(narrowable).max_by_key(|at| widths[*at]);
+                let Some(widest) = widest else { break };
+                widths[widest] -= 1;
+            }
         }
         widths
     }

@@ -66,7 +66,8 @@ impl Kind {
         }
     }
 
-    fn short(self) -> &'static str {
+    /// Returns the resource's short name, e.g. `ds`.
+    pub fn short(self) -> &'static str {
         match self {
             Kind::Deployment => "deploy",
             Kind::DaemonSet => "ds",

@@ -26,6 +26,7 @@ pub mod status;
 pub mod stored;
 pub mod stuck;
 pub mod template;
+pub mod timeline;
 pub mod undo;
 pub mod workload;
 

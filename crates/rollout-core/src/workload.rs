@@ -3,6 +3,7 @@
 use std::fmt;
 
 use k8s_openapi::jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::json::{int, list_len, text};
@@ -187,6 +188,23 @@ pub struct Workload {
 #[error("not a {kind} with a name, a UID and a pod template")]
 pub struct NotAWorkload {
     kind: Kind,
+}
+
+/// What a workload is read into: all of it, or an outline.
+pub trait ReadAs: Sized {
+    /// The fields of the server's object that are needed.
+    type Object: DeserializeOwned;
+
+    /// Reads it from the object of a kind.
+    fn read(kind: Kind, object: Self::Object) -> Result<Self, NotAWorkload>;
+}
+
+impl ReadAs for Workload {
+    type Object = Value;
+
+    fn read(kind: Kind, object: Value) -> Result<Workload, NotAWorkload> {
+        Workload::from_object(kind, object)
+    }
 }
 
 impl Workload {

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::read::{Cluster, Listed, Scope, pods_path, revisions_path, workloads_path};
+use crate::read::{Cluster, Listed, Scope, pods_path, revisions_path_of, workloads_path};
 
 /// How long changes are gathered before they are looked at: a controller's writes come in bursts.
 const GATHER: Duration = Duration::from_millis(30);
@@ -123,7 +123,8 @@ impl Feed {
             let version = workload.object.resource_version().to_string();
             watches.spawn(source(workloads_path(kind, &scope), None, name).watch(version, Update::Workload));
             let version = revisions.version.clone();
-            watches.spawn(source(revisions_path(&workload), selector, None).watch(version, Update::Revision));
+            watches
+                .spawn(source(revisions_path_of(&workload), selector, None).watch(version, Update::Revision));
             if let Some(pods) = &pods {
                 let version = pods.version.clone();
                 watches.spawn(

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{GetParams, ListParams, Request};
 use kube::{Client, Error};
-use rollout_core::workload::NotAWorkload;
-use rollout_core::{Kind, Pod, Snapshot, Workload};
+use rollout_core::record::{Record, RecordObject};
+use rollout_core::workload::{NotAWorkload, ReadAs};
+use rollout_core::{Kind, Pod, Revision, Snapshot, Workload};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::feed::Seen;
 
@@ -52,6 +52,13 @@ pub enum Reading {
     NotAWorkload(#[from] NotAWorkload),
 }
 
+/// What a list holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listing {
+    Objects,
+    Metadata,
+}
+
 /// One answer of a list request.
 #[derive(Deserialize)]
 pub(crate) struct Page<T> {
@@ -88,30 +95,62 @@ impl Cluster {
     }
 
     /// Reads one workload.
-    pub async fn workload(&self, kind: Kind, namespace: &str, name: &str) -> Result<Workload, Reading> {
+    pub async fn workload<W: ReadAs>(&self, kind: Kind, namespace: &str, name: &str) -> Result<W, Reading> {
         let request = Request::new(workloads_path(kind, &Scope::Namespace(namespace.to_string())));
         let request = request.get(name, &GetParams::default()).map_err(Error::BuildRequest)?;
-        Ok(Workload::from_object(kind, self.client.request(request).await?)?)
+        Ok(W::read(kind, self.client.request(request).await?)?)
     }
 
     /// Reads the workloads of a kind, by name.
-    pub async fn workloads(
+    pub async fn workloads<W: ReadAs>(
         &self,
         kind: Kind,
         scope: &Scope,
         selector: Option<&str>,
-    ) -> Result<Vec<Workload>, Reading> {
-        let listed: Listed<Value> = self.list(&workloads_path(kind, scope), selector).await?;
-        listed.items.into_iter().map(|object| Ok(Workload::from_object(kind, object)?)).collect()
+    ) -> Result<Vec<W>, Reading> {
+        let mut workloads = Vec::new();
+        let mut each = |object| workloads.push(W::read(kind, object));
+        self.pages(&workloads_path(kind, scope), selector, Listing::Objects, &mut each).await?;
+        Ok(workloads.into_iter().collect::<Result<_, _>>()?)
+    }
+
+    /// Reads the numbers and times of the revisions of a kind, page by page: what is done with each is all that is kept.
+    ///
+    /// ReplicaSets come as metadata alone. A ControllerRevision's number is none of its metadata.
+    pub async fn records(
+        &self,
+        kind: Kind,
+        scope: &Scope,
+        selector: Option<&str>,
+        mut each: impl FnMut(Record),
+    ) -> Result<(), Error> {
+        let listing = match kind {
+            Kind::Deployment => Listing::Metadata,
+            Kind::DaemonSet | Kind::StatefulSet => Listing::Objects,
+        };
+        let mut record = |object: RecordObject| each(Record::new(kind, object));
+        self.pages(&revisions_path(kind, scope), selector, listing, &mut record).await?;
+        Ok(())
+    }
+
+    /// Reads one revision; none where it is gone.
+    pub async fn revision(&self, kind: Kind, namespace: &str, name: &str) -> Result<Option<Revision>, Error> {
+        let request = Request::new(revisions_path(kind, &Scope::Namespace(namespace.to_string())));
+        let request = request.get(name, &GetParams::default()).map_err(Error::BuildRequest)?;
+        match self.client.request(request).await {
+            Ok(object) => Ok(Revision::from_object(kind, object)),
+            Err(Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads what belongs to a workload.
     pub async fn seen(&self, workload: Workload, depth: Depth) -> Result<Seen, Reading> {
         let selector = workload.selector.clone();
+        let revisions = revisions_path_of(&workload);
         let (revisions, pods) = match depth {
-            Depth::Revisions => (self.list(&revisions_path(&workload), Some(&selector)).await?, None),
+            Depth::Revisions => (self.list(&revisions, Some(&selector)).await?, None),
             Depth::Pods => {
-                let revisions = revisions_path(&workload);
                 let pods = pods_path(&workload);
                 tokio::try_join!(self.list(&revisions, Some(&selector)), self.readable(&pods, &selector))?
             }
@@ -137,15 +176,32 @@ impl Cluster {
         path: &str,
         selector: Option<&str>,
     ) -> Result<Listed<T>, Error> {
+        let mut items = Vec::new();
+        let mut each = |item| items.push(item);
+        let version = self.pages(path, selector, Listing::Objects, &mut each).await?;
+        Ok(Listed { items, version })
+    }
+
+    /// Reads a list page by page, and returns the version that it has.
+    async fn pages<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        selector: Option<&str>,
+        listing: Listing,
+        each: &mut impl FnMut(T),
+    ) -> Result<String, Error> {
         let mut params = ListParams::default().limit(PAGE);
         params.label_selector = selector.map(str::to_string);
-        let mut items = Vec::new();
         loop {
-            let request = Request::new(path).list(&params).map_err(Error::BuildRequest)?;
-            let page: Page<T> = self.client.request(request).await?;
-            items.extend(page.items);
+            let request = Request::new(path);
+            let request = match listing {
+                Listing::Objects => request.list(&params),
+                Listing::Metadata => request.list_metadata(&params),
+            };
+            let page: Page<T> = self.client.request(request.map_err(Error::BuildRequest)?).await?;
+            page.items.into_iter().for_each(&mut *each);
             if page.metadata.more.is_empty() {
-                return Ok(Listed { items, version: page.metadata.resource_version });
+                return Ok(page.metadata.resource_version);
             }
             params.continue_token = Some(page.metadata.more);
         }
@@ -153,18 +209,26 @@ impl Cluster {
 }
 
 pub(crate) fn workloads_path(kind: Kind, scope: &Scope) -> String {
+    apps_path(kind.plural(), scope)
+}
+
+fn apps_path(plural: &str, scope: &Scope) -> String {
     match scope {
-        Scope::Namespace(namespace) => format!("/apis/apps/v1/namespaces/{namespace}/{}", kind.plural()),
-        Scope::All => format!("/apis/apps/v1/{}", kind.plural()),
+        Scope::Namespace(namespace) => format!("/apis/apps/v1/namespaces/{namespace}/{plural}"),
+        Scope::All => format!("/apis/apps/v1/{plural}"),
     }
 }
 
-pub(crate) fn revisions_path(workload: &Workload) -> String {
-    let plural = match workload.id.kind {
+fn revisions_path(kind: Kind, scope: &Scope) -> String {
+    let plural = match kind {
         Kind::Deployment => "replicasets",
         Kind::DaemonSet | Kind::StatefulSet => "controllerrevisions",
     };
-    format!("/apis/apps/v1/namespaces/{}/{plural}", workload.id.namespace)
+    apps_path(plural, scope)
+}
+
+pub(crate) fn revisions_path_of(workload: &Workload) -> String {
+    revisions_path(workload.id.kind, &Scope::Namespace(workload.id.namespace.clone()))
 }
 
 pub(crate) fn pods_path(workload: &Workload) -> String {

@@ -1,6 +1,13 @@
-//! What `kubectl rollback` is.
+//! What `kubectl rollback` is, and the verbs that only it has.
 
+use clap::Subcommand;
 use plugin_kit::Plugin;
+use plugin_kit::error::CliError;
+use plugin_kit::exit::Exit;
+use plugin_kit::run::Verb;
+use plugin_kit::session::Session;
+use plugin_kit::verbs::SharedVerb;
+use plugin_kit::verbs::timeline::{self, TimelineArgs};
 
 /// The plugin.
 pub const PLUGIN: Plugin = Plugin {
@@ -8,6 +15,7 @@ pub const PLUGIN: Plugin = Plugin {
     about: "Roll Deployments, DaemonSets and StatefulSets back, and see what a rollback would do",
     examples: "\
 Examples:
+  {me} timeline                       # what was rolled out lately
   {me} history deploy/web             # what was rolled out, and what changed
   {me} diff deploy/web                # the previous revision against the current one
   {me} deploy/web                     # back to the previous revision, after a question
@@ -16,3 +24,23 @@ Examples:
     kind: None,
     default_verb: Some("undo"),
 };
+
+/// A verb of the plugin.
+#[derive(Debug, Subcommand)]
+pub enum RollbackVerb {
+    #[command(flatten)]
+    Shared(SharedVerb),
+    /// Show what was rolled out lately, in many workloads at once
+    Timeline(TimelineArgs),
+}
+
+impl Verb for RollbackVerb {
+    const EXAMPLES: &'static [(&'static str, &'static str)] = &[timeline::EXAMPLES];
+
+    async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
+        match self {
+            RollbackVerb::Shared(verb) => verb.run(session).await,
+            RollbackVerb::Timeline(args) => timeline::run(args, session).await,
+        }
+    }
+}

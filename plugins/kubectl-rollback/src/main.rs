@@ -4,8 +4,8 @@ mod args;
 
 use std::process::ExitCode;
 
-use plugin_kit::verbs::SharedVerb;
+use args::RollbackVerb;
 
 fn main() -> ExitCode {
-    plugin_kit::run::<SharedVerb>(args::PLUGIN)
+    plugin_kit::run::<RollbackVerb>(args::PLUGIN)
 }

@@ -176,18 +176,14 @@ fn changed(snapshot: &Snapshot, revision: &Revision) -> String {
     }
     match snapshot.history.changes(revision) {
         Some(changes) => summary(&changes),
-        None => revision
-            .template
-            .as_ref()
-            .map(|it| {
-                template::images(it)
-                    .into_iter()
-                    .map(|(container, image)| format!("{container} {image}"))
-                    .collect::<Vec<_>>()
-                    .join("; ")
-            })
-            .unwrap_or_default(),
+        None => began_with(revision),
     }
+}
+
+/// What a revision without a predecessor has, in a line.
+pub fn began_with(revision: &Revision) -> String {
+    let images = revision.template.as_ref().map(template::images).unwrap_or_default();
+    images.into_iter().map(|(container, image)| format!("{container} {image}")).collect::<Vec<_>>().join("; ")
 }
 
 fn images(revision: &Revision) -> String {

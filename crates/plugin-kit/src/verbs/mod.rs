@@ -4,6 +4,7 @@ pub mod diff;
 pub mod history;
 pub mod pause;
 pub mod status;
+pub mod timeline;
 pub mod undo;
 
 use clap::Subcommand;
