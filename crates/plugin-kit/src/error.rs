@@ -68,6 +68,18 @@ impl CliError {
             Refusal::AlreadyPaused | Refusal::NotPaused => {
                 CliError::failed(format!("{}.apps {:?} {refusal}", id.kind.plural(), id.name))
             }
+            Refusal::NoContainer { existing, .. } => CliError::failed(format!("{refusal} {at}"))
+                .hint(Some(format!("containers that exist: {}", existing.join(", ")))),
+            Refusal::PausedUpgrade { .. } | Refusal::NotOrdered { .. } | Refusal::MayRecover { .. } => {
+                CliError::failed(format!("{refusal} {at}"))
+            }
+            Refusal::TargetFails { .. } => CliError::failed(format!("{refusal} {at}")).hint(Some(format!(
+                "roll it back to a revision that works: kubectl rollback undo {id} -n {}",
+                id.namespace
+            ))),
+            Refusal::BelowPartition { .. } => CliError::failed(format!("{refusal} {at}")).hint(Some(
+                "lower the partition first, then it comes back at the newest revision".to_string(),
+            )),
             Refusal::Paused { .. } => CliError::failed(format!("{refusal} {at}"))
                 .hint(Some("--resume rolls it back and resumes it in one change".to_string())),
             Refusal::KeepsNoHistory => CliError::failed(format!("{refusal} {at}"))

@@ -21,6 +21,8 @@ pub mod yaml;
 pub mod describe;
 pub mod documents;
 pub mod error;
+pub mod gates;
+mod overlay;
 pub mod plan_text;
 pub mod report;
 pub mod run;

@@ -1,7 +1,7 @@
 //! One call of a plugin: its terminal, its connection, and the objects that it was pointed at.
 
 use k8s_openapi::jiff::Timestamp;
-use kubectl_connect::{Agent, Connection, ConnectionArgs, Connector};
+use kubectl_connect::{Agent, Connection, ConnectionArgs, Connector, Settings};
 use rollout_core::workload::ReadAs;
 use rollout_core::{Kind, Workload};
 use rollout_kube::{Cluster, Scope};
@@ -25,6 +25,15 @@ pub struct Session {
     args: ConnectionArgs,
     connection: Option<Connection>,
     stdin_taken: bool,
+}
+
+/// What it means that something is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It should be.
+    IsAnError,
+    /// It may come later.
+    IsFine,
 }
 
 /// The objects that a command line points at.
@@ -63,6 +72,15 @@ impl Session {
     /// Returns the namespace that names without one are in.
     pub async fn namespace(&mut self) -> Result<String, CliError> {
         Ok(self.connection().await?.namespace.clone())
+    }
+
+    /// Returns the connection flags, and what they mean here.
+    pub async fn settings(&mut self) -> Result<(&ConnectionArgs, &Settings), CliError> {
+        self.connection().await?;
+        match &self.connection {
+            Some(connection) => Ok((&self.args, &connection.settings)),
+            None => unreachable!("it was made just now"),
+        }
     }
 
     async fn connection(&mut self) -> Result<&Connection, CliError> {
@@ -106,6 +124,16 @@ impl Session {
 
     /// Finds what a command line points at; what cannot be had is reported here, and does not stop the rest.
     pub async fn find<W: ReadAs>(&mut self, args: &TargetArgs, mode: VerbMode) -> Result<Found<W>, CliError> {
+        self.find_or(args, mode, Missing::IsAnError).await
+    }
+
+    /// Does the same where something that is missing need not be an error.
+    pub async fn find_or<W: ReadAs>(
+        &mut self,
+        args: &TargetArgs,
+        mode: VerbMode,
+        missing: Missing,
+    ) -> Result<Found<W>, CliError> {
         let spec = args.parse(mode, self.plugin.kind)?;
         self.stdin_taken = args.files.filename.iter().any(|path| path == "-");
         let single = spec.single().is_some();
@@ -115,7 +143,7 @@ impl Session {
             TargetSpec::Named(names) => {
                 let namespace = self.namespace().await?;
                 for target in names {
-                    self.get(&mut found, target.kind, &namespace, &target.name).await?;
+                    self.get(&mut found, target.kind, &namespace, &target.name, missing).await?;
                 }
             }
             TargetSpec::Listed { kinds, selector, all_namespaces } => {
@@ -130,7 +158,7 @@ impl Session {
                 let default = self.namespace().await?;
                 for object in manifests.objects {
                     let namespace = object.namespace.unwrap_or_else(|| default.clone());
-                    self.get(&mut found, object.kind, &namespace, &object.name).await?;
+                    self.get(&mut found, object.kind, &namespace, &object.name, missing).await?;
                 }
                 self.none_found(&found, mode, Some(&default))?;
             }
@@ -144,9 +172,11 @@ impl Session {
         kind: Kind,
         namespace: &str,
         name: &str,
+        missing: Missing,
     ) -> Result<(), CliError> {
         match self.cluster().await?.workload(kind, namespace, name).await {
             Ok(workload) => found.workloads.push(workload),
+            Err(error) if missing == Missing::IsFine && error.is_not_found() => {}
             Err(error) => {
                 let error = CliError::from(error);
                 self.report(&error);

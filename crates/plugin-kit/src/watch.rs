@@ -28,7 +28,7 @@ pub struct WatchOptions<'a> {
     /// Who writes and deletes.
     pub field_manager: String,
     /// Runs the checks that a machine asks for.
-    pub check: &'a dyn Fn(CheckRun) -> Checking,
+    pub check: &'a dyn Fn(&WorkloadId, CheckRun) -> Checking,
     /// Whether the end of all depends on each.
     pub together: bool,
 }
@@ -36,7 +36,7 @@ pub struct WatchOptions<'a> {
 impl WatchOptions<'_> {
     /// For machines that ask for no checks.
     pub fn plain(events: bool, field_manager: String) -> WatchOptions<'static> {
-        let check = &|_| -> Checking { Box::pin(async { Verdict::Passed }) };
+        let check = &|_: &WorkloadId, _| -> Checking { Box::pin(std::future::ready(Verdict::Passed)) };
         WatchOptions { events, field_manager, check, together: false }
     }
 }
@@ -96,7 +96,8 @@ async fn run(
     // Nobody listens any more only when nobody waits for the end either.
     let tell = |event| drop(sender.send((index, event)));
     let send = SendOptions { dry_run: false, field_manager: options.field_manager.clone() };
-    let run = rollout_kube::Run { send, check: options.check, orders, tell: &tell };
+    let check = |asked| (options.check)(&job.id, asked);
+    let run = rollout_kube::Run { send, check: &check, orders, tell: &tell };
     (index, rollout_kube::run(cluster, &mut feed, job.machine.as_mut(), run).await)
 }
 

@@ -71,6 +71,7 @@ enum Phase {
 struct Back {
     follow: Follow,
     template: Value,
+    from: Option<RevisionNumber>,
     to: Option<RevisionNumber>,
     causes: Vec<Cause>,
 }
@@ -178,7 +179,12 @@ impl Guard {
             Ok(target) => undo::to_revision(snapshot, target, &options),
             Err(NoRevision::OnlyOne | NoRevision::Empty) => return not_undone(NoWayBack::First, causes),
             Err(NoRevision::NoneGood) => return not_undone(NoWayBack::NoProof, causes),
-            Err(other @ (NoRevision::NotFound { .. } | NoRevision::Corrupt { .. })) => {
+            Err(
+                other @ (NoRevision::NotFound { .. }
+                | NoRevision::Corrupt { .. }
+                | NoRevision::Hidden { .. }
+                | NoRevision::BeforeOldest { .. }),
+            ) => {
                 return not_undone(NoWayBack::Refused(other.to_string()), causes);
             }
         };
@@ -201,6 +207,7 @@ impl Guard {
         let back = Back {
             follow: Follow::driving(&plan.template, self.options.undo_limit),
             template: template::normal(&plan.template),
+            from: plan.from,
             to: plan.to,
             causes: causes.clone(),
         };
@@ -245,7 +252,9 @@ impl Guard {
             }
         };
         let why = match ending {
-            Ending::Complete => return Step::End(Ending::Undone { to: back.to, causes: back.causes }),
+            Ending::Complete => {
+                return Step::End(Ending::Undone { from: back.from, to: back.to, causes: back.causes });
+            }
             Ending::Superseded | Ending::Gone => return Step::End(ending),
             Ending::Failed => NoWayBack::Failed(progress.causes),
             Ending::TimedOut => NoWayBack::TimedOut,

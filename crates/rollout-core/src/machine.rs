@@ -163,7 +163,9 @@ pub enum Ending {
     CheckBroken(String),
     /// The rollout failed, and the workload is back and healthy at an older revision.
     Undone {
-        /// That revision.
+        /// The revision that failed.
+        from: Option<RevisionNumber>,
+        /// The older one, by the number that it had before it came back.
         to: Option<RevisionNumber>,
         /// Why the rollout failed.
         causes: Vec<Cause>,

@@ -44,8 +44,8 @@ pub enum Decision {
     Nothing {
         /// The revision whose template it is.
         revision: Option<RevisionNumber>,
-        /// The warning that says so.
-        warning: Warning,
+        /// The warning that says so, where a document carries one.
+        warning: Option<Warning>,
     },
     /// A change; without requests where the template is right already and only a stuck set is freed.
     Change(Box<Plan>),
@@ -69,6 +69,48 @@ pub enum Refusal {
     /// It is not paused.
     #[error("is not paused")]
     NotPaused,
+    /// It is paused, so that nothing that is tried would show.
+    #[error("a paused {kind} cannot be tried; resume it first with '{}' and try again", resumed_by(*kind))]
+    PausedUpgrade {
+        /// Its kind.
+        kind: Kind,
+    },
+    /// The template has no such container.
+    #[error("unable to find container named {name:?}")]
+    NoContainer {
+        /// The name asked for.
+        name: String,
+        /// Those that exist.
+        existing: Vec<String>,
+    },
+    /// Its kind replaces broken pods by itself.
+    #[error("a {} replaces its broken pods by itself: only StatefulSets get stuck on one", kind.words())]
+    NotOrdered {
+        /// Its kind.
+        kind: Kind,
+    },
+    /// The pod that blocks is at the revision that the set asks for: another one would fail like it.
+    #[error("pod {pod} blocks the set, and it is at the revision that the set asks for: nothing was deleted")]
+    TargetFails {
+        /// The pod.
+        pod: String,
+    },
+    /// The pod that blocks would come back as it is.
+    #[error(
+        "pod {pod} blocks the set, and it is below the partition ({partition}): deleted, it would come back as it is"
+    )]
+    BelowPartition {
+        /// The pod.
+        pod: String,
+        /// The partition.
+        partition: u32,
+    },
+    /// The pod that blocks is old, and others of its revision are ready.
+    #[error("pod {pod} is not ready, and others of its revision are: it may recover, so nothing was deleted")]
+    MayRecover {
+        /// The pod.
+        pod: String,
+    },
     /// No such revision.
     #[error(transparent)]
     NoRevision(#[from] NoRevision),

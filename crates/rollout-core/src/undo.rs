@@ -13,6 +13,7 @@ use crate::revision::{Revision, RevisionNumber};
 use crate::snapshot::Snapshot;
 use crate::stuck::{self, Blockage};
 use crate::template;
+use crate::unstick;
 use crate::workload::{Strategy, Workload, WorkloadId};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -46,7 +47,7 @@ pub fn to_revision(
     let wanted = target.readable_template()?;
     if template::same(wanted, workload.template()) {
         return Ok(match stuck::examine(snapshot) {
-            Blockage::Stuck(pod) => Decision::Change(Box::new(freeing(snapshot, target, pod))),
+            Blockage::Stuck(pod) => Decision::Change(Box::new(unstick::freeing(snapshot, target, Some(pod)))),
             Blockage::None | Blockage::Waiting { .. } => nothing(workload, target),
         });
     }
@@ -99,42 +100,16 @@ fn choose<'a>(snapshot: &'a Snapshot, options: &UndoOptions) -> Result<&'a Revis
     })
 }
 
-/// The template came back already, and the set hangs on a pod of another one: nothing is written, only freed.
-fn freeing(snapshot: &Snapshot, target: &Revision, pod: &Pod) -> Plan {
-    let blocker = ReplacedPod { name: pod.name.clone(), node: pod.node.clone() };
-    let available = snapshot.living().filter(|pod| snapshot.available(pod)).count() as u32;
-    Plan {
-        workload: snapshot.workload.id.clone(),
-        from: target.number,
-        to: target.number,
-        to_object: target.name.clone(),
-        changes: Vec::new(),
-        template: snapshot.workload.template().clone(),
-        requests: Vec::new(),
-        impact: Impact {
-            pods: vec![blocker],
-            least_available: available,
-            most_existing: snapshot.living().count() as u32,
-            phases: Vec::new(),
-            moves_by_itself: false,
-            known: true,
-        },
-        notes: Vec::new(),
-        warnings: Vec::new(),
-        better: None,
-    }
-}
-
 fn nothing(workload: &Workload, target: &Revision) -> Decision {
     let number = target.label();
     Decision::Nothing {
         revision: target.number,
-        warning: Warning {
+        warning: Some(Warning {
             id: WarningId::SameTemplate,
             message: format!("the current template of {} already matches revision {number}", workload.id),
             fix: None,
             stops: false,
-        },
+        }),
     }
 }
 

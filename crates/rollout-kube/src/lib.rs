@@ -4,10 +4,12 @@
 
 mod drive;
 mod feed;
+mod query;
 mod read;
 mod send;
 
 pub use drive::{Checking, End, Run, run};
 pub use feed::{Feed, Seen, Sight};
+pub use query::{NoAnswer, NoService, Service};
 pub use read::{Cluster, Depth, Reading, Scope};
 pub use send::{SendOptions, Sent};

@@ -59,6 +59,13 @@ enum Listing {
     Metadata,
 }
 
+impl Reading {
+    /// Tells whether there is no such object.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Reading::Api(Error::Api(status)) if status.code == 404)
+    }
+}
+
 /// One answer of a list request.
 #[derive(Deserialize)]
 pub(crate) struct Page<T> {

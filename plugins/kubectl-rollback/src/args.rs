@@ -7,7 +7,10 @@ use plugin_kit::exit::Exit;
 use plugin_kit::run::Verb;
 use plugin_kit::session::Session;
 use plugin_kit::verbs::SharedVerb;
+use plugin_kit::verbs::attempt::{self, TryArgs};
+use plugin_kit::verbs::guard::{self, GuardArgs};
 use plugin_kit::verbs::timeline::{self, TimelineArgs};
+use plugin_kit::verbs::unstick::{self, UnstickArgs};
 
 /// The plugin.
 pub const PLUGIN: Plugin = Plugin {
@@ -32,15 +35,25 @@ pub enum RollbackVerb {
     Shared(SharedVerb),
     /// Show what was rolled out lately, in many workloads at once
     Timeline(TimelineArgs),
+    /// Follow rollouts to their end, and take back what fails
+    Guard(GuardArgs),
+    /// Change something, and take it back where it fails
+    Try(Box<TryArgs>),
+    /// Free a StatefulSet that waits for a broken pod for ever
+    Unstick(UnstickArgs),
 }
 
 impl Verb for RollbackVerb {
-    const EXAMPLES: &'static [(&'static str, &'static str)] = &[timeline::EXAMPLES];
+    const EXAMPLES: &'static [(&'static str, &'static str)] =
+        &[timeline::EXAMPLES, guard::EXAMPLES, attempt::EXAMPLES, unstick::EXAMPLES];
 
     async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
         match self {
             RollbackVerb::Shared(verb) => verb.run(session).await,
             RollbackVerb::Timeline(args) => timeline::run(args, session).await,
+            RollbackVerb::Guard(args) => guard::run(args, session).await,
+            RollbackVerb::Try(args) => attempt::run(*args, session).await,
+            RollbackVerb::Unstick(args) => unstick::run(args, session).await,
         }
     }
 }

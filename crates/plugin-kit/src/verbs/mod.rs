@@ -1,11 +1,14 @@
 //! The verbs that all three plugins have.
 
+pub mod attempt;
 pub mod diff;
+pub mod guard;
 pub mod history;
 pub mod pause;
 pub mod status;
 pub mod timeline;
 pub mod undo;
+pub mod unstick;
 
 use clap::Subcommand;
 

@@ -32,7 +32,7 @@ impl Flow<'_> {
             };
             plan_text::print(ui, &plans, desired);
         }
-        if planned.iter().any(|it| it.plan.stopped_by(&self.args.allow).next().is_some()) {
+        if planned.iter().any(|it| it.plan.stopped_by(&self.args.follow.allow).next().is_some()) {
             return self.stopped(planned);
         }
         if self.args.dry_run != DryRun::None || self.args.yes {
@@ -80,7 +80,7 @@ impl Flow<'_> {
         }
         for it in &planned {
             let ids: Vec<&str> =
-                it.plan.stopped_by(&self.args.allow).map(|warning| warning.id.as_str()).collect();
+                it.plan.stopped_by(&self.args.follow.allow).map(|warning| warning.id.as_str()).collect();
             if !ids.is_empty() {
                 let (id, ids) = (&it.plan.workload, ids.join(","));
                 ui.error(&format!(

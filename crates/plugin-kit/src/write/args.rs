@@ -17,12 +17,20 @@ pub struct WriteArgs {
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "none", default_missing_value = "client",
         value_name = "none|client|server", value_parser = parse_dry_run)]
     pub dry_run: DryRun,
-    /// Go on although a warning with this id stops it
-    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = parse_warning)]
-    pub allow: Vec<String>,
     /// Wait for the end; --wait=false returns after the write
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = ArgAction::Set)]
     pub wait: bool,
+    /// How it is followed.
+    #[command(flatten)]
+    pub follow: FollowArgs,
+}
+
+/// The flags of every verb that follows what it changes.
+#[derive(Args, Debug)]
+pub struct FollowArgs {
+    /// Go on although a warning with this id stops it
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = parse_warning)]
+    pub allow: Vec<String>,
     /// How long to wait; 0 for ever
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration::parse)]
     pub timeout: Duration,

@@ -6,12 +6,12 @@ mod args;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rollout_core::machine::Machine;
+use rollout_core::machine::{CheckRun, Machine, Verdict};
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Snapshot, Workload};
-use rollout_kube::{Cluster, Depth, Feed, Seen, SendOptions, Sent, Sight};
+use rollout_kube::{Checking, Cluster, Depth, Feed, Seen, SendOptions, Sent, Sight};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -23,9 +23,10 @@ use crate::exit::Exit;
 use crate::output::OutputForm;
 use crate::report::Reports;
 use crate::session::{Found, Session};
+use crate::ui::Ui;
 use crate::watch::{self, Job, WatchOptions};
 use agree::Agreement;
-pub use args::{DryRun, WriteArgs};
+pub use args::{DryRun, FollowArgs, WriteArgs};
 
 /// How often a plan is made anew because the workload changed while the question stood.
 const ATTEMPTS: u32 = 3;
@@ -49,6 +50,18 @@ pub trait Intent {
     }
     /// Returns what follows the change, for that many seconds at most; none where the write is all.
     fn machine(&self, plan: &Plan, before: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>>;
+    /// Runs the checks that the machine asks for.
+    fn check(&self, _id: &WorkloadId, _run: CheckRun) -> Checking {
+        Box::pin(std::future::ready(Verdict::Passed))
+    }
+    /// Tells whether all are taken back when one fails.
+    fn together(&self) -> bool {
+        false
+    }
+    /// Tells whether it is a success that something holds the rollout.
+    fn held_ok(&self) -> bool {
+        true
+    }
     /// Takes the revision that a warning named instead.
     fn prefer(&mut self, better: RevisionNumber);
 }
@@ -156,40 +169,19 @@ impl Flow<'_> {
         let resolved = self.resolved.get(&id.uid).copied();
         let mut decision = self.intent.plan(&snapshot, resolved);
         if decision.as_ref().is_err_and(|refusal| *refusal == Refusal::Unobserved) {
-            (seen, snapshot) = self.observed(&id, seen).await?;
+            let ui = &mut self.reports.session.ui;
+            (seen, snapshot) = observed(ui, &self.cluster, &id, seen).await?;
             decision = self.intent.plan(&snapshot, resolved);
         }
         match decision.map_err(|refusal| CliError::refused(&id, &refusal))? {
             Decision::Change(plan) => Ok(Some(Planned { seen, snapshot, plan: *plan })),
             Decision::Nothing { revision, warning } => {
                 self.reports.say(&format!("{} {}", id.qualified(), self.intent.nothing(revision)));
-                let warnings = vec![json!(warning)];
+                let warnings = warning.iter().map(|warning| json!(warning)).collect();
                 self.reports.finish(&id, &Outcome { warnings, ..Outcome::new("unchanged", Exit::Done) });
                 Ok(None)
             }
         }
-    }
-
-    /// Waits until the controller has acted upon the last change, without which no plan can stand.
-    async fn observed(&mut self, id: &WorkloadId, seen: Seen) -> Result<(Seen, Snapshot), CliError> {
-        self.reports
-            .session
-            .ui
-            .note(&format!("waiting for the controller to act upon the last change of {id}"));
-        let mut feed = Feed::start(&self.cluster, seen);
-        let deadline = Instant::now() + OBSERVE;
-        while Instant::now() < deadline {
-            match feed.next(Duration::from_secs(1)).await {
-                Sight::Snapshot(snapshot) if snapshot.observed() => {
-                    let seen = self.cluster.seen(snapshot.workload, Depth::Pods).await?;
-                    let snapshot = seen.snapshot(self.cluster.now());
-                    return Ok((seen, snapshot));
-                }
-                Sight::Gone => return Err(CliError::failed("object has been deleted")),
-                Sight::Snapshot(_) | Sight::Lost(_) | Sight::Back => {}
-            }
-        }
-        Err(CliError::refused(id, &Refusal::Unobserved))
     }
 
     /// Sends what the plan says.
@@ -219,7 +211,7 @@ impl Flow<'_> {
             return Ok(Carried::Done);
         }
         self.reports.say(&format!("{} {}", plan.workload.qualified(), self.intent.done(&plan)));
-        let limit = duration::limit(self.args.timeout);
+        let limit = duration::limit(self.args.follow.timeout);
         let Some(machine) = self.intent.machine(&plan, &snapshot, limit) else {
             self.reports.finish(&plan.workload, &Outcome::new("done", Exit::Done).of(&plan));
             return Ok(Carried::Done);
@@ -234,24 +226,24 @@ impl Flow<'_> {
     }
 
     fn field_manager(&self) -> String {
-        self.args.field_manager.clone().unwrap_or_else(|| self.reports.session.plugin.name.to_string())
+        self.args.follow.manager(self.reports.session)
     }
 
     /// Follows all that was changed to its end, at once.
     async fn follow(&mut self, jobs: Vec<(Box<Plan>, Job)>) {
         let (plans, jobs): (Vec<Box<Plan>>, Vec<Job>) = jobs.into_iter().unzip();
-        let options = self.watch_options();
+        let held_ok = self.intent.held_ok();
+        let intent = &*self.intent;
+        let options = WatchOptions {
+            events: self.args.follow.prints_events(self.reports.form),
+            field_manager: self.field_manager(),
+            check: &|id, run| intent.check(id, run),
+            together: intent.together(),
+        };
         let ends = watch::watch(&mut self.reports.session.ui, &self.cluster, jobs, &options).await;
         for (plan, end) in plans.iter().zip(&ends) {
-            self.reports.ended(&plan.workload, Some(plan), end, true);
+            self.reports.ended(&plan.workload, Some(plan), end, held_ok);
         }
-    }
-
-    fn watch_options(&self) -> WatchOptions<'static> {
-        WatchOptions::plain(
-            self.args.output_watch_events && !self.reports.form.is_human(),
-            self.field_manager(),
-        )
     }
 
     async fn changed(&mut self, plan: &Plan) -> Result<Carried, CliError> {
@@ -281,4 +273,28 @@ impl Flow<'_> {
         self.reports.exit(Exit::Done);
         self.reports.document(documents::plan(plan));
     }
+}
+
+/// Waits until the controller has acted upon the last change, without which no plan can stand.
+pub async fn observed(
+    ui: &mut Ui,
+    cluster: &Cluster,
+    id: &WorkloadId,
+    seen: Seen,
+) -> Result<(Seen, Snapshot), CliError> {
+    ui.note(&format!("waiting for the controller to act upon the last change of {id}"));
+    let mut feed = Feed::start(cluster, seen);
+    let deadline = Instant::now() + OBSERVE;
+    while Instant::now() < deadline {
+        match feed.next(Duration::from_secs(1)).await {
+            Sight::Snapshot(snapshot) if snapshot.observed() => {
+                let seen = cluster.seen(snapshot.workload, Depth::Pods).await?;
+                let snapshot = seen.snapshot(cluster.now());
+                return Ok((seen, snapshot));
+            }
+            Sight::Gone => return Err(CliError::failed("object has been deleted")),
+            Sight::Snapshot(_) | Sight::Lost(_) | Sight::Back => {}
+        }
+    }
+    Err(CliError::refused(id, &Refusal::Unobserved))
 }

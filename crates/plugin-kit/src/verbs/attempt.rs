@@ -1,0 +1,215 @@
+//! `try`: a guarded upgrade, whose starting point is known before the change.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use rollout_core::guard::{Guard, GuardOptions};
+use rollout_core::machine::{CheckRun, Machine};
+use rollout_core::plan::{Decision, Plan, Refusal};
+use rollout_core::revision::{Revision, RevisionNumber};
+use rollout_core::upgrade::{self, SetImage};
+use rollout_core::workload::WorkloadId;
+use rollout_core::{Snapshot, Workload, template};
+use rollout_kube::{Checking, Cluster, Depth};
+
+use crate::documents::Outcome;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::OutputArgs;
+use crate::overlay::Overlay;
+use crate::report::Reports;
+use crate::session::{Found, Missing, Session};
+use crate::targets::{TargetArgs, VerbMode};
+use crate::verbs::guard::{self, GuardingArgs};
+use crate::watch::Job;
+use crate::write::{self, DryRun, Intent, WriteArgs};
+
+/// The examples with which the help of `try` starts.
+pub const EXAMPLES: (&str, &str) = (
+    "try",
+    "\
+Examples:
+  {me} try {target} web=nginx:1.29               # set the image; back if it does not work
+  {me} try {target} '*=nginx:1.29' --soak 5m
+  {me} try {target} -- kubectl edit {target}     # any command that changes it
+  {me} try -f . --all-or-none -- kubectl apply -f .",
+);
+
+/// The arguments of `try`.
+#[derive(Args, Debug)]
+pub struct TryArgs {
+    /// What to change, and the new images: TARGET... CONTAINER=IMAGE...
+    #[command(flatten)]
+    targets: TargetArgs,
+    /// The command that makes the change
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Why; becomes the change cause of new images
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    guarding: GuardingArgs,
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+/// Runs `try`.
+pub async fn run(mut args: TryArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let (images, targets) = args.targets.targets.into_iter().partition(|word| word.contains('='));
+    args.targets.targets = targets;
+    let images = parse_images(images)?;
+    if !args.write.wait {
+        return Err(CliError::usage("try guards what it changes, so it cannot be left alone: --wait=false"));
+    }
+    match (images.is_empty(), args.command.is_empty()) {
+        (false, true) => set_images(args, images, session).await,
+        (true, false) => run_command(args, session).await,
+        (true, true) => Err(CliError::usage("at least one image update is required")
+            .hint(Some("CONTAINER=IMAGE, or a command behind --".to_string()))),
+        (false, false) => Err(CliError::usage("either images or a command change the target, not both")),
+    }
+}
+
+fn parse_images(words: Vec<String>) -> Result<Vec<SetImage>, CliError> {
+    let images: Vec<SetImage> = words
+        .iter()
+        .map(|word| word.parse().map_err(|error: upgrade::NoImage| CliError::usage(error.to_string())))
+        .collect::<Result<_, _>>()?;
+    if images.len() > 1 && images.iter().any(|it| it.container == "*") {
+        return Err(CliError::usage(
+            "all containers are already specified by *, but saw more than one container_name=container_image pairs",
+        ));
+    }
+    Ok(images)
+}
+
+async fn set_images(args: TryArgs, images: Vec<SetImage>, session: &mut Session) -> Result<Exit, CliError> {
+    let TryArgs { targets, command: _, output, reason, guarding, write } = args;
+    let form = output.form(&[])?;
+    let options = guarding.options(&write.follow)?;
+    let found = session.find(&targets, VerbMode::Writing).await?;
+    let cluster = session.cluster().await?;
+    let mut intent = Try { images, reason, guarding, options, cluster };
+    write::run(session, &write, &form, found, &mut intent).await
+}
+
+struct Try {
+    images: Vec<SetImage>,
+    reason: Option<String>,
+    guarding: GuardingArgs,
+    options: GuardOptions,
+    cluster: Cluster,
+}
+
+impl Intent for Try {
+    fn plan(&self, snapshot: &Snapshot, _: Option<RevisionNumber>) -> Result<Decision, Refusal> {
+        upgrade::plan(snapshot, &self.images, self.reason.as_deref())
+    }
+
+    fn question(&self, plan: &Plan) -> String {
+        format!("Try this on {}?", plan.workload)
+    }
+
+    fn question_for(&self, count: usize) -> String {
+        format!("Try this on {count} workloads?")
+    }
+
+    fn done(&self, _: &Plan) -> String {
+        "image updated".to_string()
+    }
+
+    fn nothing(&self, _: Option<RevisionNumber>) -> String {
+        "has these images already".to_string()
+    }
+
+    fn machine(&self, plan: &Plan, before: &Snapshot, _: Option<i64>) -> Option<Box<dyn Machine>> {
+        let before = before.history.current().cloned().map(Box::new);
+        Some(Box::new(Guard::of(&plan.template, GuardOptions { before, ..self.options.clone() })))
+    }
+
+    fn check(&self, id: &WorkloadId, run: CheckRun) -> Checking {
+        self.guarding.gate.run(&self.cluster, id, run)
+    }
+
+    fn together(&self) -> bool {
+        self.guarding.all_or_none
+    }
+
+    fn held_ok(&self) -> bool {
+        false
+    }
+
+    fn prefer(&mut self, _: RevisionNumber) {}
+}
+
+/// What a workload was before the command ran.
+struct Before {
+    workload: Workload,
+    revision: Option<Box<Revision>>,
+}
+
+async fn run_command(args: TryArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let TryArgs { targets, command, output, reason, guarding, write } = args;
+    if write.dry_run != DryRun::None || reason.is_some() {
+        return Err(CliError::usage("--dry-run and --reason are the command's own business here"));
+    }
+    let form = output.form(&[])?;
+    let options = guarding.options(&write.follow)?;
+    let before = remember(&targets, session).await?;
+    let failure = Overlay::of(session).await?.run(&command).await;
+    let found: Found = session.find(&targets, VerbMode::Writing).await?;
+    let mut reports = Reports::new(session, &form, found.exits);
+    if let Some(error) = failure {
+        reports.failed(&error);
+    }
+    let jobs = changed(&mut reports, found.workloads, &before, &options).await?;
+    guard::guard(&mut reports, &guarding, &write.follow, jobs).await?;
+    reports.close(found.single)
+}
+
+async fn remember(targets: &TargetArgs, session: &mut Session) -> Result<BTreeMap<String, Before>, CliError> {
+    let found: Found = session.find_or(targets, VerbMode::Writing, Missing::IsFine).await?;
+    let cluster = session.cluster().await?;
+    let mut before = BTreeMap::new();
+    for workload in found.workloads {
+        let id = workload.id.clone();
+        let mut seen = cluster.seen(workload, Depth::Pods).await?;
+        let mut snapshot = seen.snapshot(cluster.now());
+        if !snapshot.observed() {
+            (seen, snapshot) = write::observed(&mut session.ui, &cluster, &id, seen).await?;
+            drop(seen);
+        }
+        let revision = snapshot.history.current().cloned().map(Box::new);
+        before.insert(id.uid, Before { workload: snapshot.workload, revision });
+    }
+    Ok(before)
+}
+
+/// What the command changed is guarded; of the rest it is said that it did not.
+async fn changed(
+    reports: &mut Reports<'_>,
+    workloads: Vec<Workload>,
+    before: &BTreeMap<String, Before>,
+    options: &GuardOptions,
+) -> Result<Vec<Job>, CliError> {
+    let cluster = reports.session.cluster().await?;
+    let mut jobs = Vec::new();
+    for workload in workloads {
+        let id = workload.id.clone();
+        let known = before.get(&id.uid);
+        if known.is_some_and(|it| template::same(it.workload.template(), workload.template())) {
+            reports.say(&format!("{} was not changed by the command", id.qualified()));
+            reports.finish(&id, &Outcome::new("unchanged", Exit::Done));
+            continue;
+        }
+        let before = known.and_then(|it| it.revision.clone());
+        let guard = Guard::of(workload.template(), GuardOptions { before, ..options.clone() });
+        match cluster.seen(workload, Depth::Pods).await {
+            Ok(seen) => jobs.push(Job { id, seen, machine: Box::new(guard) }),
+            Err(error) => reports.failed(&error.into()),
+        }
+    }
+    Ok(jobs)
+}

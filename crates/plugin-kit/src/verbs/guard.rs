@@ -1,0 +1,133 @@
+//! `guard`: follow rollouts that somebody started, and take back what fails.
+
+use std::time::Duration;
+
+use clap::Args;
+use rollout_core::guard::{Guard, GuardOptions};
+use rollout_core::revision::RevisionNumber;
+use rollout_kube::Depth;
+
+use crate::duration;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::gates::GateArgs;
+use crate::output::{OutputArgs, OutputForm};
+use crate::report::Reports;
+use crate::session::{Found, Session};
+use crate::targets::{TargetArgs, VerbMode};
+use crate::verbs::diff::parse_revision;
+use crate::watch::{self, Job, WatchOptions};
+use crate::write::FollowArgs;
+
+/// How long pods soak unless somebody says otherwise.
+const SOAK: Duration = Duration::from_secs(30);
+
+/// The examples with which the help of `guard` starts.
+pub const EXAMPLES: (&str, &str) = (
+    "guard",
+    "\
+Examples:
+  kubectl apply -f . && {me} guard -f .           # back to what worked, where it does not
+  {me} guard {target} --soak 5m --check 'curl -fs http://web/healthz'
+  {me} guard -f . --all-or-none",
+);
+
+/// The arguments of `guard`.
+#[derive(Args, Debug)]
+pub struct GuardArgs {
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    guarding: GuardingArgs,
+    /// The revision to go back to; otherwise the last one that is known to have worked
+    #[arg(long, value_name = "N", value_parser = parse_revision)]
+    to_revision: Option<RevisionNumber>,
+    #[command(flatten)]
+    follow: FollowArgs,
+}
+
+/// The flags of the verbs that take back what fails.
+#[derive(Args, Clone, Debug)]
+pub struct GuardingArgs {
+    /// The gate that a rollout has to pass.
+    #[command(flatten)]
+    pub gate: GateArgs,
+    /// How long the way back may take; 0 for ever
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration::parse)]
+    pub undo_timeout: Duration,
+    /// Take all of them back when one fails
+    #[arg(long)]
+    pub all_or_none: bool,
+}
+
+impl GuardingArgs {
+    /// Returns how rollouts are guarded.
+    pub fn options(&self, follow: &FollowArgs) -> Result<GuardOptions, CliError> {
+        Ok(GuardOptions {
+            gate: self.gate.options(SOAK)?,
+            limit: duration::limit(follow.timeout),
+            undo_limit: duration::limit(self.undo_timeout),
+            allow: follow.allow.clone(),
+            back_to: None,
+            before: None,
+            together: self.all_or_none,
+        })
+    }
+}
+
+/// Runs `guard`. It never asks: calling it is the consent.
+pub async fn run(args: GuardArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let GuardArgs { targets, output, guarding, to_revision, follow } = args;
+    let form = output.form(&[])?;
+    let options = GuardOptions { back_to: to_revision, ..guarding.options(&follow)? };
+    let found: Found = session.find(&targets, VerbMode::Writing).await?;
+    let cluster = session.cluster().await?;
+    let mut reports = Reports::new(session, &form, found.exits);
+    let mut jobs = Vec::new();
+    for workload in found.workloads {
+        let id = workload.id.clone();
+        match cluster.seen(workload, Depth::Pods).await {
+            Ok(seen) => jobs.push(Job { id, seen, machine: Box::new(Guard::new(options.clone())) }),
+            Err(error) => reports.failed(&error.into()),
+        }
+    }
+    guard(&mut reports, &guarding, &follow, jobs).await?;
+    reports.close(found.single)
+}
+
+/// Guards rollouts to their ends, and says how they ended.
+pub async fn guard(
+    reports: &mut Reports<'_>,
+    guarding: &GuardingArgs,
+    follow: &FollowArgs,
+    jobs: Vec<Job>,
+) -> Result<(), CliError> {
+    let cluster = reports.session.cluster().await?;
+    let check = |id: &_, run| guarding.gate.run(&cluster, id, run);
+    let options = WatchOptions {
+        events: follow.prints_events(reports.form),
+        field_manager: follow.manager(reports.session),
+        check: &check,
+        together: guarding.all_or_none,
+    };
+    let ids: Vec<_> = jobs.iter().map(|job| job.id.clone()).collect();
+    let ends = watch::watch(&mut reports.session.ui, &cluster, jobs, &options).await;
+    for (id, end) in ids.iter().zip(&ends) {
+        reports.ended(id, None, end, false);
+    }
+    Ok(())
+}
+
+impl FollowArgs {
+    /// Tells whether events are printed: they are lines of JSON, so only beside a document.
+    pub fn prints_events(&self, form: &OutputForm) -> bool {
+        self.output_watch_events && !form.is_human()
+    }
+
+    /// Returns the name under which fields are managed.
+    pub fn manager(&self, session: &Session) -> String {
+        self.field_manager.clone().unwrap_or_else(|| session.plugin.name.to_string())
+    }
+}

@@ -1,0 +1,80 @@
+//! `unstick`: find the pod that a StatefulSet hangs on, explain, and delete it.
+
+use clap::Args;
+use rollout_core::Snapshot;
+use rollout_core::follow::Follow;
+use rollout_core::machine::Machine;
+use rollout_core::plan::{Decision, Plan, Refusal};
+use rollout_core::revision::RevisionNumber;
+use rollout_core::unstick;
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::OutputArgs;
+use crate::session::Session;
+use crate::targets::{TargetArgs, VerbMode};
+use crate::write::{self, Intent, WriteArgs};
+
+/// The examples with which the help of `unstick` starts.
+pub const EXAMPLES: (&str, &str) = (
+    "unstick",
+    "\
+Examples:
+  {me} unstick sts/db                 # which pod blocks it, and delete that after a question
+  {me} unstick sts/db --dry-run       # only say it",
+);
+
+/// The arguments of `unstick`.
+#[derive(Args, Debug)]
+pub struct UnstickArgs {
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+/// Runs `unstick`.
+pub async fn run(args: UnstickArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let UnstickArgs { targets, output, write } = args;
+    if !write.wait {
+        return Err(CliError::usage("nothing moves without waiting: --wait=false"));
+    }
+    let form = output.form(&[])?;
+    let found = session.find(&targets, VerbMode::Writing).await?;
+    write::run(session, &write, &form, found, &mut Unstick).await
+}
+
+struct Unstick;
+
+impl Intent for Unstick {
+    fn plan(&self, snapshot: &Snapshot, _: Option<RevisionNumber>) -> Result<Decision, Refusal> {
+        unstick::plan(snapshot)
+    }
+
+    fn question(&self, plan: &Plan) -> String {
+        format!("Free {}?", plan.workload)
+    }
+
+    fn question_for(&self, count: usize) -> String {
+        format!("Free {count} workloads?")
+    }
+
+    fn done(&self, plan: &Plan) -> String {
+        match plan.impact.pods.first() {
+            Some(pod) => format!("is freed by deleting pod {}", pod.name),
+            None => "is looked at until it moves".to_string(),
+        }
+    }
+
+    fn nothing(&self, _: Option<RevisionNumber>) -> String {
+        "is not stuck".to_string()
+    }
+
+    fn machine(&self, plan: &Plan, _: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
+        Some(Box::new(Follow::driving(&plan.template, limit)))
+    }
+
+    fn prefer(&mut self, _: RevisionNumber) {}
+}
