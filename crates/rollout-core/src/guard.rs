@@ -326,3 +326,186 @@ pub(crate) fn check_run(snapshot: &Snapshot, pods: &[&Pod]) -> CheckRun {
         nodes: pods.iter().filter_map(|pod| pod.node.clone()).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{now, pod, pods, revision, snapshot, workload};
+    use crate::kind::Kind;
+    use k8s_openapi::jiff::SignedDuration;
+    use serde_json::json;
+
+    const KIND: Kind = Kind::DaemonSet;
+
+    fn options() -> GuardOptions {
+        GuardOptions {
+            gate: GateOptions { soak: 30, max_restarts: 0, checks: false },
+            limit: Some(600),
+            undo_limit: Some(600),
+            allow: Vec::new(),
+            back_to: None,
+            before: None,
+            together: false,
+        }
+    }
+
+    /// Three revisions; the workload is at one of them, with these pods, after so many seconds.
+    fn at(image: u64, pods: Vec<Pod>, seconds: i64) -> Snapshot {
+        let object = workload(KIND, &format!("app:{image}"), json!({"type": "RollingUpdate"}));
+        let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
+            .map(|(number, hash)| revision(KIND, number, &format!("app:{number}"), hash));
+        let mut seen = snapshot(KIND, object, revisions.to_vec(), pods);
+        seen.now = now() + SignedDuration::from_secs(seconds);
+        seen
+    }
+
+    fn failing(hash: &str, others: &str) -> Vec<Pod> {
+        let mut pods = pods(KIND, others);
+        pods[0] = pod(KIND, "web-0", hash, false);
+        pods[0].containers[0].waiting = Some(("ImagePullBackOff".into(), "Back-off".into()));
+        pods
+    }
+
+    fn goes_back(step: &Step) -> Option<u64> {
+        match step {
+            Step::Send { act: Act::GoBack { to, .. }, .. } => to.map(RevisionNumber::get),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_good_rollout_soaks_and_ends() {
+        let mut guard = Guard::new(options());
+        assert_eq!(guard.step(&at(3, pods(KIND, "bbb"), 0)).1, Step::Wait);
+        assert_eq!(guard.step(&at(3, pods(KIND, "ccc"), 10)).1, Step::Soak(30));
+        assert_eq!(guard.step(&at(3, pods(KIND, "ccc"), 40)).1, Step::End(Ending::Complete));
+    }
+
+    #[test]
+    fn a_failed_one_goes_back_to_what_has_available_pods_and_is_undone_when_they_are_all_there() {
+        let mut guard = Guard::new(options());
+        let step = guard.step(&at(3, failing("ccc", "aaa"), 0)).1;
+        assert_eq!(goes_back(&step), Some(1));
+        guard.sent(&Sent::Done);
+        assert_eq!(guard.step(&at(3, failing("ccc", "aaa"), 1)).1, Step::Wait);
+        assert_eq!(guard.step(&at(1, failing("ccc", "aaa"), 2)).1, Step::Wait);
+        match guard.step(&at(1, pods(KIND, "aaa"), 3)).1 {
+            Step::End(Ending::Undone { from, to, causes }) => {
+                assert_eq!((from.map(RevisionNumber::get), to.map(RevisionNumber::get)), (Some(3), Some(1)));
+                assert_eq!(causes[0].id, CauseId::ImagePull);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_was_proven_on_the_way_counts_when_its_pods_are_gone() {
+        let mut guard = Guard::new(options());
+        assert_eq!(guard.step(&at(3, pods(KIND, "aaa"), 0)).1, Step::Wait);
+        assert_eq!(goes_back(&guard.step(&at(3, failing("ccc", "ccc"), 1)).1), Some(1));
+        let mut late = Guard::new(options());
+        let step = late.step(&at(3, failing("ccc", "ccc"), 1)).1;
+        assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::NoProof, .. })));
+    }
+
+    #[test]
+    fn what_somebody_saw_before_or_asks_for_comes_first() {
+        let seen = at(3, failing("ccc", "aaa"), 0);
+        let before = seen.history.by_name("web-bbb").cloned().map(Box::new);
+        let mut guard = Guard::new(GuardOptions { before, ..options() });
+        assert_eq!(goes_back(&guard.step(&seen).1), Some(2));
+        let mut guard = Guard::new(GuardOptions { back_to: RevisionNumber::new(2), ..options() });
+        assert_eq!(goes_back(&guard.step(&seen).1), Some(2));
+    }
+
+    #[test]
+    fn a_first_rollout_has_nothing_to_go_back_to() {
+        let object = workload(KIND, "app:1", json!({"type": "RollingUpdate"}));
+        let seen = snapshot(KIND, object, vec![revision(KIND, 1, "app:1", "aaa")], failing("aaa", "aaa"));
+        let step = Guard::new(options()).step(&seen).1;
+        assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::First, .. })));
+    }
+
+    #[test]
+    fn somebody_elses_rollout_is_never_undone() {
+        let mut guard = Guard::new(options());
+        guard.step(&at(2, pods(KIND, "aaa"), 0));
+        assert_eq!(guard.step(&at(3, failing("ccc", "aaa"), 1)).1, Step::End(Ending::Superseded));
+        let mut guard = Guard::new(options());
+        assert!(goes_back(&guard.step(&at(3, failing("ccc", "aaa"), 0)).1).is_some());
+        guard.sent(&Sent::Changed);
+        assert_eq!(guard.step(&at(2, failing("ccc", "aaa"), 1)).1, Step::End(Ending::Superseded));
+    }
+
+    #[test]
+    fn a_write_without_an_answer_is_looked_for_and_sent_again() {
+        let bad = at(3, failing("ccc", "aaa"), 0);
+        let mut guard = Guard::new(options());
+        assert_eq!(goes_back(&guard.step(&bad).1), Some(1));
+        guard.sent(&Sent::Unanswered);
+        assert_eq!(goes_back(&guard.step(&bad).1), Some(1));
+        guard.sent(&Sent::Unanswered);
+        let step = guard.step(&at(1, pods(KIND, "aaa"), 2)).1;
+        assert!(matches!(step, Step::End(Ending::Undone { .. })), "{step:?}");
+    }
+
+    #[test]
+    fn it_does_not_write_for_ever() {
+        let bad = at(3, failing("ccc", "aaa"), 0);
+        let mut guard = Guard::new(options());
+        for _ in 0..ATTEMPTS {
+            assert!(goes_back(&guard.step(&bad).1).is_some());
+            guard.sent(&Sent::Changed);
+        }
+        let step = guard.step(&bad).1;
+        assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::Refused(_), .. })), "{step:?}");
+    }
+
+    #[test]
+    fn when_the_time_is_over_unready_new_pods_fail_it_and_old_ones_do_not() {
+        let mut unready = pods(KIND, "aaa");
+        unready[0] = pod(KIND, "web-0", "ccc", false);
+        let mut guard = Guard::new(GuardOptions { limit: Some(5), ..options() });
+        assert_eq!(guard.step(&at(3, unready.clone(), 0)).1, Step::Wait);
+        assert_eq!(goes_back(&guard.step(&at(3, unready, 5)).1), Some(1));
+        let mut guard = Guard::new(GuardOptions { limit: Some(5), ..options() });
+        guard.step(&at(3, pods(KIND, "aaa"), 0));
+        assert_eq!(guard.step(&at(3, pods(KIND, "aaa"), 5)).1, Step::End(Ending::TimedOut));
+    }
+
+    #[test]
+    fn all_or_none_waits_for_the_others_and_is_taken_back_with_them() {
+        let together = GuardOptions { together: true, ..options() };
+        let good = |seconds| at(3, pods(KIND, "ccc"), seconds);
+        let mut guard = Guard::new(together.clone());
+        guard.step(&good(0));
+        assert_eq!(guard.step(&good(30)).1, Step::Passed);
+        guard.told(&Order::Accept);
+        assert_eq!(guard.step(&good(31)).1, Step::End(Ending::Complete));
+        let mut guard = Guard::new(GuardOptions { back_to: RevisionNumber::new(2), ..together });
+        guard.step(&at(3, pods(KIND, "aaa"), 0));
+        guard.step(&good(0));
+        guard.told(&Order::TakeBack("deployment/other failed".into()));
+        assert_eq!(goes_back(&guard.step(&good(31)).1), Some(2));
+    }
+
+    #[test]
+    fn a_way_back_that_fails_says_so() {
+        let mut guard = Guard::new(options());
+        guard.step(&at(3, failing("ccc", "aaa"), 0));
+        guard.sent(&Sent::Done);
+        let step = guard.step(&at(1, failing("aaa", "aaa"), 2)).1;
+        assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::Failed(_), .. })), "{step:?}");
+    }
+
+    #[test]
+    fn a_check_is_run_with_the_pods_and_its_failure_turns_back() {
+        let gate = GateOptions { soak: 30, max_restarts: 0, checks: true };
+        let mut guard = Guard::new(GuardOptions { gate, back_to: RevisionNumber::new(1), ..options() });
+        let good = at(3, pods(KIND, "ccc"), 0);
+        let Step::Check(run) = guard.step(&good).1 else { panic!() };
+        assert_eq!((run.pods.len(), run.revision.map(RevisionNumber::get)), (3, Some(3)));
+        guard.checked(Verdict::Failed(cause(CauseId::Check, "no".into())));
+        assert_eq!(goes_back(&guard.step(&good).1), Some(1));
+    }
+}
