@@ -29,13 +29,16 @@ pub fn print(ui: &mut Ui, plans: &[&Plan], desired: impl Fn(&Plan) -> u32) {
 
 fn one(ui: &mut Ui, plan: &Plan, desired: u32) {
     let at = format!("{} in namespace {}", plan.workload.qualified(), plan.workload.namespace);
-    let head = match (plan.from == plan.to, plan.requests.is_empty()) {
+    let head = match (plan.changes.is_empty(), plan.requests.is_empty()) {
+        (true, true) if plan.impact.pods.is_empty() => {
+            format!("{at}: is at revision {}, and what it waits for should pass", number(plan.to))
+        }
         (true, true) => format!("{at}: is at revision {} and stuck", number(plan.to)),
         (true, false) => match plan.to {
             Some(number) => format!("{at}: stays at revision {number}"),
             None => format!("{at}: its template is not rolled out yet"),
         },
-        (false, _) => format!("{at}: revision {} -> {}", number(plan.from), number(plan.to)),
+        (false, _) => format!("{at}: revision {} -> {}", number(plan.from), target(plan)),
     };
     let head = ui.paint_err(Style::Name, &head);
     ui.note(&head);
@@ -47,13 +50,21 @@ fn one(ui: &mut Ui, plan: &Plan, desired: u32) {
     }
 }
 
+/// A template that is not recorded yet becomes a new revision.
+fn target(plan: &Plan) -> String {
+    match (plan.to, plan.changes.is_empty()) {
+        (None, false) => "new".to_string(),
+        (Some(_) | None, _) => number(plan.to),
+    }
+}
+
 fn many(ui: &mut Ui, plans: &[&Plan]) {
     let mut table = Table::plain(&["NAME", "FROM", "TO", "PODS", "CHANGES"]).shorten("CHANGES");
     for plan in plans {
         table.push([
             plan.workload.to_string(),
             number(plan.from),
-            number(plan.to),
+            target(plan),
             plan.impact.pods.len().to_string(),
             summary(&plan.changes),
         ]);

@@ -27,9 +27,9 @@ pub struct GateOptions {
 #[derive(Clone, Debug)]
 pub struct Gate {
     options: GateOptions,
-    /// Restarts that pods had before anybody looked, by UID: not this rollout's fault.
+    /// Restarts that pods had when all were available for the first time, by UID: a start may take more than one attempt.
     before: BTreeMap<String, u32>,
-    started: Option<Timestamp>,
+    was_healthy: bool,
     healthy_since: Option<Timestamp>,
     asked: Option<Timestamp>,
     answer: Option<Verdict>,
@@ -59,7 +59,7 @@ impl Gate {
         Gate {
             options,
             before: BTreeMap::new(),
-            started: None,
+            was_healthy: false,
             healthy_since: None,
             asked: None,
             answer: None,
@@ -69,7 +69,7 @@ impl Gate {
 
     /// Looks at the pods that are to pass; `healthy` says whether they are all there and available.
     pub fn look(&mut self, pods: &[&Pod], healthy: bool, now: Timestamp) -> GateState {
-        self.remember(pods, now);
+        self.remember(pods, healthy);
         match &self.answer {
             Some(Verdict::Broken(words)) => return GateState::Broken(words.clone()),
             Some(Verdict::Failed(cause)) => return GateState::Failed(cause.clone()),
@@ -121,12 +121,11 @@ impl Gate {
         }
     }
 
-    fn remember(&mut self, pods: &[&Pod], now: Timestamp) {
-        let started = *self.started.get_or_insert(now);
-        for pod in pods {
-            let is_older = pod.created.is_none_or(|created| created < started);
-            self.before.entry(pod.uid.clone()).or_insert(if is_older { pod.restarts() } else { 0 });
+    fn remember(&mut self, pods: &[&Pod], healthy: bool) {
+        if !self.was_healthy {
+            self.before = pods.iter().map(|pod| (pod.uid.clone(), pod.restarts())).collect();
         }
+        self.was_healthy |= healthy;
     }
 
     fn restarts(&self, pod: &Pod) -> u32 {
@@ -138,7 +137,10 @@ impl Gate {
         let ended = pod.containers.iter().find_map(|it| it.terminated.as_ref().map(|end| (&it.name, end)));
         Cause {
             id: CauseId::Restarts,
-            message: format!("pod {} was restarted {count} times, allowed are {limit}", pod.name),
+            message: format!(
+                "pod {} was restarted {count} times after it was available, allowed are {limit}",
+                pod.name
+            ),
             pod: Some(pod.name.clone()),
             container: ended.map(|(name, _)| name.clone()),
             evidence: ended.map(|(_, (reason, code))| format!("{reason}, exit code {code}")),
@@ -179,20 +181,19 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_fails_it_unless_it_was_before_anybody_looked() {
+    fn a_restart_fails_it_once_the_pods_were_available() {
         let mut gate = gate(false);
-        assert_eq!(gate.look(&[&web(7)], true, at(0)), GateState::Soaking(30));
-        let GateState::Failed(cause) = gate.look(&[&web(8)], true, at(1)) else { panic!() };
+        assert_eq!(gate.look(&[&web(7)], false, at(0)), GateState::Closed);
+        assert_eq!(gate.look(&[&web(8)], true, at(0)), GateState::Soaking(30));
+        let GateState::Failed(cause) = gate.look(&[&web(9)], true, at(1)) else { panic!() };
         assert_eq!(cause.id, CauseId::Restarts);
     }
 
     #[test]
     fn a_pod_that_came_later_is_judged_by_all_its_restarts() {
         let mut gate = gate(false);
-        gate.look(&[], false, at(0));
-        let mut late = web(1);
-        late.created = Some(at(1));
-        assert!(matches!(gate.look(&[&late], true, at(2)), GateState::Failed(_)));
+        gate.look(&[], true, at(0));
+        assert!(matches!(gate.look(&[&web(1)], true, at(2)), GateState::Failed(_)));
     }
 
     #[test]
