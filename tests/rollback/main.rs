@@ -15,6 +15,8 @@ mod scene;
 mod status;
 mod stuck;
 mod targets;
+mod timeline;
+mod to_time;
 mod undo;
 mod unobserved;
 mod words;

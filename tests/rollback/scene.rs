@@ -144,5 +144,10 @@ impl Terminal {
     }
 }
 
+/// Waits until what happens next bears another time: the API keeps whole seconds.
+pub fn next_second() {
+    thread::sleep(Duration::from_millis(1_100));
+}
+
 /// Long enough for anything wrong to happen that does not wait for something.
 pub const A_WHILE: Duration = Duration::from_secs(3);

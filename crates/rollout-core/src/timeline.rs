@@ -187,6 +187,8 @@ impl Timeline {
         self.entries.sort_unstable_by(|a, b| {
             (a.workload, a.number, a.since, &a.name).cmp(&(b.workload, b.number, b.since, &b.name))
         });
+        // Two workloads may have one selector, and each other's revisions in their lists.
+        self.entries.dedup_by(|a, b| (a.workload, &a.name) == (b.workload, &b.name));
         for of_one in self.entries.chunk_by_mut(|a, b| a.workload == b.workload) {
             record::cap(of_one.iter_mut().rev().map(|entry| &mut entry.since));
         }
@@ -314,6 +316,14 @@ mod tests {
         assert_eq!(names(&timeline, &shown), ["w2", "o2", "o1", "w1"]);
         let before = |index: usize| timeline.before(shown.entries[index]).map(|it| &*timeline.entry(it).name);
         assert_eq!([0, 1, 2, 3].map(before), [Some("w1"), Some("o1"), None, None]);
+    }
+
+    #[test]
+    fn a_revision_that_was_listed_twice_is_one() {
+        let twice = vec![record(fixture::UID, "w1", 1, "09:00:00"); 2];
+        let timeline = timeline(vec![deployment(|_| {})], twice);
+        assert_eq!(names(&timeline, &timeline.shown(None, None)), ["w1"]);
+        assert_eq!(timeline.before(0), None);
     }
 
     #[test]

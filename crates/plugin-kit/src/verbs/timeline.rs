@@ -88,16 +88,18 @@ pub async fn run(args: TimelineArgs, session: &mut Session) -> Result<Exit, CliE
         });
     }
     if shown.left_out > 0 {
-        ui.note(&format!(
-            "{} older ones are not shown: --since TIME or --limit N, 0 for all",
-            shown.left_out
-        ));
+        ui.note(&left_out(shown.left_out));
     }
     if let Some(newest) = lines.first().filter(|line| form.is_human() && line.can_be_undone) {
         let (called, id) = (session.called(), newest.id);
         session.ui.hint(&format!("to undo the newest: {called} undo {id} -n {}", id.namespace));
     }
     Ok(Exit::worst_of(exits))
+}
+
+fn left_out(count: usize) -> String {
+    let are = if count == 1 { "one is" } else { "ones are" };
+    format!("{count} older {are} not shown: --since TIME or --limit N, 0 for all")
 }
 
 /// Without any word all three kinds are meant.
