@@ -1,9 +1,12 @@
 //! `cargo xtask bench`: the plugins against `kubectl rollout`, side by side on one cluster.
 //!
+//! `bench timeline` makes thousands of ReplicaSets instead, which takes minutes.
+//!
 //! Runs alternate, so that both meet the same cluster and the same machine; medians are compared, as ratios: a
 //! machine's speed cancels out. Nothing here decides a test.
 
 mod report;
+mod timeline;
 mod workloads;
 
 use std::env;
@@ -18,6 +21,8 @@ const KINDS: [&str; 3] = ["deployment", "daemonset", "statefulset"];
 
 /// Below this a median says little.
 const FEWEST_RUNS: usize = 15;
+/// What takes seconds differs less from run to run.
+const FEWEST_LONG_RUNS: usize = 5;
 
 /// Two command lines that answer the same question.
 struct Pair {
@@ -26,7 +31,7 @@ struct Pair {
     kubectl: Vec<String>,
     /// Whether they change the object, which has to come to rest in between.
     writes: bool,
-    /// The bounds that the design sets for this pair.
+    /// The bounds that the design sets for this pair; 0 where a figure has none.
     bounds: Option<Cost>,
 }
 
@@ -39,13 +44,21 @@ struct Comparison<'a> {
 }
 
 pub(crate) fn run(args: &[String]) -> Result {
-    let runs = runs(args)?;
+    let (large, args) = match args {
+        [first, rest @ ..] if first == "timeline" => (true, rest),
+        _ => (false, args),
+    };
+    let runs = runs(args, if large { FEWEST_LONG_RUNS } else { FEWEST_RUNS })?;
     let plugins = plugins::build("release", None)?;
-    let cluster = Cluster::start(&Options::default())?;
+    let cluster = Cluster::start(&Options { large, ..Options::default() })?;
     for plugin in &plugins {
         cluster.install(plugin)?;
     }
     let namespace = cluster.namespace("bench");
+    if large {
+        let pairs = timeline::pairs();
+        return report::print(&timeline::compare(&namespace, &pairs, runs)?, &plugins, runs);
+    }
     eprintln!("creating workloads of {} revisions", workloads::REVISIONS);
     KINDS.iter().for_each(|kind| workloads::create(&namespace, kind));
     workloads::create_plain(&namespace);
@@ -58,14 +71,14 @@ pub(crate) fn run(args: &[String]) -> Result {
     report::print(&comparisons, &plugins, runs)
 }
 
-fn runs(args: &[String]) -> Result<usize> {
+fn runs(args: &[String], fewest: usize) -> Result<usize> {
     match args {
-        [] => Ok(FEWEST_RUNS),
+        [] => Ok(fewest),
         [flag, number] if flag == "--runs" => match number.parse()? {
             0 => Err("--runs needs at least 1".into()),
             runs => Ok(runs),
         },
-        _ => Err("there is only --runs N".into()),
+        _ => Err("there are only timeline and --runs N".into()),
     }
 }
 
@@ -181,8 +194,9 @@ mod tests {
 
     #[test]
     fn the_number_of_runs_is_read_or_refused() {
-        assert_eq!(runs(&["--runs".to_string(), "30".to_string()]).unwrap(), 30);
-        assert!(runs(&["--runs".to_string(), "0".to_string()]).is_err());
-        assert!(runs(&["--run".to_string()]).is_err());
+        assert_eq!(runs(&[], 15).unwrap(), 15);
+        assert_eq!(runs(&["--runs".to_string(), "30".to_string()], 15).unwrap(), 30);
+        assert!(runs(&["--runs".to_string(), "0".to_string()], 15).is_err());
+        assert!(runs(&["--run".to_string()], 15).is_err());
     }
 }

@@ -12,7 +12,7 @@ const LARGEST: f64 = 8.0;
 
 pub(super) fn print(comparisons: &[Comparison<'_>], plugins: &[PathBuf], runs: usize) -> Result {
     println!(
-        "\nThe plugins / kubectl rollout: medians of {runs} runs each; CPU is user and system, memory the peak."
+        "\nThe plugins / kubectl: medians of {runs} runs each; CPU is user and system, memory the peak."
     );
     println!("1/9 is a ninth of what kubectl takes; a bound that is missed is marked with !\n");
     let header = ["", "WALL ms", "CPU ms", "MEMORY MB", "REQUESTS"].map(str::to_string);
@@ -35,7 +35,8 @@ pub(super) fn print(comparisons: &[Comparison<'_>], plugins: &[PathBuf], runs: u
 
 fn row(it: &Comparison<'_>) -> [String; 5] {
     let figure = |figure: fn(&Cost) -> f64| {
-        ratio(figure(&it.here), figure(&it.kubectl), it.pair.bounds.as_ref().map(figure))
+        let bound = it.pair.bounds.as_ref().map(figure).filter(|bound| *bound > 0.0);
+        ratio(figure(&it.here), figure(&it.kubectl), bound)
     };
     let (ours, theirs) = it.requests;
     [

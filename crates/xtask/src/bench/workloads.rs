@@ -71,7 +71,7 @@ fn manifest(kind: &str, revision: u32) -> Value {
     })
 }
 
-fn pod(revision: u32) -> Value {
+pub(super) fn pod(revision: u32) -> Value {
     json!({
         "terminationGracePeriodSeconds": 0,
         "containers": [
