@@ -1,16 +1,17 @@
 //! `cargo xtask bench`: the plugins against `kubectl rollout`, side by side on one cluster.
 //!
-//! `bench timeline` makes thousands of ReplicaSets instead, which takes minutes.
+//! `bench timeline` makes thousands of ReplicaSets instead, which takes minutes; `bench failures` waits for rollouts that fail.
 //!
 //! Runs alternate, so that both meet the same cluster and the same machine; medians are compared, as ratios: a
 //! machine's speed cancels out. Nothing here decides a test.
 
+mod failures;
 mod report;
 mod timeline;
 mod workloads;
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cluster::{Cluster, Namespace, Options, Output};
 
@@ -43,22 +44,43 @@ struct Comparison<'a> {
     requests: (usize, usize),
 }
 
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// The verbs on one object.
+    Verbs,
+    /// The timeline of thousands of revisions.
+    Timeline,
+    /// Rollouts that fail.
+    Failures,
+}
+
 pub(crate) fn run(args: &[String]) -> Result {
-    let (large, args) = match args {
-        [first, rest @ ..] if first == "timeline" => (true, rest),
-        _ => (false, args),
+    let (part, args) = match args {
+        [first, rest @ ..] if first == "timeline" => (Part::Timeline, rest),
+        [first, rest @ ..] if first == "failures" => (Part::Failures, rest),
+        _ => (Part::Verbs, args),
     };
+    let large = part == Part::Timeline;
     let runs = runs(args, if large { FEWEST_LONG_RUNS } else { FEWEST_RUNS })?;
     let plugins = plugins::build("release", None)?;
     let cluster = Cluster::start(&Options { large, ..Options::default() })?;
     for plugin in &plugins {
         cluster.install(plugin)?;
     }
-    let namespace = cluster.namespace("bench");
-    if large {
-        let pairs = timeline::pairs();
-        return report::print(&timeline::compare(&namespace, &pairs, runs)?, &plugins, runs);
+    match part {
+        Part::Verbs => verbs(&cluster, &plugins, runs),
+        Part::Timeline => {
+            let pairs = timeline::pairs();
+            let namespace = cluster.namespace("bench");
+            report::print(&timeline::compare(&namespace, &pairs, runs)?, &plugins, runs)
+        }
+        Part::Failures => failures::run(&cluster),
     }
+}
+
+fn verbs(cluster: &Cluster, plugins: &[PathBuf], runs: usize) -> Result {
+    let namespace = cluster.namespace("bench");
     eprintln!("creating workloads of {} revisions", workloads::REVISIONS);
     KINDS.iter().for_each(|kind| workloads::create(&namespace, kind));
     workloads::create_plain(&namespace);
@@ -68,7 +90,7 @@ pub(crate) fn run(args: &[String]) -> Result {
         eprintln!("{}: {runs} runs each", pair.name);
         comparisons.push(compare(&namespace, pair, runs)?);
     }
-    report::print(&comparisons, &plugins, runs)
+    report::print(&comparisons, plugins, runs)
 }
 
 fn runs(args: &[String], fewest: usize) -> Result<usize> {
@@ -78,7 +100,7 @@ fn runs(args: &[String], fewest: usize) -> Result<usize> {
             0 => Err("--runs needs at least 1".into()),
             runs => Ok(runs),
         },
-        _ => Err("there are only timeline and --runs N".into()),
+        _ => Err("there are only timeline, failures and --runs N".into()),
     }
 }
 
