@@ -228,7 +228,9 @@ fn somebody_else_is_impersonated_in_every_request() {
 
 #[test]
 fn no_more_is_asked_of_the_server_than_is_needed() {
-    for (kind, history, undo) in [("deployment", 2, 4), ("daemonset", 3, 4), ("statefulset", 3, 4)] {
+    // Beside the object, its revisions, its pods and the patch: disruption budgets, autoscalers where there are replicas, and
+    // quotas where more pods are made.
+    for (kind, history, undo) in [("deployment", 2, 7), ("daemonset", 3, 5), ("statefulset", 3, 6)] {
         let ns = cluster().namespace("requests");
         let target = format!("{kind}/web");
         Web::new(kind, "app:1").create(&ns);

@@ -167,6 +167,7 @@ fn plan_fields(plan: &Plan) -> Value {
         "changes": plan.changes,
         "requests": plan.requests,
         "impact": if plan.impact.known { json!(plan.impact) } else { Value::Null },
+        "notes": plan.notes,
         "warnings": plan.warnings,
     })
 }

@@ -20,6 +20,9 @@ pub fn print(ui: &mut Ui, plans: &[&Plan], desired: impl Fn(&Plan) -> u32) {
     }
     for plan in plans {
         let several = plans.len() > 1;
+        for note in plan.notes.iter().filter(|_| several) {
+            ui.note(&format!("{}: {}", plan.workload, escape::inline(note)));
+        }
         for warning in &plan.warnings {
             let of = if several { format!("{}: ", plan.workload) } else { String::new() };
             print_warning(ui, &of, warning);
@@ -45,8 +48,11 @@ fn one(ui: &mut Ui, plan: &Plan, desired: u32) {
     for line in change_lines(&plan.changes) {
         ui.note(&format!("  {line}"));
     }
-    for line in impact_lines(&plan.impact, desired).iter().chain(&plan.notes) {
+    for line in impact_lines(&plan.impact, desired) {
         ui.note(&format!("  {line}"));
+    }
+    for note in &plan.notes {
+        ui.note(&format!("  {}", escape::inline(note)));
     }
 }
 

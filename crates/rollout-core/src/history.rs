@@ -145,6 +145,12 @@ impl History {
         revision.changes_since(self.predecessor(revision)?)
     }
 
+    /// Returns when a revision stopped being live: when the next one went live; none for the newest one.
+    pub fn live_until(&self, revision: &Revision) -> Option<Timestamp> {
+        let newer = self.revisions.iter().skip_while(|it| it.name != revision.name).nth(1)?;
+        newer.live_since
+    }
+
     /// Returns the revision that a pod's label names.
     pub fn of_pod(&self, pod: &Pod) -> Option<&Revision> {
         let label = pod.revision.as_deref()?;
@@ -276,6 +282,7 @@ fn folded(revisions: Vec<Revision>) -> Vec<Revision> {
             let twin = kept.remove(index);
             revision.duplicates = twin.duplicates;
             revision.duplicates.push((twin.name, twin.number));
+            revision.nulls.extend(twin.nulls);
             revision.pods.total += twin.pods.total;
             revision.pods.ready += twin.pods.ready;
             revision.pods.available += twin.pods.available;

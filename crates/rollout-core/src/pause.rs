@@ -12,6 +12,7 @@ use crate::revision::Revision;
 use crate::snapshot::{Side, Snapshot};
 use crate::stored::{STORED, Stored};
 use crate::undo;
+use crate::warnings;
 use crate::workload::{Strategy, Workload};
 
 /// A partition that holds whatever the replicas become.
@@ -175,16 +176,16 @@ fn cut_off(snapshot: &Snapshot) -> Option<Warning> {
     let current = history.current().map(|it| it.name.clone()).unwrap_or_default();
     let empty = |revision: &&Revision| revision.pods.total == 0;
     let lost: Vec<&Revision> =
-        undo::beyond_limit(&snapshot.workload, history, &current).into_iter().filter(empty).collect();
+        warnings::beyond_limit(&snapshot.workload, history, &current).into_iter().filter(empty).collect();
     let good = history.last_good().map(|good| good.name.clone());
     let cuts = good.is_ok_and(|good| lost.iter().any(|revision| revision.name == good));
     (!lost.is_empty()).then(|| Warning {
         id: WarningId::HistoryLimit,
         message: format!(
             "pausing makes the controller delete revision {}: there is no way back to it",
-            undo::numbers(&lost)
+            warnings::numbers(&lost)
         ),
-        fix: Some(undo::raise_limit(&snapshot.workload)),
+        fix: Some(warnings::raise_limit(&snapshot.workload)),
         stops: cuts,
     })
 }

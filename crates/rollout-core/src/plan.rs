@@ -278,16 +278,46 @@ pub enum WarningId {
     SameTemplate,
     /// The change makes the controller delete revisions.
     HistoryLimit,
+    /// Something owns the object and puts the change back.
+    GitopsOwner,
+    /// An autoscaler owns the number of pods.
+    Hpa,
+    /// The new template names an object that does not exist.
+    MissingConfig,
+    /// The new template names an object that was changed since that template was live.
+    ConfigChanged,
+    /// A quota has no room for the pods of the change.
+    Quota,
+    /// Fewer pods will be available than a disruption budget asks for, which controllers do not respect.
+    Pdb,
+    /// A StatefulSet's partition keeps pods at another revision.
+    PartitionLeft,
+    /// Fields of the template are owned by a manager that applies server-side (hazard H26).
+    SsaOwner,
+    /// Pods of a held DaemonSet move at once (hazard H1).
+    Placement,
+    /// The controller does not find the revision again and restarts its pods (hazard H7).
+    RevisionBytes,
 }
 
 impl WarningId {
     /// All ids.
-    pub const ALL: [WarningId; 5] = [
+    pub const ALL: [WarningId; 15] = [
         WarningId::TargetUnavailable,
         WarningId::RestartOnly,
         WarningId::LastApplied,
         WarningId::SameTemplate,
         WarningId::HistoryLimit,
+        WarningId::GitopsOwner,
+        WarningId::Hpa,
+        WarningId::MissingConfig,
+        WarningId::ConfigChanged,
+        WarningId::Quota,
+        WarningId::Pdb,
+        WarningId::PartitionLeft,
+        WarningId::SsaOwner,
+        WarningId::Placement,
+        WarningId::RevisionBytes,
     ];
 
     /// Returns the id as documents and `--allow` spell it.
@@ -298,6 +328,16 @@ impl WarningId {
             WarningId::LastApplied => "last-applied",
             WarningId::SameTemplate => "same-template",
             WarningId::HistoryLimit => "history-limit",
+            WarningId::GitopsOwner => "gitops-owner",
+            WarningId::Hpa => "hpa",
+            WarningId::MissingConfig => "missing-config",
+            WarningId::ConfigChanged => "config-changed",
+            WarningId::Quota => "quota",
+            WarningId::Pdb => "pdb",
+            WarningId::PartitionLeft => "partition-left",
+            WarningId::SsaOwner => "ssa-owner",
+            WarningId::Placement => "placement",
+            WarningId::RevisionBytes => "revision-bytes",
         }
     }
 }

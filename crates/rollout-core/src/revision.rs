@@ -88,6 +88,9 @@ pub struct Revision {
     pub pods: PodCount,
     /// Equal revisions that were folded into this one, by object name and number.
     pub duplicates: Vec<(String, Option<RevisionNumber>)>,
+    /// The nulls in the template as each of these objects records it, by object name: whether the controller finds the
+    /// revision again depends on them (hazard H7). Empty for ReplicaSets, which are compared by meaning.
+    pub nulls: Vec<(String, Vec<String>)>,
     /// The object as the server sent it, without the template.
     pub object: Value,
     /// What its metadata say of its numbers and times.
@@ -106,6 +109,7 @@ impl Revision {
         let record = Record::new(kind, RecordObject::deserialize(&object).ok()?);
         let change_cause =
             annotation(CHANGE_CAUSE).map(str::to_string).or_else(|| cause_in_template(&object));
+        let nulls = recorded_nulls(kind, &object);
         let template = template_of(kind, &mut object);
         Some(Revision {
             number: record.number,
@@ -123,6 +127,7 @@ impl Revision {
                 Kind::DaemonSet | Kind::StatefulSet => PodCount::default(),
             },
             duplicates: Vec::new(),
+            nulls: nulls.map(|nulls| (name.clone(), nulls)).into_iter().collect(),
             name,
             object,
         })
@@ -145,13 +150,21 @@ impl Revision {
 
     /// Tells whether a pod's label names this revision, or one that was folded into it.
     pub fn owns_label(&self, kind: Kind, label: &str) -> bool {
-        self.pod_label == label
-            || self.duplicates.iter().any(|(name, _)| match kind {
-                Kind::StatefulSet => name == label,
-                Kind::DaemonSet | Kind::Deployment => {
-                    name.rsplit_once('-').is_some_and(|(_, hash)| hash == label)
-                }
-            })
+        self.object_of_label(kind, label).is_some()
+    }
+
+    /// Returns the name of the object that a pod's label names: this revision's, or one that was folded into it.
+    pub fn object_of_label(&self, kind: Kind, label: &str) -> Option<&str> {
+        if self.pod_label == label {
+            return Some(&self.name);
+        }
+        let names = |name: &&str| match kind {
+            Kind::StatefulSet => *name == label,
+            Kind::DaemonSet | Kind::Deployment => {
+                name.rsplit_once('-').is_some_and(|(_, hash)| hash == label)
+            }
+        };
+        self.duplicates.iter().map(|(name, _)| name.as_str()).find(names)
     }
 }
 
@@ -168,6 +181,13 @@ fn pod_label(kind: Kind, object: &Value, name: &str) -> String {
         Kind::Deployment => label(template::HASH_LABEL).unwrap_or_default().to_string(),
         Kind::DaemonSet => label("controller-revision-hash").unwrap_or_default().to_string(),
         Kind::StatefulSet => name.to_string(),
+    }
+}
+
+fn recorded_nulls(kind: Kind, object: &Value) -> Option<Vec<String>> {
+    match kind {
+        Kind::Deployment => None,
+        Kind::DaemonSet | Kind::StatefulSet => object.pointer("/data/spec/template").map(template::nulls),
     }
 }
 

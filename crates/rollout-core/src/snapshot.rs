@@ -7,6 +7,7 @@ use crate::history::History;
 use crate::kind::Kind;
 use crate::pods::Pod;
 use crate::revision::Revision;
+use crate::surroundings::Surroundings;
 use crate::workload::Workload;
 
 /// A workload, its revisions and its pods at one moment of the server's clock.
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub pods: Option<Vec<Pod>>,
     /// The moment, by the server's clock (a laptop's is not the cluster's).
     pub now: Timestamp,
+    /// What is around the workload; empty until a change of the template is planned.
+    pub surroundings: Surroundings,
 }
 
 /// The side of a rollout that a pod is on.
@@ -41,7 +44,7 @@ impl Snapshot {
     ) -> Snapshot {
         let history = History::new(&workload, revisions, pods.as_deref().unwrap_or_default(), now);
         let pods = pods.map(|pods| pods.into_iter().filter(|pod| owns(&workload, &history, pod)).collect());
-        Snapshot { workload, history, pods, now }
+        Snapshot { workload, history, pods, now, surroundings: Surroundings::default() }
     }
 
     /// Iterates over the pods that count: neither ended nor on their way out.

@@ -73,6 +73,29 @@ pub fn images(template: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Returns the pointers of all nulls in a template.
+pub fn nulls(template: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    find_nulls(template, &mut String::new(), &mut found);
+    found
+}
+
+fn find_nulls(value: &Value, at: &mut String, found: &mut Vec<String>) {
+    let mut below = |step: &str, child: &Value| {
+        let end = at.len();
+        at.push('/');
+        at.push_str(&step.replace('~', "~0").replace('/', "~1"));
+        find_nulls(child, at, found);
+        at.truncate(end);
+    };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, child)| below(key, child)),
+        Value::Array(items) => items.iter().enumerate().for_each(|(n, child)| below(&n.to_string(), child)),
+        Value::Null => found.push(at.clone()),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 fn reduce(value: &mut Value) {
     match value {
         Value::Object(fields) => {

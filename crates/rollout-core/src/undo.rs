@@ -4,19 +4,18 @@ use serde_json::{Value, json};
 
 use crate::diff;
 use crate::follow;
-use crate::history::{History, NoRevision, RevisionSelector};
+use crate::history::{NoRevision, RevisionSelector};
 use crate::model::{self, Forecast, World};
 use crate::pause;
 use crate::plan::{self, Decision, Impact, Plan, Refusal, ReplacedPod, Request, Warning, WarningId};
 use crate::pods::Pod;
-use crate::revision::{Revision, RevisionNumber};
+use crate::revision::Revision;
 use crate::snapshot::Snapshot;
 use crate::stuck::{self, Blockage};
 use crate::template;
 use crate::unstick;
-use crate::workload::{Strategy, Workload, WorkloadId};
-
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+use crate::warnings::{self, TemplateChange};
+use crate::workload::{Strategy, Workload};
 
 /// What is asked of a rollback.
 #[derive(Clone, Debug)]
@@ -52,7 +51,16 @@ pub fn to_revision(
         });
     }
     let defaulted = options.target == RevisionSelector::Previous;
-    let (warnings, better) = warnings(snapshot, target, wanted, defaulted);
+    let released = options.resume.then(|| pause::released(snapshot));
+    let after = released.as_ref().unwrap_or(snapshot);
+    let impact = impact(after, Some(target));
+    let (warnings, better) = warnings::of_template_change(&TemplateChange {
+        snapshot: after,
+        wanted,
+        target: Some(target),
+        defaulted,
+        impact: &impact,
+    });
     let cause = options.reason.as_deref().or(target.change_cause.as_deref());
     Ok(Decision::Change(Box::new(Plan {
         workload: workload.id.clone(),
@@ -62,12 +70,8 @@ pub fn to_revision(
         changes: diff::changes(workload.template(), wanted),
         template: template::writable(wanted),
         requests: requests(workload, target, wanted, cause, options),
-        impact: if options.resume {
-            impact(&pause::released(snapshot), Some(target))
-        } else {
-            impact(snapshot, Some(target))
-        },
-        notes: Vec::new(),
+        impact,
+        notes: warnings::skipped(snapshot),
         warnings,
         better,
     })))
@@ -140,7 +144,9 @@ pub(crate) fn impact(snapshot: &Snapshot, target: Option<&Revision>) -> Impact {
     let Some(pods) = &snapshot.pods else { return Impact::default() };
     let kind = snapshot.workload.id.kind;
     let is_target = |pod: &Pod| {
-        target.zip(pod.revision.as_deref()).is_some_and(|(target, label)| target.owns_label(kind, label))
+        target.zip(pod.revision.as_deref()).is_some_and(|(target, label)| {
+            target.owns_label(kind, label) && warnings::comes_back(snapshot, target, label)
+        })
     };
     if snapshot.workload.strategy == Strategy::OnDelete {
         return deleted_one_by_one(snapshot, snapshot.living().filter(|pod| !is_target(pod)).collect());
@@ -198,148 +204,12 @@ fn free(world: &mut World, blocker: String, forecast: &mut Forecast) {
     forecast.blocked_by = rest.blocked_by;
 }
 
-fn warnings(
-    snapshot: &Snapshot,
-    target: &Revision,
-    wanted: &Value,
-    defaulted: bool,
-) -> (Vec<Warning>, Option<RevisionNumber>) {
-    let workload = &snapshot.workload;
-    let mut warnings = Vec::new();
-    let mut better = None;
-    if let Some((warning, instead)) = unavailable(&workload.id, &snapshot.history, target, defaulted) {
-        better = better.or(instead);
-        warnings.push(warning);
-    }
-    if let Some((warning, instead)) = restart_only(snapshot, target, wanted, defaulted) {
-        better = better.or(instead);
-        warnings.push(warning);
-    }
-    if workload.annotation(LAST_APPLIED).is_some() {
-        warnings.push(Warning {
-            id: WarningId::LastApplied,
-            message: format!(
-                "{} was made by 'kubectl apply': the next apply of the same manifest rolls it forward again",
-                workload.id
-            ),
-            fix: Some("put the old values into the manifest that is applied".to_string()),
-            stops: false,
-        });
-    }
-    warnings.extend(history_limit(workload, &snapshot.history, target));
-    (warnings, better)
-}
-
-fn unavailable(
-    id: &WorkloadId,
-    history: &History,
-    target: &Revision,
-    defaulted: bool,
-) -> Option<(Warning, Option<RevisionNumber>)> {
-    if history.good(target) != Some(false) {
-        return None;
-    }
-    // A current revision that works is better than one that never did, although it is no way back.
-    let works = |current: &&Revision| history.good(current) == Some(true);
-    let good = history
-        .last_good()
-        .ok()
-        .or_else(|| history.current().filter(works))
-        .filter(|good| good.name != target.name);
-    let better = good.and_then(|good| good.number);
-    let number = target.label();
-    Some((
-        Warning {
-            id: WarningId::TargetUnavailable,
-            message: match better {
-                Some(better) => format!(
-                    "revision {number} has no available pod, and revision {better} is known to have worked"
-                ),
-                None => format!("revision {number} has no available pod"),
-            },
-            fix: better.map(|better| instead(id, better)),
-            stops: defaulted && better.is_some(),
-        },
-        better,
-    ))
-}
-
-fn instead(id: &WorkloadId, better: RevisionNumber) -> String {
-    format!("kubectl rollback undo {id} -n {} --to-revision {better}", id.namespace)
-}
-
-fn restart_only(
-    snapshot: &Snapshot,
-    target: &Revision,
-    wanted: &Value,
-    defaulted: bool,
-) -> Option<(Warning, Option<RevisionNumber>)> {
-    let live = snapshot.workload.template();
-    if !template::same_but_restart(wanted, live) {
-        return None;
-    }
-    let differs = |revision: &&Revision| {
-        revision.template.as_ref().is_some_and(|it| !template::same_but_restart(it, live))
-            && snapshot.history.good(revision) != Some(false)
-    };
-    let better = snapshot.history.others().find(differs).and_then(|revision| revision.number);
-    let number = target.label();
-    Some((
-        Warning {
-            id: WarningId::RestartOnly,
-            message: format!(
-                "revision {number} differs from the current one only in the time of a restart: going back restarts all pods and changes nothing else"
-            ),
-            fix: better.map(|better| instead(&snapshot.workload.id, better)),
-            stops: defaulted && better.is_some(),
-        },
-        better,
-    ))
-}
-
-fn history_limit(workload: &Workload, history: &History, target: &Revision) -> Option<Warning> {
-    let lost = beyond_limit(workload, history, &target.name);
-    (!lost.is_empty()).then(|| Warning {
-        id: WarningId::HistoryLimit,
-        message: format!(
-            "`revisionHistoryLimit: {}` makes the controller delete revision {} afterwards: there is no way back to it",
-            workload.history_limit,
-            numbers(&lost)
-        ),
-        fix: Some(raise_limit(workload)),
-        stops: false,
-    })
-}
-
-/// Returns the revisions that the controller deletes once `current` is the current one, which does not count against the
-/// limit (kubernetes `cleanupHistory`, `truncateHistory`).
-pub(crate) fn beyond_limit<'a>(
-    workload: &Workload,
-    history: &'a History,
-    current: &str,
-) -> Vec<&'a Revision> {
-    let old: Vec<&Revision> = history.iter().filter(|revision| revision.name != current).collect();
-    let lost = old.len().saturating_sub(workload.history_limit as usize);
-    old.into_iter().take(lost).collect()
-}
-
-pub(crate) fn raise_limit(workload: &Workload) -> String {
-    let WorkloadId { namespace, .. } = &workload.id;
-    format!(
-        "kubectl patch {} -n {namespace} --type merge -p '{{\"spec\":{{\"revisionHistoryLimit\":10}}}}'",
-        workload.id
-    )
-}
-
-pub(crate) fn numbers(revisions: &[&Revision]) -> String {
-    revisions.iter().map(|it| it.label()).collect::<Vec<_>>().join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixture::{pod, pods, revision, snapshot, workload};
     use crate::kind::Kind;
+    use crate::revision::RevisionNumber;
 
     fn number(number: u64) -> RevisionNumber {
         RevisionNumber::new(number).unwrap()

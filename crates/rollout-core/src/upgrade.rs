@@ -11,6 +11,7 @@ use crate::revision::Revision;
 use crate::snapshot::Snapshot;
 use crate::template;
 use crate::undo;
+use crate::warnings::{self, TemplateChange};
 
 /// A container and its new image; the container `*` stands for all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,14 @@ pub fn plan(snapshot: &Snapshot, images: &[SetImage], reason: Option<&str>) -> R
     let target = snapshot.history.others().find(known);
     let mut changes =
         vec![json!({"op": "replace", "path": "/spec/template", "value": template::writable(&wanted)})];
+    let impact = undo::impact(snapshot, target);
+    let (warnings, _) = warnings::of_template_change(&TemplateChange {
+        snapshot,
+        wanted: &wanted,
+        target,
+        defaulted: false,
+        impact: &impact,
+    });
     // The reason of the last change is none of this one's.
     changes.extend(plan::cause_operations(&workload.object, reason));
     Ok(Decision::Change(Box::new(Plan {
@@ -67,9 +76,9 @@ pub fn plan(snapshot: &Snapshot, images: &[SetImage], reason: Option<&str>) -> R
         changes: diff::changes(workload.template(), &wanted),
         template: template::writable(&wanted),
         requests: vec![Request::patch(workload, Vec::new(), changes)],
-        impact: undo::impact(snapshot, target),
-        notes: Vec::new(),
-        warnings: Vec::new(),
+        impact,
+        notes: warnings::skipped(snapshot),
+        warnings,
         better: None,
     })))
 }

@@ -7,6 +7,7 @@ mod feed;
 mod query;
 mod read;
 mod send;
+mod surroundings;
 
 pub use drive::{Checking, End, Run, run};
 pub use feed::{Feed, Seen, Sight};

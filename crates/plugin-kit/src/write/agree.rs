@@ -79,8 +79,9 @@ impl Flow<'_> {
             }
         }
         for it in &planned {
-            let ids: Vec<&str> =
+            let mut ids: Vec<&str> =
                 it.plan.stopped_by(&self.args.follow.allow).map(|warning| warning.id.as_str()).collect();
+            ids.dedup();
             if !ids.is_empty() {
                 let (id, ids) = (&it.plan.workload, ids.join(","));
                 ui.error(&format!(

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
+use rollout_core::surroundings::Needs;
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Snapshot, Workload};
 use rollout_kube::{Checking, Cluster, Depth, Feed, Seen, SendOptions, Sent, Sight};
@@ -171,6 +172,13 @@ impl Flow<'_> {
         if decision.as_ref().is_err_and(|refusal| *refusal == Refusal::Unobserved) {
             let ui = &mut self.reports.session.ui;
             (seen, snapshot) = observed(ui, &self.cluster, &id, seen).await?;
+            decision = self.intent.plan(&snapshot, resolved);
+        }
+        if let Ok(Decision::Change(plan)) = &decision
+            && !plan.changes.is_empty()
+        {
+            let needs = Needs::of(&snapshot, &plan.template, &plan.impact);
+            snapshot.surroundings = self.cluster.surroundings(&id, &needs).await?;
             decision = self.intent.plan(&snapshot, resolved);
         }
         match decision.map_err(|refusal| CliError::refused(&id, &refusal))? {
