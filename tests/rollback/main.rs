@@ -19,4 +19,5 @@ mod timeline;
 mod to_time;
 mod undo;
 mod unobserved;
+mod warnings;
 mod words;
