@@ -252,6 +252,21 @@ fn a_config_that_is_gone_stops_for_each_kind() {
 }
 
 #[test]
+fn a_new_image_is_warned_of_in_the_same_way() {
+    let (ns, target) = configured("deployment");
+    ns.kubectl(&["delete", "configmap", "settings"]).expect_ok();
+    let words = ["try", &target, "app=app:3", "--soak=0s"];
+    let stopped = rollback(&ns, &words);
+    assert_code(&stopped, 8);
+    let said = "configmap settings does not exist, and the new template names it: its pods would not start";
+    assert!(stopped.stderr.contains(&format!("Warning: {said} [missing-config, stops]")), "{stopped}");
+    assert_eq!(image(&ns, &target), "app:2");
+    let allowed = rollback(&ns, &[&words, ["--allow=missing-config"].as_slice()].concat());
+    assert_code(&allowed, 0);
+    assert_eq!(image(&ns, &target), "app:3");
+}
+
+#[test]
 fn a_config_that_changed_since_or_lost_its_key_is_said() {
     let (ns, target) = configured("deployment");
     // The server's times are whole seconds.
