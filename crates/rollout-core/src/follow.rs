@@ -49,13 +49,12 @@ impl Follow {
         if replaced {
             return Step::End(Ending::Superseded);
         }
+        let is_over = self.deadline.is_over(snapshot.now);
         let step = self.act(snapshot, progress);
-        match step {
-            Step::Wait if self.deadline.is_over(snapshot.now) => Step::End(Ending::TimedOut),
-            Step::Wait | Step::Soak(_) | Step::Passed | Step::Send { .. } | Step::Check(_) | Step::End(_) => {
-                step
-            }
+        if step == Step::Wait && is_over {
+            return Step::End(Ending::TimedOut);
         }
+        step
     }
 
     fn act(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
@@ -182,9 +181,7 @@ mod tests {
                 assert_eq!(request.body["preconditions"]["uid"], json!(format!("uid-{pod}")));
                 Some(pod)
             }
-            Step::Send { .. } | Step::Wait | Step::Soak(_) | Step::Passed | Step::Check(_) | Step::End(_) => {
-                None
-            }
+            _ => None,
         }
     }
 

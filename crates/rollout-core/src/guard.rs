@@ -13,6 +13,7 @@ use crate::pods::Pod;
 use crate::revision::{Revision, RevisionNumber};
 use crate::snapshot::{Side, Snapshot};
 use crate::status::{Progress, State, evaluate};
+use crate::surroundings::Needs;
 use crate::template;
 use crate::undo::{self, UndoOptions};
 
@@ -52,12 +53,15 @@ pub struct Guard {
     recent: Option<bool>,
     order: Option<Order>,
     phase: Phase,
+    surveyed: bool,
     attempts: u32,
 }
 
 #[derive(Clone, Debug)]
 enum Phase {
     Forward,
+    /// What is around the workload is looked at, because it may stop the way back.
+    Surveying(Vec<Cause>),
     /// The way back is written, or was meant to be.
     Turning {
         back: Back,
@@ -87,6 +91,7 @@ impl Guard {
             recent: None,
             order: None,
             phase: Phase::Forward,
+            surveyed: false,
             attempts: 0,
             options,
         }
@@ -189,12 +194,26 @@ impl Guard {
             }
         };
         match decision {
+            Ok(Decision::Change(plan)) if !self.surveyed && !plan.changes.is_empty() => {
+                self.surveyed = true;
+                self.attempts -= 1;
+                let needs = Needs::of(snapshot, &plan.template, &plan.impact);
+                self.phase = Phase::Surveying(causes);
+                Step::Survey(needs)
+            }
             Ok(Decision::Change(plan)) => self.write(*plan, causes),
             Ok(Decision::Nothing { .. }) => {
                 let words = "the revision to go back to is the one that fails".to_string();
                 not_undone(NoWayBack::Refused(words), causes)
             }
             Err(refusal) => not_undone(NoWayBack::Refused(refusal.to_string()), causes),
+        }
+    }
+
+    fn surveyed(&mut self, snapshot: &Snapshot, causes: Vec<Cause>) -> Step {
+        match Some(&template::normal(snapshot.workload.template())) == self.template.as_ref() {
+            true => self.turn(snapshot, causes),
+            false => Step::End(Ending::Superseded),
         }
     }
 
@@ -246,7 +265,12 @@ impl Guard {
         let (progress, step) = back.follow.step(snapshot);
         let ending = match step {
             Step::End(ending) => ending,
-            Step::Wait | Step::Soak(_) | Step::Passed | Step::Send { .. } | Step::Check(_) => {
+            Step::Wait
+            | Step::Soak(_)
+            | Step::Passed
+            | Step::Survey(_)
+            | Step::Send { .. }
+            | Step::Check(_) => {
                 self.phase = Phase::Backward(back);
                 return step;
             }
@@ -278,6 +302,7 @@ impl Machine for Guard {
         let progress = evaluate(snapshot);
         let step = match std::mem::replace(&mut self.phase, Phase::Forward) {
             Phase::Forward => self.forward(snapshot, &progress),
+            Phase::Surveying(causes) => self.surveyed(snapshot, causes),
             Phase::Turning { back, sent } => self.turning(snapshot, back, sent),
             Phase::Backward(back) => self.backward(snapshot, back),
         };
@@ -286,7 +311,7 @@ impl Machine for Guard {
 
     fn sent(&mut self, outcome: &Sent) {
         match &mut self.phase {
-            Phase::Forward => {}
+            Phase::Forward | Phase::Surveying(_) => {}
             Phase::Turning { sent, .. } => *sent = Some(outcome.clone()),
             Phase::Backward(back) => back.follow.sent(outcome),
         }
@@ -366,6 +391,14 @@ mod tests {
         pods
     }
 
+    /// Shows a picture, and shows it again where the surroundings were asked for.
+    fn look(guard: &mut Guard, snapshot: &Snapshot) -> Step {
+        match guard.step(snapshot).1 {
+            Step::Survey(_) => guard.step(snapshot).1,
+            step => step,
+        }
+    }
+
     fn goes_back(step: &Step) -> Option<u64> {
         match step {
             Step::Send { act: Act::GoBack { to, .. }, .. } => to.map(RevisionNumber::get),
@@ -376,20 +409,20 @@ mod tests {
     #[test]
     fn a_good_rollout_soaks_and_ends() {
         let mut guard = Guard::new(options());
-        assert_eq!(guard.step(&at(3, pods(KIND, "bbb"), 0)).1, Step::Wait);
-        assert_eq!(guard.step(&at(3, pods(KIND, "ccc"), 10)).1, Step::Soak(30));
-        assert_eq!(guard.step(&at(3, pods(KIND, "ccc"), 40)).1, Step::End(Ending::Complete));
+        assert_eq!(look(&mut guard, &at(3, pods(KIND, "bbb"), 0)), Step::Wait);
+        assert_eq!(look(&mut guard, &at(3, pods(KIND, "ccc"), 10)), Step::Soak(30));
+        assert_eq!(look(&mut guard, &at(3, pods(KIND, "ccc"), 40)), Step::End(Ending::Complete));
     }
 
     #[test]
     fn a_failed_one_goes_back_to_what_has_available_pods_and_is_undone_when_they_are_all_there() {
         let mut guard = Guard::new(options());
-        let step = guard.step(&at(3, failing("ccc", "aaa"), 0)).1;
+        let step = look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
         assert_eq!(goes_back(&step), Some(1));
         guard.sent(&Sent::Done);
-        assert_eq!(guard.step(&at(3, failing("ccc", "aaa"), 1)).1, Step::Wait);
-        assert_eq!(guard.step(&at(1, failing("ccc", "aaa"), 2)).1, Step::Wait);
-        match guard.step(&at(1, pods(KIND, "aaa"), 3)).1 {
+        assert_eq!(look(&mut guard, &at(3, failing("ccc", "aaa"), 1)), Step::Wait);
+        assert_eq!(look(&mut guard, &at(1, failing("ccc", "aaa"), 2)), Step::Wait);
+        match look(&mut guard, &at(1, pods(KIND, "aaa"), 3)) {
             Step::End(Ending::Undone { from, to, causes }) => {
                 assert_eq!((from.map(RevisionNumber::get), to.map(RevisionNumber::get)), (Some(3), Some(1)));
                 assert_eq!(causes[0].id, CauseId::ImagePull);
@@ -401,10 +434,10 @@ mod tests {
     #[test]
     fn what_was_proven_on_the_way_counts_when_its_pods_are_gone() {
         let mut guard = Guard::new(options());
-        assert_eq!(guard.step(&at(3, pods(KIND, "aaa"), 0)).1, Step::Wait);
-        assert_eq!(goes_back(&guard.step(&at(3, failing("ccc", "ccc"), 1)).1), Some(1));
+        assert_eq!(look(&mut guard, &at(3, pods(KIND, "aaa"), 0)), Step::Wait);
+        assert_eq!(goes_back(&look(&mut guard, &at(3, failing("ccc", "ccc"), 1))), Some(1));
         let mut late = Guard::new(options());
-        let step = late.step(&at(3, failing("ccc", "ccc"), 1)).1;
+        let step = look(&mut late, &at(3, failing("ccc", "ccc"), 1));
         assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::NoProof, .. })));
     }
 
@@ -413,16 +446,16 @@ mod tests {
         let seen = at(3, failing("ccc", "aaa"), 0);
         let before = seen.history.by_name("web-bbb").cloned().map(Box::new);
         let mut guard = Guard::new(GuardOptions { before, ..options() });
-        assert_eq!(goes_back(&guard.step(&seen).1), Some(2));
+        assert_eq!(goes_back(&look(&mut guard, &seen)), Some(2));
         let mut guard = Guard::new(GuardOptions { back_to: RevisionNumber::new(2), ..options() });
-        assert_eq!(goes_back(&guard.step(&seen).1), Some(2));
+        assert_eq!(goes_back(&look(&mut guard, &seen)), Some(2));
     }
 
     #[test]
     fn a_first_rollout_has_nothing_to_go_back_to() {
         let object = workload(KIND, "app:1", json!({"type": "RollingUpdate"}));
         let seen = snapshot(KIND, object, vec![revision(KIND, 1, "app:1", "aaa")], failing("aaa", "aaa"));
-        let step = Guard::new(options()).step(&seen).1;
+        let step = look(&mut Guard::new(options()), &seen);
         assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::First, .. })));
     }
 
@@ -430,22 +463,22 @@ mod tests {
     fn somebody_elses_rollout_is_never_undone() {
         let mut guard = Guard::new(options());
         guard.step(&at(2, pods(KIND, "aaa"), 0));
-        assert_eq!(guard.step(&at(3, failing("ccc", "aaa"), 1)).1, Step::End(Ending::Superseded));
+        assert_eq!(look(&mut guard, &at(3, failing("ccc", "aaa"), 1)), Step::End(Ending::Superseded));
         let mut guard = Guard::new(options());
-        assert!(goes_back(&guard.step(&at(3, failing("ccc", "aaa"), 0)).1).is_some());
+        assert!(goes_back(&look(&mut guard, &at(3, failing("ccc", "aaa"), 0))).is_some());
         guard.sent(&Sent::Changed);
-        assert_eq!(guard.step(&at(2, failing("ccc", "aaa"), 1)).1, Step::End(Ending::Superseded));
+        assert_eq!(look(&mut guard, &at(2, failing("ccc", "aaa"), 1)), Step::End(Ending::Superseded));
     }
 
     #[test]
     fn a_write_without_an_answer_is_looked_for_and_sent_again() {
         let bad = at(3, failing("ccc", "aaa"), 0);
         let mut guard = Guard::new(options());
-        assert_eq!(goes_back(&guard.step(&bad).1), Some(1));
+        assert_eq!(goes_back(&look(&mut guard, &bad)), Some(1));
         guard.sent(&Sent::Unanswered);
-        assert_eq!(goes_back(&guard.step(&bad).1), Some(1));
+        assert_eq!(goes_back(&look(&mut guard, &bad)), Some(1));
         guard.sent(&Sent::Unanswered);
-        let step = guard.step(&at(1, pods(KIND, "aaa"), 2)).1;
+        let step = look(&mut guard, &at(1, pods(KIND, "aaa"), 2));
         assert!(matches!(step, Step::End(Ending::Undone { .. })), "{step:?}");
     }
 
@@ -454,10 +487,10 @@ mod tests {
         let bad = at(3, failing("ccc", "aaa"), 0);
         let mut guard = Guard::new(options());
         for _ in 0..ATTEMPTS {
-            assert!(goes_back(&guard.step(&bad).1).is_some());
+            assert!(goes_back(&look(&mut guard, &bad)).is_some());
             guard.sent(&Sent::Changed);
         }
-        let step = guard.step(&bad).1;
+        let step = look(&mut guard, &bad);
         assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::Refused(_), .. })), "{step:?}");
     }
 
@@ -466,11 +499,11 @@ mod tests {
         let mut unready = pods(KIND, "aaa");
         unready[0] = pod(KIND, "web-0", "ccc", false);
         let mut guard = Guard::new(GuardOptions { limit: Some(5), ..options() });
-        assert_eq!(guard.step(&at(3, unready.clone(), 0)).1, Step::Wait);
-        assert_eq!(goes_back(&guard.step(&at(3, unready, 5)).1), Some(1));
+        assert_eq!(look(&mut guard, &at(3, unready.clone(), 0)), Step::Wait);
+        assert_eq!(goes_back(&look(&mut guard, &at(3, unready, 5))), Some(1));
         let mut guard = Guard::new(GuardOptions { limit: Some(5), ..options() });
         guard.step(&at(3, pods(KIND, "aaa"), 0));
-        assert_eq!(guard.step(&at(3, pods(KIND, "aaa"), 5)).1, Step::End(Ending::TimedOut));
+        assert_eq!(look(&mut guard, &at(3, pods(KIND, "aaa"), 5)), Step::End(Ending::TimedOut));
     }
 
     #[test]
@@ -479,22 +512,22 @@ mod tests {
         let good = |seconds| at(3, pods(KIND, "ccc"), seconds);
         let mut guard = Guard::new(together.clone());
         guard.step(&good(0));
-        assert_eq!(guard.step(&good(30)).1, Step::Passed);
+        assert_eq!(look(&mut guard, &good(30)), Step::Passed);
         guard.told(&Order::Accept);
-        assert_eq!(guard.step(&good(31)).1, Step::End(Ending::Complete));
+        assert_eq!(look(&mut guard, &good(31)), Step::End(Ending::Complete));
         let mut guard = Guard::new(GuardOptions { back_to: RevisionNumber::new(2), ..together });
         guard.step(&at(3, pods(KIND, "aaa"), 0));
         guard.step(&good(0));
         guard.told(&Order::TakeBack("deployment/other failed".into()));
-        assert_eq!(goes_back(&guard.step(&good(31)).1), Some(2));
+        assert_eq!(goes_back(&look(&mut guard, &good(31))), Some(2));
     }
 
     #[test]
     fn a_way_back_that_fails_says_so() {
         let mut guard = Guard::new(options());
-        guard.step(&at(3, failing("ccc", "aaa"), 0));
+        look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
         guard.sent(&Sent::Done);
-        let step = guard.step(&at(1, failing("aaa", "aaa"), 2)).1;
+        let step = look(&mut guard, &at(1, failing("aaa", "aaa"), 2));
         assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::Failed(_), .. })), "{step:?}");
     }
 
@@ -503,9 +536,9 @@ mod tests {
         let gate = GateOptions { soak: 30, max_restarts: 0, checks: true };
         let mut guard = Guard::new(GuardOptions { gate, back_to: RevisionNumber::new(1), ..options() });
         let good = at(3, pods(KIND, "ccc"), 0);
-        let Step::Check(run) = guard.step(&good).1 else { panic!() };
+        let Step::Check(run) = look(&mut guard, &good) else { panic!() };
         assert_eq!((run.pods.len(), run.revision.map(RevisionNumber::get)), (3, Some(3)));
         guard.checked(Verdict::Failed(cause(CauseId::Check, "no".into())));
-        assert_eq!(goes_back(&guard.step(&good).1), Some(1));
+        assert_eq!(goes_back(&look(&mut guard, &good)), Some(1));
     }
 }

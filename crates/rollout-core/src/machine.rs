@@ -8,6 +8,7 @@ use crate::plan::Request;
 use crate::revision::RevisionNumber;
 use crate::snapshot::Snapshot;
 use crate::status::{Hold, Progress};
+use crate::surroundings::Needs;
 
 /// A state machine that follows or drives the rollout of one workload.
 pub trait Machine {
@@ -53,6 +54,8 @@ pub enum Step {
     Soak(i64),
     /// Everything has passed; a word from outside ends it.
     Passed,
+    /// What is around the workload is read, and shown with the next pictures.
+    Survey(Needs),
     /// A request is sent.
     Send {
         /// What it does, for whoever watches.

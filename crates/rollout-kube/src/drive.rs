@@ -9,6 +9,7 @@ use rollout_core::event::Event;
 use rollout_core::machine::{self, CheckRun, Ending, Machine, Order, Step, Verdict};
 use rollout_core::plan::Request;
 use rollout_core::status::Progress;
+use rollout_core::surroundings::{Needs, Surroundings};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -49,13 +50,15 @@ pub struct End {
 pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, mut run: Run<'_>) -> End {
     let (mut progress, mut snapshot) = (None, None);
     let mut checking: Option<Checking> = None;
+    let mut surroundings = Surroundings::default();
     let mut sight = feed.sight();
     loop {
         match sight {
             Sight::Gone => return End { ending: Ending::Gone, progress, snapshot },
             Sight::Lost(error) => (run.tell)(Event::ConnectionLost { error }),
             Sight::Back => (run.tell)(Event::ConnectionBack),
-            Sight::Snapshot(seen) => {
+            Sight::Snapshot(mut seen) => {
+                seen.surroundings.clone_from(&surroundings);
                 let (now, step) = machine.step(&seen);
                 (run.tell)(Event::Progress(now.clone()));
                 progress = Some(now);
@@ -65,6 +68,7 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
                     Step::Soak(left) => (run.tell)(Event::Soaking(left)),
                     Step::Passed => (run.tell)(Event::Passed),
                     Step::End(ending) => return End { ending, progress, snapshot },
+                    Step::Survey(needs) => surroundings = survey(cluster, snapshot.as_deref(), &needs).await,
                     Step::Check(asked) => checking = Some((run.check)(asked)),
                     Step::Send { act, request } => {
                         (run.tell)(Event::Doing(act.clone()));
@@ -90,6 +94,14 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
                 feed.sight()
             }
         };
+    }
+}
+
+/// What cannot be read must not keep anybody from going back.
+async fn survey(cluster: &Cluster, snapshot: Option<&Snapshot>, needs: &Needs) -> Surroundings {
+    match snapshot {
+        Some(snapshot) => cluster.surroundings(&snapshot.workload.id, needs).await.unwrap_or_default(),
+        None => Surroundings::default(),
     }
 }
 
