@@ -166,6 +166,7 @@ fn plan_fields(plan: &Plan) -> Value {
         "toRevision": plan.to,
         "changes": plan.changes,
         "requests": plan.requests,
+        "steps": if plan.steps.is_empty() { Value::Null } else { json!(plan.steps) },
         "impact": if plan.impact.known { json!(plan.impact) } else { Value::Null },
         "notes": plan.notes,
         "warnings": plan.warnings,

@@ -70,9 +70,22 @@ impl CliError {
             }
             Refusal::NoContainer { existing, .. } => CliError::failed(format!("{refusal} {at}"))
                 .hint(Some(format!("containers that exist: {}", existing.join(", ")))),
-            Refusal::PausedUpgrade { .. } | Refusal::NotOrdered { .. } | Refusal::MayRecover { .. } => {
-                CliError::failed(format!("{refusal} {at}"))
-            }
+            Refusal::UnderWay { .. } => CliError::failed(format!("{id}: {refusal} {at}")).hint(Some(
+                "'abort' takes it back, 'resume' goes on with it, --take-over where its driver is gone"
+                    .to_string(),
+            )),
+            Refusal::NoRollout => CliError::failed(format!("{id} {refusal} {at}")),
+            Refusal::PausedUpgrade { .. }
+            | Refusal::NotOrdered { .. }
+            | Refusal::MayRecover { .. }
+            | Refusal::Unreadable(_)
+            | Refusal::Recreated { .. }
+            | Refusal::Steps(_)
+            | Refusal::Unread(_)
+            | Refusal::NotInSteps(_)
+            | Refusal::TargetLost
+            | Refusal::Superseded
+            | Refusal::PutBackByHand => CliError::failed(format!("{refusal} {at}")),
             Refusal::TargetFails { .. } => CliError::failed(format!("{refusal} {at}")).hint(Some(format!(
                 "roll it back to a revision that works: kubectl rollback undo {id} -n {}",
                 id.namespace

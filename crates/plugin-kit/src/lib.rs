@@ -20,7 +20,9 @@ pub mod yaml;
 // The flow of a verb: arguments, session, objects, what is said of them, exit code.
 pub mod describe;
 pub mod documents;
+pub mod ending_text;
 pub mod error;
+pub mod event_text;
 pub mod gates;
 mod overlay;
 pub mod plan_text;

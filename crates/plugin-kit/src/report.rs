@@ -8,13 +8,13 @@ use rollout_kube::End;
 use serde_json::Value;
 
 use crate::documents::{self, Outcome};
+use crate::ending_text;
 use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;
 use crate::output::{self, OutputForm};
 use crate::session::Session;
 use crate::verbs::status::print_causes;
-use crate::watch;
 
 /// What became of the workloads of one call.
 pub struct Reports<'a> {
@@ -63,14 +63,14 @@ impl<'a> Reports<'a> {
 
     /// Says how the following of one workload ended; `held_ok` makes being held a success.
     pub fn ended(&mut self, id: &WorkloadId, plan: Option<&Plan>, end: &End, held_ok: bool) {
-        let (exit, sentence) = watch::ending(end, id, held_ok);
+        let (exit, sentence) = ending_text::ending(end, id, held_ok);
         if exit == Exit::Done {
             self.say(&sentence);
         } else {
             self.session.ui.note(&escape::inline(&sentence));
-            print_causes(&mut self.session.ui, watch::causes(end));
+            print_causes(&mut self.session.ui, ending_text::causes(end));
         }
-        if let Some(hint) = watch::hint(&end.ending, id) {
+        if let Some(hint) = ending_text::hint(&end.ending, id) {
             self.session.ui.hint(&escape::inline(&hint));
         }
         let status = end
@@ -99,7 +99,9 @@ impl<'a> Reports<'a> {
 /// The causes of a rollout that was taken back are no longer those of its status.
 fn why(end: &End) -> &[Cause] {
     match &end.ending {
-        Ending::Undone { .. } | Ending::NotUndone { .. } => watch::causes(end),
+        Ending::Undone { .. } | Ending::NotUndone { .. } | Ending::StepFailed { .. } => {
+            ending_text::causes(end)
+        }
         Ending::Complete
         | Ending::Held(_)
         | Ending::Failed
@@ -107,7 +109,12 @@ fn why(end: &End) -> &[Cause] {
         | Ending::Superseded
         | Ending::Gone
         | Ending::Refused(_)
-        | Ending::CheckBroken(_) => &[],
+        | Ending::CheckBroken(_)
+        | Ending::Paused { .. }
+        | Ending::HeldShort { .. }
+        | Ending::Aborted { .. }
+        | Ending::AbortedByHand
+        | Ending::TakenOver(_) => &[],
     }
 }
 
@@ -121,6 +128,12 @@ fn word(ending: &Ending) -> &'static str {
         Ending::Gone => "gone",
         Ending::Refused(_) => "refused",
         Ending::CheckBroken(_) => "check-broken",
+        Ending::Paused { .. } => "paused",
+        Ending::HeldShort { .. } => "held",
+        Ending::StepFailed { .. } => "step-failed",
+        Ending::Aborted { .. } => "aborted",
+        Ending::AbortedByHand => "aborted-by-hand",
+        Ending::TakenOver(_) => "taken-over",
         Ending::Undone { .. } => "undone",
         Ending::NotUndone { .. } => "not-undone",
     }

@@ -12,6 +12,22 @@ pub enum Event {
     Doing(Act),
     /// It was not done: what it was meant for had gone, or was another one by then.
     NotDone(Act),
+    /// A step of a rollout in steps is that far.
+    Step(StepProgress),
+    /// A pod is new although no step has come to it: it died, or its node joined, or somebody changed the strategy.
+    OutsideStep {
+        /// Its name.
+        pod: String,
+        /// Its node.
+        node: Option<String>,
+    },
+    /// A disruption budget forbids an eviction for now, in the server's words.
+    EvictionForbidden {
+        /// The pod.
+        pod: String,
+        /// What the server says.
+        words: String,
+    },
     /// The pods are available and have to stay so for that many seconds.
     Soaking(i64),
     /// Everything has passed; what ends all is waited for.
@@ -23,4 +39,21 @@ pub enum Event {
     },
     /// The API server answers again.
     ConnectionBack,
+}
+
+/// How far a step of a rollout in steps is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepProgress {
+    /// The step, from 1.
+    pub step: usize,
+    /// How many there are.
+    pub of: usize,
+    /// What it is, as it was asked for.
+    pub words: String,
+    /// Nodes or pods that it adds.
+    pub total: usize,
+    /// Those that are new and available.
+    pub settled: usize,
+    /// Those in hand: old pods that end, and new ones that are not available yet.
+    pub in_hand: Vec<String>,
 }

@@ -91,7 +91,7 @@ impl Machine for Follow {
 
     fn sent(&mut self, sent: &Sent) {
         match sent {
-            Sent::Done | Sent::Changed | Sent::Gone => {}
+            Sent::Done | Sent::Changed | Sent::Gone | Sent::NotNow(_) => {}
             Sent::Refused(words) => self.refused = Some(words.clone()),
             // It is still there, or on its way out: the next picture says which.
             Sent::Unanswered => {

@@ -253,7 +253,7 @@ impl Guard {
                 self.phase = Phase::Turning { back, sent };
                 Step::Wait
             }
-            Some(Sent::Changed | Sent::Unanswered) => self.turn(snapshot, back.causes),
+            Some(Sent::Changed | Sent::Unanswered | Sent::NotNow(_)) => self.turn(snapshot, back.causes),
             Some(Sent::Gone) => Step::End(Ending::Gone),
             Some(Sent::Refused(words)) => {
                 Step::End(Ending::NotUndone { why: NoWayBack::Refused(words), causes: back.causes })
@@ -284,7 +284,15 @@ impl Guard {
             Ending::TimedOut => NoWayBack::TimedOut,
             Ending::Held(hold) => NoWayBack::Held(hold),
             Ending::Refused(words) | Ending::CheckBroken(words) => NoWayBack::Refused(words),
-            Ending::Undone { .. } | Ending::NotUndone { .. } => return Step::End(ending),
+            // What is followed is no rollout in steps.
+            Ending::Undone { .. }
+            | Ending::NotUndone { .. }
+            | Ending::Paused { .. }
+            | Ending::HeldShort { .. }
+            | Ending::StepFailed { .. }
+            | Ending::Aborted { .. }
+            | Ending::AbortedByHand
+            | Ending::TakenOver(_) => return Step::End(ending),
         };
         Step::End(Ending::NotUndone { why, causes: back.causes })
     }

@@ -4,10 +4,12 @@
 use k8s_openapi::jiff::Timestamp;
 
 use crate::causes::Cause;
+use crate::event::Event;
 use crate::plan::Request;
 use crate::revision::RevisionNumber;
 use crate::snapshot::Snapshot;
 use crate::status::{Hold, Progress};
+use crate::steps::Holder;
 use crate::surroundings::Needs;
 
 /// A state machine that follows or drives the rollout of one workload.
@@ -23,6 +25,11 @@ pub trait Machine {
 
     /// Takes in a word from outside.
     fn told(&mut self, order: &Order);
+
+    /// Hands over what the last picture showed beside the progress, each once.
+    fn news(&mut self) -> Vec<Event> {
+        Vec::new()
+    }
 }
 
 /// The end of a time that runs from the first picture, by the server's clock.
@@ -79,6 +86,37 @@ pub enum Act {
         /// Why.
         why: Why,
     },
+    /// A pod is evicted, which a disruption budget may forbid.
+    Evict {
+        /// Its name.
+        pod: String,
+        /// Why.
+        why: Why,
+    },
+    /// A partition is moved.
+    Partition {
+        /// How many pods, from the lowest ordinal, are to stay as they are.
+        to: u32,
+    },
+    /// The revision that the controller recorded is stored as the one that is rolled out.
+    Record,
+    /// A step is done.
+    StepDone {
+        /// How many are done.
+        done: usize,
+    },
+    /// What holds the workload is put back: somebody else had replaced it.
+    HoldAgain {
+        /// The type of the strategy that was found.
+        found: String,
+    },
+    /// A step failed: the workload is held so that nothing else can come up bad.
+    StandStill {
+        /// Because of this.
+        causes: Vec<Cause>,
+    },
+    /// It is over: strategy and limits are put back, and no trace stays.
+    Finish,
     /// A failed rollout is taken back.
     GoBack {
         /// To that revision.
@@ -95,6 +133,10 @@ pub enum Why {
     Blocks,
     /// It is old, and the strategy leaves replacing to us.
     OnDelete,
+    /// It is new, and the rollout is taken back.
+    PutBack,
+    /// It is new and failed before the rollout was resumed.
+    Retry,
 }
 
 /// What came of a request.
@@ -108,6 +150,8 @@ pub enum Sent {
     Gone,
     /// The server refuses, in these words.
     Refused(String),
+    /// Not now, in the server's words: a disruption budget forbids it (429 of an eviction).
+    NotNow(String),
     /// The server did not answer: it may be done or not.
     Unanswered,
 }
@@ -164,6 +208,34 @@ pub enum Ending {
     Refused(String),
     /// A check could not be run.
     CheckBroken(String),
+    /// It stands still after so many steps, and goes on when it is resumed.
+    Paused {
+        /// Steps that are done.
+        done: usize,
+        /// Steps that there are.
+        of: usize,
+    },
+    /// All steps are done, and some pods stay old: what holds the workload stays too (hazard H8).
+    HeldShort {
+        /// The nodes, or the pods, that stay old.
+        old: Vec<String>,
+    },
+    /// A step failed, and the rollout stands still.
+    StepFailed {
+        /// The step, from 1.
+        step: usize,
+        /// Why, as far as this run has seen it.
+        causes: Vec<Cause>,
+    },
+    /// It was taken back because somebody asked for it.
+    Aborted {
+        /// To that revision.
+        to: Option<RevisionNumber>,
+    },
+    /// Somebody else put the old template back: to abort would finish that.
+    AbortedByHand,
+    /// Another process drives it now.
+    TakenOver(Option<Holder>),
     /// The rollout failed, and the workload is back and healthy at an older revision.
     Undone {
         /// The revision that failed.

@@ -10,13 +10,11 @@ use crate::kind::Kind;
 use crate::plan::{self, Decision, Impact, Plan, Refusal, Request, Warning, WarningId};
 use crate::revision::Revision;
 use crate::snapshot::{Side, Snapshot};
+use crate::steps::{self, ALL};
 use crate::stored::{STORED, Stored};
 use crate::undo;
 use crate::warnings;
 use crate::workload::{Strategy, Workload};
-
-/// A partition that holds whatever the replicas become.
-const ALL: u32 = i32::MAX as u32;
 
 /// Tells whether a workload is paused: by its field, or by what a pause remembered.
 pub fn is_paused(workload: &Workload) -> bool {
@@ -26,6 +24,9 @@ pub fn is_paused(workload: &Workload) -> bool {
 /// Plans a pause.
 pub fn pause(snapshot: &Snapshot) -> Result<Decision, Refusal> {
     let workload = &snapshot.workload;
+    if Stored::read(workload)?.is_some_and(|stored| stored.rollout.is_some()) {
+        return steps::pause(snapshot);
+    }
     if is_paused(workload) || workload.strategy == Strategy::OnDelete {
         return Err(Refusal::AlreadyPaused);
     }
@@ -64,6 +65,9 @@ pub fn pause(snapshot: &Snapshot) -> Result<Decision, Refusal> {
 /// Plans the end of a pause.
 pub fn resume(snapshot: &Snapshot) -> Result<Decision, Refusal> {
     let workload = &snapshot.workload;
+    if let Some(rollout) = Stored::read(workload)?.and_then(|stored| stored.rollout) {
+        return Err(rollout.under_way(snapshot));
+    }
     if !is_paused(workload) {
         return Err(Refusal::NotPaused);
     }
@@ -105,7 +109,7 @@ pub(crate) fn released(snapshot: &Snapshot) -> Snapshot {
     after
 }
 
-fn unchanged(snapshot: &Snapshot) -> Plan {
+pub(crate) fn unchanged(snapshot: &Snapshot) -> Plan {
     let number = snapshot.history.current().and_then(|current| current.number);
     let living = snapshot.living();
     Plan {
@@ -121,6 +125,7 @@ fn unchanged(snapshot: &Snapshot) -> Plan {
             most_existing: snapshot.living().count() as u32,
             ..Impact::default()
         },
+        steps: Vec::new(),
         notes: Vec::new(),
         warnings: Vec::new(),
         better: None,
@@ -147,7 +152,7 @@ fn with_partition(strategy: &Value, partition: u32) -> Value {
 }
 
 /// Where a StatefulSet stands: the lowest place that is updated or in hand; at rest above all that may come.
-fn standing(snapshot: &Snapshot) -> u32 {
+pub(crate) fn standing(snapshot: &Snapshot) -> u32 {
     let workload = &snapshot.workload;
     let all = snapshot.pods.as_deref().unwrap_or_default();
     let old_at = |place: u32| {

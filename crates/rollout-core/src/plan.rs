@@ -8,6 +8,8 @@ use crate::history::NoRevision;
 use crate::kind::Kind;
 use crate::model::Phase;
 use crate::revision::RevisionNumber;
+use crate::steps::{BadSteps, Holder, Stage};
+use crate::stored::Unreadable;
 use crate::workload::{Workload, WorkloadId};
 
 /// A change that is about to be made.
@@ -29,12 +31,30 @@ pub struct Plan {
     pub requests: Vec<Request>,
     /// What it does to the pods.
     pub impact: Impact,
+    /// The steps in which it does that; none where it is done in one.
+    pub steps: Vec<PlannedStep>,
     /// What else is to be known before.
     pub notes: Vec<String>,
     /// What speaks against it.
     pub warnings: Vec<Warning>,
     /// The revision to choose instead, where a warning names one.
     pub better: Option<RevisionNumber>,
+}
+
+/// A step of a rollout in steps, by the nodes and pods that there are now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedStep {
+    /// Its number, from 1.
+    pub step: usize,
+    /// What it is, as it was asked for.
+    pub words: String,
+    /// How many nodes or pods are new when it is done.
+    pub total: usize,
+    /// The nodes that it adds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
+    /// The pods that it replaces.
+    pub pods: Vec<String>,
 }
 
 /// What a request of somebody comes to.
@@ -114,9 +134,55 @@ pub enum Refusal {
     /// No such revision.
     #[error(transparent)]
     NoRevision(#[from] NoRevision),
+    /// A rollout in steps is under way.
+    #[error("a rollout in steps is {} (step {} of {of} is next){}", phase.as_str(), done + 1, held_by(holder.as_ref()))]
+    UnderWay {
+        /// What it is at.
+        phase: Stage,
+        /// Steps that are done.
+        done: usize,
+        /// Steps that there are.
+        of: usize,
+        /// Who drives it.
+        holder: Option<Holder>,
+    },
+    /// No rollout in steps is stored.
+    #[error("has no rollout in steps")]
+    NoRollout,
+    /// What is stored cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// It belongs to another object of that name.
+    #[error("the stored rollout belongs to another {kind} of that name")]
+    Recreated {
+        /// The kind.
+        kind: Kind,
+    },
+    /// The steps make no sense.
+    #[error(transparent)]
+    Steps(#[from] BadSteps),
+    /// The pods, or the nodes of a DaemonSet, are needed and were not read.
+    #[error("the {0} cannot be read, and steps go by them")]
+    Unread(&'static str),
+    /// Such a workload is not rolled out in steps.
+    #[error("{0} are not rolled out in steps")]
+    NotInSteps(String),
+    /// The revision that was rolled out is not recorded any more.
+    #[error("the revision that was rolled out is not recorded any more")]
+    TargetLost,
+    /// The template is somebody else's by now.
+    #[error("somebody else replaced the template meanwhile: the stored rollout is superseded")]
+    Superseded,
+    /// Somebody else put the old template back.
+    #[error("somebody put the old template back: 'abort' finishes that")]
+    PutBackByHand,
     /// The workload keeps no old revisions.
     #[error("no last revision to roll back to: `revisionHistoryLimit: 0` keeps no history")]
     KeepsNoHistory,
+}
+
+fn held_by(holder: Option<&Holder>) -> String {
+    holder.map_or_else(String::new, |holder| format!(", held by {holder}"))
 }
 
 /// kubectl itself can resume a Deployment only.
@@ -142,6 +208,8 @@ pub enum Method {
     Patch,
     /// A deletion with preconditions.
     Delete,
+    /// A creation: of an eviction.
+    Post,
 }
 
 /// One request to the API server.
@@ -151,7 +219,7 @@ pub struct Request {
     pub method: Method,
     /// The path below the server's address.
     pub path: String,
-    /// The JSON patch, or the delete options.
+    /// The JSON patch, the delete options, or the eviction.
     pub body: Value,
     /// Whether the change fails without it; otherwise a refusal is only reported.
     #[serde(skip)]
@@ -182,6 +250,19 @@ impl Request {
             method: Method::Delete,
             path: format!("/api/v1/namespaces/{namespace}/pods/{name}"),
             body: json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}),
+            required: true,
+        }
+    }
+
+    /// Makes the eviction of one incarnation of a pod (policy/v1): 429 where a disruption budget forbids it, 409 where the
+    /// pod is another one by now.
+    pub fn evict_pod(namespace: &str, name: &str, uid: &str) -> Request {
+        Request {
+            method: Method::Post,
+            path: format!("/api/v1/namespaces/{namespace}/pods/{name}/eviction"),
+            body: json!({"apiVersion": "policy/v1", "kind": "Eviction",
+                "metadata": {"name": name, "namespace": namespace},
+                "deleteOptions": {"preconditions": {"uid": uid}}}),
             required: true,
         }
     }
@@ -276,6 +357,10 @@ pub enum WarningId {
     LastApplied,
     /// The target's template is the current one.
     SameTemplate,
+    /// Pods are deleted one by one, and the overlap of a surge is lost (hazard H20).
+    SurgeLost,
+    /// A pod that dies below the partition comes back at another revision (hazard H2).
+    MixedRevisions,
     /// The change makes the controller delete revisions.
     HistoryLimit,
     /// Something owns the object and puts the change back.
@@ -302,11 +387,13 @@ pub enum WarningId {
 
 impl WarningId {
     /// All ids.
-    pub const ALL: [WarningId; 15] = [
+    pub const ALL: [WarningId; 17] = [
         WarningId::TargetUnavailable,
         WarningId::RestartOnly,
         WarningId::LastApplied,
         WarningId::SameTemplate,
+        WarningId::SurgeLost,
+        WarningId::MixedRevisions,
         WarningId::HistoryLimit,
         WarningId::GitopsOwner,
         WarningId::Hpa,
@@ -327,6 +414,8 @@ impl WarningId {
             WarningId::RestartOnly => "restart-only",
             WarningId::LastApplied => "last-applied",
             WarningId::SameTemplate => "same-template",
+            WarningId::SurgeLost => "surge-lost",
+            WarningId::MixedRevisions => "mixed-revisions",
             WarningId::HistoryLimit => "history-limit",
             WarningId::GitopsOwner => "gitops-owner",
             WarningId::Hpa => "hpa",

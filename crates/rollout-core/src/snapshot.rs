@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::history::History;
 use crate::kind::Kind;
+use crate::nodes::Node;
 use crate::pods::Pod;
 use crate::revision::Revision;
 use crate::surroundings::Surroundings;
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub history: History,
     /// Its pods; absent where they were not read, or may not be.
     pub pods: Option<Vec<Pod>>,
+    /// The nodes; absent where they were not read. Only rollouts of DaemonSets in steps need them.
+    pub nodes: Option<Vec<Node>>,
     /// The moment, by the server's clock (a laptop's is not the cluster's).
     pub now: Timestamp,
     /// What is around the workload; empty until a change of the template is planned.
@@ -44,7 +47,7 @@ impl Snapshot {
     ) -> Snapshot {
         let history = History::new(&workload, revisions, pods.as_deref().unwrap_or_default(), now);
         let pods = pods.map(|pods| pods.into_iter().filter(|pod| owns(&workload, &history, pod)).collect());
-        Snapshot { workload, history, pods, now, surroundings: Surroundings::default() }
+        Snapshot { workload, history, pods, nodes: None, now, surroundings: Surroundings::default() }
     }
 
     /// Iterates over the pods that count: neither ended nor on their way out.

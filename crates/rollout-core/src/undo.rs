@@ -11,6 +11,8 @@ use crate::plan::{self, Decision, Impact, Plan, Refusal, ReplacedPod, Request, W
 use crate::pods::Pod;
 use crate::revision::Revision;
 use crate::snapshot::Snapshot;
+use crate::steps;
+use crate::stored::Stored;
 use crate::stuck::{self, Blockage};
 use crate::template;
 use crate::unstick;
@@ -29,7 +31,17 @@ pub struct UndoOptions {
 }
 
 /// Plans a rollback. `previous` is resolved here, to a number, and never anew.
+///
+/// While a rollout in steps is stored, to go back is to abort that.
 pub fn plan(snapshot: &Snapshot, options: &UndoOptions) -> Result<Decision, Refusal> {
+    if let Some(rollout) = Stored::read(&snapshot.workload)?.and_then(|stored| stored.rollout) {
+        return match options.target {
+            RevisionSelector::Previous => steps::abort(snapshot, None),
+            RevisionSelector::Number(_) | RevisionSelector::LastGood | RevisionSelector::AtTime(_) => {
+                Err(rollout.under_way(snapshot))
+            }
+        };
+    }
     to_revision(snapshot, choose(snapshot, options)?, options)
 }
 
@@ -71,6 +83,7 @@ pub fn to_revision(
         template: template::writable(wanted),
         requests: requests(workload, target, wanted, cause, options),
         impact,
+        steps: Vec::new(),
         notes: warnings::skipped(snapshot),
         warnings,
         better,

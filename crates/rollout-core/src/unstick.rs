@@ -63,6 +63,7 @@ pub(crate) fn freeing(snapshot: &Snapshot, target: &Revision, blocker: Option<&P
             moves_by_itself: false,
             known: true,
         },
+        steps: Vec::new(),
         notes: Vec::new(),
         warnings: Vec::new(),
         better: None,

@@ -77,6 +77,7 @@ pub fn plan(snapshot: &Snapshot, images: &[SetImage], reason: Option<&str>) -> R
         template: template::writable(&wanted),
         requests: vec![Request::patch(workload, Vec::new(), changes)],
         impact,
+        steps: Vec::new(),
         notes: warnings::skipped(snapshot),
         warnings,
         better: None,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use k8s_openapi::jiff::Timestamp;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
 use crate::json::{int, list_len, text};
@@ -78,6 +79,22 @@ impl fmt::Display for Amount {
             Amount::Count(count) => write!(f, "{count}"),
             Amount::Percent(percent) => write!(f, "{percent}%"),
         }
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Amount::Count(count) => serializer.serialize_u32(*count),
+            Amount::Percent(_) => serializer.collect_str(self),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Amount::from_value(&value).ok_or_else(|| de::Error::custom("neither a number nor a percentage"))
     }
 }
 

@@ -61,6 +61,7 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
                 seen.surroundings.clone_from(&surroundings);
                 let (now, step) = machine.step(&seen);
                 (run.tell)(Event::Progress(now.clone()));
+                machine.news().into_iter().for_each(run.tell);
                 progress = Some(now);
                 snapshot = Some(seen);
                 match step {
@@ -122,6 +123,7 @@ async fn send(cluster: &Cluster, request: &Request, run: &Run<'_>) -> machine::S
         Ok(Sent::Done(_)) => machine::Sent::Done,
         Ok(Sent::Changed) => machine::Sent::Changed,
         Ok(Sent::Gone) => machine::Sent::Gone,
+        Ok(Sent::NotNow(words)) => machine::Sent::NotNow(words),
         Err(Error::Api(status)) if status.code != 429 && status.code < 500 => {
             machine::Sent::Refused(status.message.clone())
         }

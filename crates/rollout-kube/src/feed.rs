@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::Error;
 use kube::api::{Request, WatchEvent, WatchParams};
+use rollout_core::nodes::Node;
 use rollout_core::{Kind, Pod, Snapshot, Workload};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::read::{Cluster, Listed, Scope, pods_path, revisions_path_of, workloads_path};
+use crate::read::{Cluster, Listed, NODES, Scope, pods_path, revisions_path_of, workloads_path};
 
 /// How long changes are gathered before they are looked at: a controller's writes come in bursts.
 const GATHER: Duration = Duration::from_millis(30);
@@ -29,11 +30,17 @@ pub struct Seen {
     workload: Option<Value>,
     revisions: Listed<Value>,
     pods: Option<Listed<Pod>>,
+    nodes: Option<Listed<Node>>,
 }
 
 impl Seen {
-    pub(crate) fn new(workload: Workload, revisions: Listed<Value>, pods: Option<Listed<Pod>>) -> Seen {
-        Seen { kind: workload.id.kind, workload: Some(workload.object), revisions, pods }
+    pub(crate) fn new(
+        workload: Workload,
+        revisions: Listed<Value>,
+        pods: Option<Listed<Pod>>,
+        nodes: Option<Listed<Node>>,
+    ) -> Seen {
+        Seen { kind: workload.id.kind, workload: Some(workload.object), revisions, pods, nodes }
     }
 
     /// Takes in what the server answered to a write, from which the workload's watch carries on.
@@ -55,7 +62,9 @@ impl Seen {
     pub fn into_snapshot(self, now: Timestamp) -> Snapshot {
         match Workload::from_object(self.kind, self.workload.unwrap_or_default()) {
             Ok(workload) => {
-                Snapshot::new(workload, self.revisions.items, self.pods.map(|pods| pods.items), now)
+                let pods = self.pods.map(|pods| pods.items);
+                let nodes = self.nodes.map(|nodes| nodes.items);
+                Snapshot { nodes, ..Snapshot::new(workload, self.revisions.items, pods, now) }
             }
             Err(error) => unreachable!("{error}"),
         }
@@ -67,6 +76,7 @@ enum Update {
     Workload(Change<Value>),
     Revision(Change<Value>),
     Pod(Box<Change<Pod>>),
+    Node(Box<Change<Node>>),
     PodsHidden,
     Lost(String),
     Back,
@@ -98,6 +108,7 @@ pub struct Feed {
     workload: Option<Value>,
     revisions: BTreeMap<String, Value>,
     pods: Option<BTreeMap<String, Pod>>,
+    nodes: Option<BTreeMap<String, Node>>,
     updates: mpsc::UnboundedReceiver<Update>,
     lost: bool,
     _watches: JoinSet<()>,
@@ -106,7 +117,7 @@ pub struct Feed {
 impl Feed {
     /// Watches on from what was read.
     pub fn start(cluster: &Cluster, seen: Seen) -> Feed {
-        let Seen { kind, workload, revisions, pods } = seen;
+        let Seen { kind, workload, revisions, pods, nodes } = seen;
         let (sender, updates) = mpsc::unbounded_channel();
         let mut watches = JoinSet::new();
         if let Some(Ok(workload)) = workload.clone().map(|object| Workload::from_object(kind, object)) {
@@ -132,6 +143,13 @@ impl Feed {
                         .watch(version, |change| Update::Pod(Box::new(change))),
                 );
             }
+            if let Some(nodes) = &nodes {
+                let version = nodes.version.clone();
+                watches.spawn(
+                    source(NODES.to_string(), None, None)
+                        .watch(version, |change| Update::Node(Box::new(change))),
+                );
+            }
         }
         Feed {
             cluster: cluster.clone(),
@@ -139,6 +157,7 @@ impl Feed {
             workload,
             revisions: by_name(revisions.items),
             pods: pods.map(|pods| by_name(pods.items)),
+            nodes: nodes.map(|nodes| by_name(nodes.items)),
             updates,
             lost: false,
             _watches: watches,
@@ -151,7 +170,9 @@ impl Feed {
         let Ok(workload) = Workload::from_object(self.kind, object) else { return Sight::Gone };
         let pods = self.pods.as_ref().map(|pods| pods.values().cloned().collect());
         let revisions = self.revisions.values().cloned().collect();
-        Sight::Snapshot(Box::new(Snapshot::new(workload, revisions, pods, self.cluster.now())))
+        let nodes = self.nodes.as_ref().map(|nodes| nodes.values().cloned().collect());
+        let snapshot = Snapshot::new(workload, revisions, pods, self.cluster.now());
+        Sight::Snapshot(Box::new(Snapshot { nodes, ..snapshot }))
     }
 
     /// Waits for a change, for `patience` at most: some things become true by the time alone.
@@ -178,6 +199,7 @@ impl Feed {
             Update::Workload(Change::Gone(_)) => self.workload = None,
             Update::Revision(change) => apply(&mut self.revisions, change),
             Update::Pod(change) => apply(self.pods.get_or_insert_default(), *change),
+            Update::Node(change) => apply(self.nodes.get_or_insert_default(), *change),
             Update::PodsHidden => self.pods = None,
             Update::Lost(error) if !self.lost => {
                 self.lost = true;
@@ -226,6 +248,15 @@ impl Named for Value {
 }
 
 impl Named for Pod {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn resource_version(&self) -> &str {
+        &self.resource_version
+    }
+}
+
+impl Named for Node {
     fn name(&self) -> &str {
         &self.name
     }

@@ -7,12 +7,14 @@ use kube::api::{GetParams, ListParams, Request};
 use kube::{Client, Error};
 use rollout_core::record::{Record, RecordObject};
 use rollout_core::workload::{NotAWorkload, ReadAs};
-use rollout_core::{Kind, Pod, Revision, Snapshot, Workload};
+use rollout_core::{Kind, Revision, Snapshot, Workload};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::feed::Seen;
 
+/// Where nodes are listed.
+pub(crate) const NODES: &str = "/api/v1/nodes";
 /// Items a page; kubectl's number.
 const PAGE: u32 = 500;
 
@@ -30,6 +32,8 @@ pub enum Depth {
     Revisions,
     /// The pods too; where they may not be read, that is no error.
     Pods,
+    /// The nodes of a DaemonSet too; where they may not be read, that is no error.
+    Nodes,
 }
 
 /// Where workloads are looked for.
@@ -154,15 +158,14 @@ impl Cluster {
     /// Reads what belongs to a workload.
     pub async fn seen(&self, workload: Workload, depth: Depth) -> Result<Seen, Reading> {
         let selector = workload.selector.clone();
-        let revisions = revisions_path_of(&workload);
-        let (revisions, pods) = match depth {
-            Depth::Revisions => (self.list(&revisions, Some(&selector)).await?, None),
-            Depth::Pods => {
-                let pods = pods_path(&workload);
-                tokio::try_join!(self.list(&revisions, Some(&selector)), self.readable(&pods, &selector))?
-            }
-        };
-        Ok(Seen::new(workload, revisions, pods))
+        let (revisions, pods) = (revisions_path_of(&workload), pods_path(&workload));
+        let with_nodes = depth == Depth::Nodes && workload.id.kind == Kind::DaemonSet;
+        let (revisions, pods, nodes) = tokio::try_join!(
+            self.list(&revisions, Some(&selector)),
+            self.readable(depth >= Depth::Pods, &pods, Some(&selector)),
+            self.readable(with_nodes, NODES, None),
+        )?;
+        Ok(Seen::new(workload, revisions, pods, nodes))
     }
 
     /// Reads a workload with what belongs to it.
@@ -170,8 +173,17 @@ impl Cluster {
         Ok(self.seen(workload, depth).await?.into_snapshot(self.now()))
     }
 
-    async fn readable(&self, path: &str, selector: &str) -> Result<Option<Listed<Pod>>, Error> {
-        match self.list(path, Some(selector)).await {
+    /// Lists what is wanted; where it may not be read, that is no error.
+    async fn readable<T: DeserializeOwned>(
+        &self,
+        wanted: bool,
+        path: &str,
+        selector: Option<&str>,
+    ) -> Result<Option<Listed<T>>, Error> {
+        if !wanted {
+            return Ok(None);
+        }
+        match self.list(path, selector).await {
             Ok(listed) => Ok(Some(listed)),
             Err(Error::Api(status)) if status.code == 403 => Ok(None),
             Err(error) => Err(error),

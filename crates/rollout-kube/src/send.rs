@@ -24,6 +24,8 @@ pub enum Sent {
     Changed,
     /// There is no such object any more.
     Gone,
+    /// Not now, in the server's words: a disruption budget forbids the eviction.
+    NotNow(String),
 }
 
 impl Cluster {
@@ -38,6 +40,9 @@ impl Cluster {
                 "application/json-patch+json",
                 format!("?fieldManager={manager}{dry_run}"),
             ),
+            Method::Post => {
+                (http::Method::POST, "application/json", format!("?fieldManager={manager}{dry_run}"))
+            }
             Method::Delete => {
                 (http::Method::DELETE, "application/json", format!("?{}", dry_run.trim_start_matches('&')))
             }
@@ -51,7 +56,11 @@ impl Cluster {
         match self.client.request::<Value>(http).await {
             Ok(answer) => Ok(Sent::Done(answer)),
             Err(Error::Api(status)) if status.code == 409 => Ok(Sent::Changed),
-            Err(Error::Api(status)) if status.code == 404 && *method == Method::Delete => Ok(Sent::Gone),
+            Err(Error::Api(status)) if status.code == 404 && *method != Method::Patch => Ok(Sent::Gone),
+            // An eviction that a budget forbids; the client has waited already where the server only is busy.
+            Err(Error::Api(status)) if status.code == 429 && *method == Method::Post => {
+                Ok(Sent::NotNow(words(&status)))
+            }
             // A failed test and a missing path come with empty details, a validation with causes (hazard H16).
             Err(Error::Api(status))
                 if status.code == 422
@@ -62,6 +71,12 @@ impl Cluster {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The cause that the server names says which budget it is; the message only that there is one.
+fn words(status: &kube::core::Status) -> String {
+    let cause = status.details.as_ref().and_then(|details| details.causes.first());
+    cause.map_or_else(|| status.message.clone(), |cause| format!("{} {}", status.message, cause.message))
 }
 
 pub(crate) fn form_encoded(text: &str) -> String {

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::documents;
 use crate::duration;
+use crate::ending_text;
 use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;
@@ -145,7 +146,7 @@ async fn look(
 }
 
 fn ended(id: &WorkloadId, end: End, held_ok: bool, called: &str) -> Result<Report, CliError> {
-    let (exit, sentence) = watch::ending(&end, id, held_ok);
+    let (exit, sentence) = ending_text::ending(&end, id, held_ok);
     match end {
         End { snapshot: Some(snapshot), progress: Some(progress), ending } if ending != Ending::Gone => {
             Ok(Report::new(exit, sentence, snapshot, progress, called))
@@ -160,9 +161,9 @@ fn now(snapshot: Box<Snapshot>, called: &str) -> Report {
     let id = &snapshot.workload.id;
     let end = |ending| End { ending, progress: None, snapshot: Some(snapshot.clone()) };
     let (exit, sentence) = match (progress.state, progress.hold) {
-        (State::Complete, _) => watch::ending(&end(Ending::Complete), id, true),
-        (State::Failed, _) => watch::ending(&end(Ending::Failed), id, true),
-        (State::Held, Some(hold)) => watch::ending(&end(Ending::Held(hold)), id, true),
+        (State::Complete, _) => ending_text::ending(&end(Ending::Complete), id, true),
+        (State::Failed, _) => ending_text::ending(&end(Ending::Failed), id, true),
+        (State::Held, Some(hold)) => ending_text::ending(&end(Ending::Held(hold)), id, true),
         (State::Unobserved | State::Advancing | State::Stalled | State::Held, _) => {
             (Exit::Done, waiting(&snapshot, &progress))
         }
@@ -198,7 +199,7 @@ impl Report {
         let hint = progress
             .hold
             .filter(|_| progress.state == State::Held)
-            .map(|hold| watch::way_on(hold, &snapshot));
+            .map(|hold| ending_text::way_on(hold, &snapshot));
         let hint = hint.or_else(|| failed_hint(&snapshot, &progress, called));
         let document = documents::status(&snapshot, &progress, hint.as_deref());
         Report { exit, sentence, hint, snapshot, progress, document }

@@ -206,8 +206,10 @@ impl Flow<'_> {
             match (self.cluster.send(request, &send).await, request.required) {
                 (Ok(Sent::Done(object)), true) => written = Some(object),
                 (Ok(Sent::Done(_)), false) => {}
-                (Ok(Sent::Changed | Sent::Gone), true) => return self.changed(&plan).await,
-                (Ok(Sent::Changed | Sent::Gone), false) => self.cause_not_written("it was changed meanwhile"),
+                (Ok(Sent::Changed | Sent::Gone | Sent::NotNow(_)), true) => return self.changed(&plan).await,
+                (Ok(Sent::Changed | Sent::Gone | Sent::NotNow(_)), false) => {
+                    self.cause_not_written("it was changed meanwhile")
+                }
                 (Err(error), true) => return Err(error.into()),
                 (Err(error), false) => {
                     self.cause_not_written(&kubectl_connect::ApiError::from(error).to_string());

@@ -1,0 +1,206 @@
+//! How a rollout ended, in words: a sentence with its exit code, what holds it, and the command that helps.
+
+use rollout_core::causes::Cause;
+use rollout_core::machine::{Ending, NoWayBack};
+use rollout_core::status::Hold;
+use rollout_core::workload::WorkloadId;
+use rollout_core::{Kind, RevisionNumber, Side, Snapshot};
+use rollout_kube::End;
+
+use crate::exit::Exit;
+
+/// Returns the sentence and the exit code of an ending; `held_ok` makes being held a success.
+pub fn ending(end: &End, id: &WorkloadId, held_ok: bool) -> (Exit, String) {
+    let name = format!("{} {:?}", id.kind.words(), id.name);
+    match &end.ending {
+        Ending::Complete => (Exit::Done, format!("{name} successfully rolled out")),
+        Ending::Held(hold) => {
+            let exit = if held_ok { Exit::Done } else { Exit::Held };
+            (exit, format!("held: {}", held(*hold, end.snapshot.as_deref())))
+        }
+        Ending::Failed => (Exit::RolloutFailed, format!("error: the rollout of {name} failed")),
+        Ending::TimedOut => (Exit::TimedOut, "error: timed out waiting for the condition".to_string()),
+        Ending::Superseded => {
+            (Exit::Superseded, format!("error: somebody rolled out something else to {name} meanwhile"))
+        }
+        Ending::Gone => (Exit::Failed, "error: object has been deleted".to_string()),
+        Ending::Refused(words) => (Exit::Failed, format!("error: {words}")),
+        Ending::CheckBroken(words) => (Exit::Failed, format!("error: a check cannot be run: {words}")),
+        Ending::Paused { done, of } => (Exit::Done, format!("held: {done} of {of} steps of {name} are done")),
+        Ending::HeldShort { old } => (
+            Exit::Done,
+            format!("held: all steps of {name} are done, and {} stay old: {}", old.len(), few(old)),
+        ),
+        Ending::StepFailed { step, .. } => (
+            Exit::RolloutFailed,
+            format!("error: step {step} of the rollout of {name} failed: it stands still"),
+        ),
+        Ending::Aborted { to } => {
+            (Exit::Done, format!("{name} is back at revision {}", RevisionNumber::or(*to, "?")))
+        }
+        Ending::AbortedByHand => {
+            (Exit::Superseded, format!("error: somebody put the old template of {name} back meanwhile"))
+        }
+        Ending::TakenOver(holder) => {
+            let by = holder.as_ref().map_or_else(|| "somebody else".to_string(), ToString::to_string);
+            (Exit::Superseded, format!("error: the rollout of {name} is driven by {by} now"))
+        }
+        Ending::Undone { to, .. } => {
+            let to = RevisionNumber::or(*to, "?");
+            (
+                Exit::Undone,
+                format!("error: the rollout of {name} failed and was undone: revision {to} is back"),
+            )
+        }
+        Ending::NotUndone { why, .. } => (
+            Exit::RolloutFailed,
+            format!("error: the rollout of {name} failed and was not undone: {}", no_way_back(why)),
+        ),
+    }
+}
+
+/// Names as many as fit a line.
+fn few(names: &[String]) -> String {
+    const NAMED: usize = 5;
+    let shown: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+    match names.len() > NAMED {
+        true => format!("{} and {} more", shown.join(", "), names.len() - NAMED),
+        false => shown.join(", "),
+    }
+}
+
+fn no_way_back(why: &NoWayBack) -> String {
+    match why {
+        NoWayBack::First => "there is no older revision to go back to".to_string(),
+        NoWayBack::NoProof => "no older revision is known to have worked".to_string(),
+        NoWayBack::Stopped(ids) => format!("stopped by {}", ids.join(",")),
+        NoWayBack::Refused(words) => words.clone(),
+        NoWayBack::Failed(causes) => {
+            let why: Vec<&str> = causes.iter().map(|cause| cause.message.as_str()).collect();
+            format!("the older revision is back and fails too: {}", why.join("; "))
+        }
+        NoWayBack::TimedOut => "the older revision is back and did not get ready in time".to_string(),
+        NoWayBack::Held(_) => "the older template is back, and something holds the pods".to_string(),
+    }
+}
+
+/// Names the command that helps where a failed rollout was not undone.
+pub fn hint(ending: &Ending, id: &WorkloadId) -> Option<String> {
+    let at = format!("{id} -n {}", id.namespace);
+    let why = match ending {
+        Ending::NotUndone { why, .. } => why,
+        Ending::Paused { .. } => return Some(format!("to go on: {} resume {at}", plugin(id.kind))),
+        Ending::StepFailed { .. } => {
+            let me = plugin(id.kind);
+            return Some(format!("to go on: {me} resume {at}; to take it back: {me} abort {at}"));
+        }
+        Ending::AbortedByHand => return Some(format!("to finish that: {} abort {at}", plugin(id.kind))),
+        Ending::HeldShort { .. } => {
+            return Some(format!("to take it back: {} abort {at}", plugin(id.kind)));
+        }
+        Ending::Complete
+        | Ending::Held(_)
+        | Ending::Failed
+        | Ending::TimedOut
+        | Ending::Superseded
+        | Ending::Gone
+        | Ending::Refused(_)
+        | Ending::CheckBroken(_)
+        | Ending::Aborted { .. }
+        | Ending::TakenOver(_)
+        | Ending::Undone { .. } => return None,
+    };
+    match why {
+        NoWayBack::NoProof => Some(format!("choose one: kubectl rollback undo {at} --to-revision N")),
+        NoWayBack::Stopped(ids) => Some(format!(
+            "to go back all the same: kubectl rollback undo {at} --to-last-good --allow {}",
+            ids.join(",")
+        )),
+        NoWayBack::Failed(_) | NoWayBack::TimedOut | NoWayBack::Held(_) => {
+            Some(format!("look at it: kubectl rollback status {at}"))
+        }
+        NoWayBack::First | NoWayBack::Refused(_) => None,
+    }
+}
+
+/// The plugin that rolls a kind out in steps.
+fn plugin(kind: Kind) -> &'static str {
+    match kind {
+        Kind::DaemonSet => "kubectl dsupdate",
+        Kind::StatefulSet => "kubectl stspartition",
+        Kind::Deployment => "kubectl rollback",
+    }
+}
+
+/// Returns why the rollout failed that an ending took back, or could not.
+pub fn causes(end: &End) -> &[Cause] {
+    match &end.ending {
+        Ending::Undone { causes, .. }
+        | Ending::NotUndone { causes, .. }
+        | Ending::StepFailed { causes, .. } => causes,
+        Ending::Complete
+        | Ending::Held(_)
+        | Ending::Failed
+        | Ending::TimedOut
+        | Ending::Superseded
+        | Ending::Gone
+        | Ending::Refused(_)
+        | Ending::CheckBroken(_)
+        | Ending::Paused { .. }
+        | Ending::HeldShort { .. }
+        | Ending::Aborted { .. }
+        | Ending::AbortedByHand
+        | Ending::TakenOver(_) => end.progress.as_ref().map_or(&[], |progress| &progress.causes),
+    }
+}
+
+/// Says what holds a rollout.
+pub fn held(hold: Hold, snapshot: Option<&Snapshot>) -> String {
+    let old = snapshot.map_or(0, |it| it.living().filter(|pod| it.side(pod) == Side::Old).count());
+    match hold {
+        Hold::Paused => "it is paused".to_string(),
+        Hold::Partition(partition) => {
+            format!("partition {partition} keeps {old} pod{} at an older revision", plural(old))
+        }
+        Hold::OnDelete => {
+            format!(
+                "the strategy is OnDelete and {old} pod{} at an older revision",
+                if old == 1 { " is" } else { "s are" }
+            )
+        }
+        Hold::TakenForNew => {
+            format!(
+                "the controller takes {old} old pod{} for new ones by a label and will not replace them",
+                plural(old)
+            )
+        }
+    }
+}
+
+/// Names the command that moves a held rollout on.
+pub fn way_on(hold: Hold, snapshot: &Snapshot) -> String {
+    let id = &snapshot.workload.id;
+    let at = format!("{id} -n {}", id.namespace);
+    match hold {
+        Hold::Paused => format!("to go on: kubectl rollback resume {at}"),
+        Hold::Partition(_) => format!(
+            "to go on: kubectl patch {at} --type merge -p '{{\"spec\":{{\"updateStrategy\":{{\"rollingUpdate\":{{\"partition\":0}}}}}}}}'"
+        ),
+        Hold::OnDelete | Hold::TakenForNew => {
+            let mut old: Vec<_> = snapshot.living().filter(|pod| snapshot.side(pod) == Side::Old).collect();
+            match id.kind {
+                Kind::StatefulSet => old.sort_by_key(|pod| std::cmp::Reverse(pod.ordinal())),
+                Kind::Deployment | Kind::DaemonSet => old.sort_by(|a, b| a.name.cmp(&b.name)),
+            }
+            let first = old.first().map_or("POD", |pod| pod.name.as_str());
+            format!(
+                "to go on, delete the old pods one by one: kubectl delete pod {first} -n {}",
+                id.namespace
+            )
+        }
+    }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}

@@ -1,0 +1,115 @@
+//! What happens while a rollout is followed, in words and as fields of a document.
+
+use rollout_core::RevisionNumber;
+use rollout_core::event::{Event, StepProgress};
+use rollout_core::machine::{Act, Why};
+use rollout_core::status::Progress;
+use serde_json::{Value, json};
+
+/// Says how far the pods are.
+pub fn counts(progress: &Progress) -> String {
+    let Progress { updated, desired, available, old, .. } = progress;
+    format!("{updated} of {desired} new ({available} available), {old} old")
+}
+
+/// Says what is being done.
+pub fn doing(act: &Act) -> String {
+    match act {
+        Act::Delete { pod, why } => match why {
+            Why::Blocks => format!("pod {pod} blocks the set and nothing will replace it: deleting it"),
+            Why::OnDelete => format!("deleting pod {pod}: its strategy is OnDelete"),
+            Why::PutBack => format!("deleting pod {pod}, which is new: the rollout is taken back"),
+            Why::Retry => format!("deleting pod {pod}, which failed before: it is tried again"),
+        },
+        Act::Evict { pod, why: _ } => format!("evicting pod {pod}"),
+        Act::GoBack { to, causes } => {
+            let why = causes.first().map(|it| format!(" ({}: {})", it.id.as_str(), it.message));
+            let to = RevisionNumber::or(*to, "?");
+            format!("the rollout failed{}: going back to revision {to}", why.unwrap_or_default())
+        }
+        Act::Partition { to } => format!("lowering the partition to {to}"),
+        Act::Record => "noting the revision that is rolled out".to_string(),
+        Act::StepDone { done } => format!("step {done} is done"),
+        Act::HoldAgain { found } => {
+            format!("somebody set the strategy to {found}, which would replace all pods: holding them again")
+        }
+        Act::StandStill { causes } => {
+            let why = causes.first().map(|it| format!(" ({}: {})", it.id.as_str(), it.message));
+            format!("the step failed{}: standing still", why.unwrap_or_default())
+        }
+        Act::Finish => "putting back what held the pods".to_string(),
+    }
+}
+
+/// Says that something was not done, because what it was meant for had gone or changed.
+pub fn not_done(act: &Act) -> String {
+    match act {
+        Act::Delete { pod, .. } | Act::Evict { pod, .. } => format!("pod {pod} was gone already"),
+        Act::GoBack { .. }
+        | Act::Partition { .. }
+        | Act::Record
+        | Act::StepDone { .. }
+        | Act::HoldAgain { .. }
+        | Act::StandStill { .. }
+        | Act::Finish => "it was changed meanwhile: looking again".to_string(),
+    }
+}
+
+/// Says how far a step is.
+pub fn step(step: &StepProgress) -> String {
+    let StepProgress { step, of, words, total, settled, in_hand } = step;
+    let in_hand = match in_hand.as_slice() {
+        [] => String::new(),
+        [one] => format!(", {one} in hand"),
+        several => format!(", {} in hand", several.len()),
+    };
+    format!("step {step} of {of} ({words}): {settled} of {total}{in_hand}")
+}
+
+/// Returns an event's name and its fields.
+pub fn fields(event: &Event) -> (&'static str, Value) {
+    match event {
+        Event::Progress(it) => (
+            "progress",
+            json!({"state": it.state, "revision": it.revision, "desired": it.desired, "updated": it.updated,
+                "ready": it.ready, "available": it.available, "old": it.old}),
+        ),
+        Event::Doing(act) => act_fields(act),
+        Event::NotDone(act) => ("not-done", act_fields(act).1),
+        Event::Step(it) => (
+            "step",
+            json!({"step": it.step, "of": it.of, "total": it.total, "settled": it.settled, "inHand": it.in_hand}),
+        ),
+        Event::OutsideStep { pod, node } => ("outside-step", json!({"pod": pod, "node": node})),
+        Event::EvictionForbidden { pod, words } => {
+            ("eviction-forbidden", json!({"pod": pod, "message": words}))
+        }
+        Event::Soaking(left) => ("soaking", json!({"secondsLeft": left})),
+        Event::Passed => ("passed", json!({})),
+        Event::ConnectionLost { error } => ("connection-lost", json!({"error": error})),
+        Event::ConnectionBack => ("connection-back", json!({})),
+    }
+}
+
+fn act_fields(act: &Act) -> (&'static str, Value) {
+    match act {
+        Act::Delete { pod, why } => ("deleting", json!({"pod": pod, "why": reason(*why)})),
+        Act::Evict { pod, why } => ("evicting", json!({"pod": pod, "why": reason(*why)})),
+        Act::GoBack { to, causes } => ("going-back", json!({"toRevision": to, "causes": causes})),
+        Act::Partition { to } => ("partition", json!({"partition": to})),
+        Act::Record => ("recording", json!({})),
+        Act::StepDone { done } => ("step-done", json!({"done": done})),
+        Act::HoldAgain { found } => ("holding-again", json!({"found": found})),
+        Act::StandStill { causes } => ("standing-still", json!({"causes": causes})),
+        Act::Finish => ("finishing", json!({})),
+    }
+}
+
+fn reason(why: Why) -> &'static str {
+    match why {
+        Why::Blocks => "blocks",
+        Why::OnDelete => "on-delete",
+        Why::PutBack => "put-back",
+        Why::Retry => "retry",
+    }
+}

@@ -1,0 +1,120 @@
+//! Planning the way back of a rollout in steps, and the release of a workload that a superseded one still holds.
+
+use serde_json::Value;
+
+use super::hold::{Live, live, stored};
+use super::record::{self, Holder, Reached, Rollout, Stage, Way, restored_limit, set_strategy, set_template};
+use crate::diff;
+use crate::history::NoRevision;
+use crate::pause::{released, unchanged};
+use crate::plan::{Decision, Impact, Refusal, ReplacedPod, Request};
+use crate::pods::Pod;
+use crate::snapshot::Snapshot;
+use crate::undo;
+use crate::workload::Workload;
+
+/// Plans the way back: the old template, and then the updated pods, those only and what leaked, in order.
+///
+/// `holder` drives what has to be driven; without one somebody has to resume it.
+pub fn abort(snapshot: &Snapshot, holder: Option<Holder>) -> Result<Decision, Refusal> {
+    let rollout = stored(snapshot)?;
+    if live(snapshot, &rollout) == Live::Other {
+        return Err(Refusal::Superseded);
+    }
+    let mut plan = unchanged(snapshot);
+    let previous = rollout.previous.find(snapshot);
+    plan.requests = vec![request(snapshot, &rollout, holder, None)?];
+    if let Some(previous) = previous {
+        let template = previous.readable_template()?;
+        plan.changes = diff::changes(snapshot.workload.template(), template);
+        plan.template = template.clone();
+        plan.to = previous.number;
+        plan.to_object = previous.name.clone();
+    }
+    plan.impact = impact(snapshot, &rollout);
+    Ok(Decision::Change(Box::new(plan)))
+}
+
+fn impact(snapshot: &Snapshot, rollout: &Rollout) -> Impact {
+    let mut updated: Vec<&Pod> = snapshot.living().filter(|pod| rollout.is_updated(snapshot, pod)).collect();
+    crate::follow::sort_for_deletion(snapshot, &mut updated);
+    let available = snapshot.living().filter(|pod| snapshot.available(pod)).count() as u32;
+    let costs = updated.iter().any(|pod| snapshot.available(pod));
+    Impact {
+        pods: updated
+            .iter()
+            .map(|pod| ReplacedPod { name: pod.name.clone(), node: pod.node.clone() })
+            .collect(),
+        least_available: available.saturating_sub(u32::from(costs)),
+        most_existing: snapshot.living().count() as u32,
+        phases: Vec::new(),
+        moves_by_itself: rollout.goes_back_by_itself(snapshot.workload.id.kind),
+        known: snapshot.pods.is_some(),
+    }
+}
+
+/// Makes the patch that turns a rollout round. Of a DaemonSet whose controller replaces pods, it is all there is to do, and
+/// takes what is stored away too (hazard H5).
+pub(super) fn request(
+    snapshot: &Snapshot,
+    rollout: &Rollout,
+    holder: Option<Holder>,
+    failure: Option<String>,
+) -> Result<Request, Refusal> {
+    let workload = &snapshot.workload;
+    let kind = workload.id.kind;
+    let old = rollout
+        .previous_template(snapshot)
+        .ok_or_else(|| NoRevision::Corrupt { name: rollout.previous.object.clone() })?;
+    let mut changes: Vec<Value> = Vec::new();
+    if live(snapshot, rollout) != Live::Previous {
+        changes.push(set_template(&old));
+    }
+    if rollout.goes_back_by_itself(kind) {
+        changes.push(set_strategy(&rollout.strategy));
+        changes.extend(restored_limit(rollout));
+        return Ok(record::write(workload, None, changes));
+    }
+    let mut after = Rollout {
+        phase: Stage::Aborting,
+        holder,
+        failure,
+        began: snapshot.now,
+        pause_at: None,
+        ..rollout.clone()
+    };
+    if rollout.way(kind) == Way::Partition {
+        let partition = partition_back(snapshot, rollout);
+        after.reached = Some(Reached::Index { partition, replicas: workload.desired });
+        changes.push(set_strategy(&rollout.held_strategy(kind, partition)));
+    }
+    Ok(record::write(workload, Some(&after), changes))
+}
+
+/// Returns the partition under which the controller puts every updated pod back: not above what was, and low enough for
+/// those that came up below it (hazard H3).
+pub(super) fn partition_back(snapshot: &Snapshot, rollout: &Rollout) -> u32 {
+    let updated = snapshot.pods.iter().flatten().filter(|pod| rollout.is_updated(snapshot, pod));
+    let lowest = updated.filter_map(|pod| snapshot.index(pod)).min();
+    lowest.map_or(rollout.partition_before(), |lowest| lowest.min(rollout.partition_before()))
+}
+
+/// Plans that the controller goes on with a template that superseded a stored rollout: what was there before comes back, and
+/// no trace stays.
+pub fn release(snapshot: &Snapshot) -> Result<Decision, Refusal> {
+    let rollout = stored(snapshot)?;
+    if live(snapshot, &rollout) != Live::Other {
+        return Err(rollout.under_way(snapshot));
+    }
+    let mut plan = unchanged(snapshot);
+    let mut changes = vec![set_strategy(&rollout.strategy)];
+    changes.extend(restored_limit(&rollout));
+    plan.requests = vec![record::write(&snapshot.workload, None, changes)];
+    let mut after = released(snapshot);
+    after.workload.object["spec"]["updateStrategy"] = rollout.strategy.clone();
+    if let Ok(workload) = Workload::from_object(after.workload.id.kind, after.workload.object.clone()) {
+        after.workload = workload;
+    }
+    plan.impact = undo::impact(&after, snapshot.history.current());
+    Ok(Decision::Change(Box::new(plan)))
+}

@@ -1,0 +1,23 @@
+//! Rollouts in steps over the nodes of a DaemonSet or the ordinals of a StatefulSet: one engine, two ways to move a pod.
+//!
+//! A rollout is stored on the workload ([`Rollout`]), so that it outlives its terminal. [`start`], [`resume`], [`pause`] and
+//! [`abort`] are plans; the [`Driver`] is the state machine that does the steps.
+
+mod abort;
+mod driver;
+mod hold;
+mod moves;
+mod places;
+mod put_back;
+mod record;
+mod rules;
+mod start;
+
+pub use abort::{abort, release};
+pub use driver::Driver;
+pub use hold::{ResumeOptions, pause, resume};
+pub use places::{Place, Places};
+pub(crate) use record::ALL;
+pub use record::{Holder, OnFailure, Reached, Recorded, Rollout, Stage, StepOptions};
+pub use rules::{BadSteps, First, Rest, Rules};
+pub use start::{StartOptions, start};

@@ -1,0 +1,135 @@
+//! Putting the updated pods back when a rollout in steps is taken back.
+
+use super::abort::partition_back;
+use super::driver::{Driver, is_over};
+use super::hold::{Live, live};
+use super::moves;
+use super::places::{Place, Places};
+use super::record::{Rollout, Way};
+use crate::causes::{Cause, CauseId};
+use crate::machine::{Deadline, Ending, NoWayBack, Step, Why};
+use crate::pods::Pod;
+use crate::snapshot::Snapshot;
+use crate::status::Progress;
+use crate::stuck::{self, Blockage};
+
+/// A way back that its controller goes alone: nothing is stored of it any more.
+#[derive(Clone, Debug)]
+pub(super) struct Back {
+    rollout: Rollout,
+    deadline: Deadline,
+}
+
+impl Back {
+    pub fn new(rollout: Rollout) -> Back {
+        let deadline = Deadline::new(rollout.options.timeout);
+        Back { rollout, deadline }
+    }
+}
+
+impl Driver {
+    /// The old template is there, and what is stored says that pods are put back.
+    pub(super) fn put_back(&mut self, snapshot: &Snapshot, rollout: &Rollout, progress: &Progress) -> Step {
+        if live(snapshot, rollout) != Live::Previous {
+            return Step::End(Ending::Superseded);
+        }
+        let failed = failures(snapshot, rollout, progress);
+        if !failed.is_empty() {
+            return self.not_undone(NoWayBack::Failed(failed));
+        }
+        let Some(places) = Places::of(snapshot, rollout) else {
+            return self.not_undone(NoWayBack::Refused("the pods cannot be read".to_string()));
+        };
+        let over = is_over(snapshot, rollout);
+        let moved = if snapshot.observed() { self.move_back(snapshot, rollout, &places) } else { None };
+        match moved {
+            Some(step) => step,
+            None if snapshot.observed() && is_back(snapshot, rollout, &places) => {
+                self.ending = Some(self.undone(snapshot, rollout));
+                self.end(snapshot, rollout)
+            }
+            None if over => self.not_undone(NoWayBack::TimedOut),
+            None => Step::Wait,
+        }
+    }
+
+    fn move_back(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> Option<Step> {
+        if let Blockage::Stuck(pod) = stuck::examine(snapshot) {
+            return self.delete(snapshot, rollout, pod, Why::Blocks);
+        }
+        match rollout.way(snapshot.workload.id.kind) {
+            Way::Deletion => {
+                let updated = |pod: &Pod| rollout.is_updated(snapshot, pod);
+                let pod = moves::next(snapshot, rollout, places, &places.all, &self.deletions, &updated)?;
+                self.delete(snapshot, rollout, pod, Why::PutBack)
+            }
+            Way::Partition => {
+                let partition = partition_back(snapshot, rollout);
+                (snapshot.workload.partition() > partition).then(|| self.lower(snapshot, rollout, partition))
+            }
+        }
+    }
+
+    /// The controller puts the pods back; it is only watched.
+    pub(super) fn follow_back(&mut self, snapshot: &Snapshot, progress: &Progress, mut back: Back) -> Step {
+        let rollout = &back.rollout;
+        if live(snapshot, rollout) != Live::Previous {
+            return Step::End(Ending::Superseded);
+        }
+        let failed = failures(snapshot, rollout, progress);
+        if !failed.is_empty() {
+            return self.not_undone(NoWayBack::Failed(failed));
+        }
+        let places = Places::of(snapshot, rollout);
+        if snapshot.observed() && places.is_some_and(|places| is_back(snapshot, rollout, &places)) {
+            return Step::End(self.undone(snapshot, rollout));
+        }
+        if back.deadline.is_over(snapshot.now) {
+            return self.not_undone(NoWayBack::TimedOut);
+        }
+        self.back = Some(back);
+        Step::Wait
+    }
+
+    fn undone(&self, snapshot: &Snapshot, rollout: &Rollout) -> Ending {
+        let to = rollout.previous.find(snapshot).and_then(|it| it.number);
+        if self.causes.is_empty() && rollout.failure.is_none() {
+            return Ending::Aborted { to };
+        }
+        let failed = rollout.target.as_ref().and_then(|it| it.find(snapshot));
+        Ending::Undone { from: failed.and_then(|it| it.number), to, causes: self.causes.clone() }
+    }
+
+    fn not_undone(&self, why: NoWayBack) -> Step {
+        Step::End(Ending::NotUndone { why, causes: self.causes.clone() })
+    }
+}
+
+/// What pods that were put back fail with; those that failed before are nobody's fault.
+fn failures(snapshot: &Snapshot, rollout: &Rollout, progress: &Progress) -> Vec<Cause> {
+    let late = |name: &String| {
+        let pod = snapshot.pods.iter().flatten().find(|pod| pod.name == *name);
+        pod.is_some_and(|pod| pod.created.is_some_and(|created| created >= rollout.began))
+    };
+    let causes = progress.causes.iter().filter(|it| it.id != CauseId::StsStuck);
+    causes.filter(|it| it.pod.as_ref().is_none_or(late)).cloned().collect()
+}
+
+/// No updated pod is left where one may be touched, and those in their place are available; what was not before need not be.
+fn is_back(snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> bool {
+    let updated = |pod: &Pod| rollout.is_updated(snapshot, pod);
+    let settled = |place: &&Place<'_>| {
+        let mut pods = place.living();
+        place.serves(snapshot) || pods.any(|pod| pod.created.is_some_and(|created| created < rollout.started))
+    };
+    // A current revision that is still the one taken back would bring it back below the partition (hazard H3).
+    let status = &snapshot.workload.status;
+    let current = status.current_revision.as_ref();
+    let leaves = rollout.way(snapshot.workload.id.kind) == Way::Partition
+        && rollout.partition_before() > 0
+        && snapshot.workload.desired > 0
+        && current.is_some()
+        && current == rollout.target.as_ref().map(|it| &it.object);
+    let mut touchable = places.all.iter().filter(|place| place.touchable);
+    !leaves && touchable.all(|place| !place.pods.iter().any(|pod| updated(pod)) && settled(&place))
+}

@@ -1,0 +1,310 @@
+//! What is stored of a rollout in steps.
+
+use k8s_openapi::jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::places::Places;
+use super::rules::Rules;
+use crate::kind::Kind;
+use crate::plan::{self, Refusal, Request};
+use crate::revision::Revision;
+use crate::snapshot::Snapshot;
+use crate::stored::{STORED, Stored};
+use crate::template;
+use crate::workload::{Amount, Workload};
+
+/// A partition that holds whatever the replicas become (hazard H3).
+pub(crate) const ALL: u32 = i32::MAX as u32;
+
+/// A rollout in steps, as it is stored on its workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout {
+    /// The UID of the workload: a copy of the annotation on another object is no rollout of that one.
+    pub workload: String,
+    /// The revision that is rolled out; absent until the controller has recorded it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Recorded>,
+    /// The revision to go back to.
+    pub previous: Recorded,
+    /// The `updateStrategy` to put back, its partition included.
+    pub strategy: Value,
+    /// The `revisionHistoryLimit` to put back, where it had to be raised (hazard H12).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history_limit: Option<u32>,
+    /// The steps as rules; never lists of nodes that nobody named.
+    pub rules: Rules,
+    /// How many steps are done.
+    pub done: usize,
+    /// How far the steps have reached, by the order of the places.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reached: Option<Reached>,
+    /// The number of steps after which it pauses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause_at: Option<usize>,
+    /// What it is at.
+    pub phase: Stage,
+    /// Why it failed, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// Whether pods that failed before the present step began are to be made anew: it was resumed after a failure.
+    #[serde(default)]
+    pub retry: bool,
+    /// How it is done.
+    pub options: StepOptions,
+    /// Who drives it; nobody while it stands still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
+    /// When it started, by the server's clock.
+    pub started: Timestamp,
+    /// When the present step began, by the server's clock.
+    pub began: Timestamp,
+}
+
+/// A revision by what does not move: numbers do (hazard H19).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// The name of the ControllerRevision.
+    pub object: String,
+    /// The label by which its pods name it.
+    pub hash: String,
+}
+
+impl Recorded {
+    /// Notes a revision.
+    pub fn of(revision: &Revision) -> Recorded {
+        Recorded { object: revision.name.clone(), hash: revision.pod_label.clone() }
+    }
+
+    /// Finds the revision again.
+    pub fn find<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Revision> {
+        snapshot.history.by_name(&self.object)
+    }
+
+    /// Tells whether a pod's label names this revision, or one that means the same.
+    pub fn owns_label(&self, snapshot: &Snapshot, label: &str) -> bool {
+        self.hash == label
+            || self.find(snapshot).is_some_and(|it| it.owns_label(snapshot.workload.id.kind, label))
+    }
+}
+
+/// How far the steps have reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", untagged)]
+pub enum Reached {
+    /// The last node of the steps so far, by the order in which nodes joined.
+    Node {
+        /// When it joined.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        created: Option<Timestamp>,
+        /// Its name.
+        node: String,
+    },
+    /// The partition that was written last, and the replicas that there were.
+    Index {
+        /// How many pods, from the bottom, stay old.
+        partition: u32,
+        /// The replicas that the partition was meant for.
+        replicas: u32,
+    },
+}
+
+/// What a rollout in steps is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// A driver does the steps.
+    Running,
+    /// It stands still until somebody resumes it.
+    Paused,
+    /// A step failed; it stands still.
+    Failed,
+    /// It is taken back.
+    Aborting,
+}
+
+impl Stage {
+    /// Returns the phase in one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stage::Running => "running",
+            Stage::Paused => "paused",
+            Stage::Failed => "failed",
+            Stage::Aborting => "aborting",
+        }
+    }
+}
+
+/// What becomes of a rollout whose step fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// It stands still, and nothing else can come up bad.
+    #[default]
+    Pause,
+    /// It is taken back.
+    Abort,
+}
+
+/// How a rollout in steps is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepOptions {
+    /// Seconds for which a step's pods stay available.
+    pub soak: i64,
+    /// Restarts that a pod may have.
+    pub max_restarts: u32,
+    /// Pods that may be missing within a step of a workload whose pods are deleted; its own number where nobody says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_unavailable: Option<Amount>,
+    /// Commands that check a step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
+    /// Queries that check a step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queries: Vec<String>,
+    /// The service that answers the queries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prometheus: Option<String>,
+    /// What becomes of it when a step fails.
+    pub on_failure: OnFailure,
+    /// Whether pods are evicted, which disruption budgets may forbid, instead of deleted.
+    pub evict: bool,
+    /// Whether nodes that are not ready are left out.
+    pub skip_unready_nodes: bool,
+    /// Seconds that a step may take to get healthy, the soak not counted; none is for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<i64>,
+}
+
+/// The process that drives a rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Holder {
+    /// The host it runs on.
+    pub host: String,
+    /// Its process id.
+    pub pid: u32,
+    /// When the process started, as its system tells: process ids come again.
+    pub started: String,
+    /// Whose it is.
+    pub user: String,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} on {} (process {})", self.user, self.host, self.pid)
+    }
+}
+
+/// How the pods of a workload are moved to another revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// They are deleted here, step by step.
+    Deletion,
+    /// The partition is lowered, and the controller replaces them.
+    Partition,
+}
+
+impl Rollout {
+    /// Returns the refusal of whatever would get in its way.
+    pub fn under_way(&self, snapshot: &Snapshot) -> Refusal {
+        let of = Places::of(snapshot, self).map_or_else(|| self.rules.count(), |places| places.ends.len());
+        Refusal::UnderWay { phase: self.phase, done: self.done, of, holder: self.holder.clone() }
+    }
+
+    /// Returns how pods are moved: DaemonSets know only deletion, StatefulSets are OnDelete or not.
+    pub(super) fn way(&self, kind: Kind) -> Way {
+        match (kind, self.strategy["type"].as_str()) {
+            (Kind::StatefulSet, Some("OnDelete")) | (Kind::DaemonSet | Kind::Deployment, _) => Way::Deletion,
+            (Kind::StatefulSet, _) => Way::Partition,
+        }
+    }
+
+    /// Tells whether the controller takes a rollout back by itself when it gets the old template and strategy (hazard H5).
+    pub(super) fn goes_back_by_itself(&self, kind: Kind) -> bool {
+        kind == Kind::DaemonSet && self.strategy["type"] != "OnDelete"
+    }
+
+    /// Returns the partition to put back.
+    pub(super) fn partition_before(&self) -> u32 {
+        let partition = self.strategy.pointer("/rollingUpdate/partition").and_then(Value::as_u64);
+        partition.and_then(|it| u32::try_from(it).ok()).unwrap_or(0)
+    }
+
+    /// Returns the strategy that holds a workload, with that partition where it has one.
+    pub(super) fn held_strategy(&self, kind: Kind, partition: u32) -> Value {
+        match self.way(kind) {
+            Way::Deletion => json!({"type": "OnDelete"}),
+            Way::Partition => {
+                let mut strategy = self.strategy.clone();
+                if !strategy.is_object() {
+                    strategy = json!({});
+                }
+                strategy["type"] = json!("RollingUpdate");
+                if !strategy["rollingUpdate"].is_object() {
+                    strategy["rollingUpdate"] = json!({});
+                }
+                strategy["rollingUpdate"]["partition"] = json!(partition);
+                strategy
+            }
+        }
+    }
+
+    /// Tells whether a pod runs the revision that is, or was, rolled out; `known` is what tells without a record of it.
+    pub(super) fn is_updated(&self, snapshot: &Snapshot, pod: &crate::pods::Pod) -> bool {
+        let Some(label) = pod.revision.as_deref() else { return false };
+        match &self.target {
+            Some(target) => target.owns_label(snapshot, label),
+            None => {
+                !self.previous.owns_label(snapshot, label) && pod.created.is_some_and(|it| it >= self.started)
+            }
+        }
+    }
+
+    /// Returns the old template as it is written back.
+    pub(super) fn previous_template(&self, snapshot: &Snapshot) -> Option<Value> {
+        self.previous.find(snapshot)?.template.as_ref().map(template::writable)
+    }
+}
+
+/// Returns the `updateStrategy` as it is.
+pub(super) fn strategy_of(workload: &Workload) -> Value {
+    workload.object.pointer("/spec/updateStrategy").cloned().unwrap_or(Value::Null)
+}
+
+/// Returns the operation that replaces the `updateStrategy`.
+pub(super) fn set_strategy(strategy: &Value) -> Value {
+    json!({"op": "add", "path": "/spec/updateStrategy", "value": strategy})
+}
+
+/// Returns the operation that replaces the template.
+pub(super) fn set_template(template: &Value) -> Value {
+    json!({"op": "replace", "path": "/spec/template", "value": template})
+}
+
+/// Returns the operation that puts the history limit back where it was raised.
+pub(super) fn restored_limit(rollout: &Rollout) -> Option<Value> {
+    let limit = rollout.history_limit?;
+    Some(json!({"op": "add", "path": "/spec/revisionHistoryLimit", "value": limit}))
+}
+
+/// Makes the patch that writes a rollout, or takes it away: it holds only while the workload, its template, its strategy and
+/// what is stored are what they were, so that two drivers never both go on.
+pub(super) fn write(workload: &Workload, rollout: Option<&Rollout>, changes: Vec<Value>) -> Request {
+    let mut tests = vec![plan::test("/spec/updateStrategy", strategy_of(workload))];
+    tests.extend(stored_is(workload));
+    let text = rollout.map(|it| Stored::rollout(it.clone()).text());
+    let mut all = changes;
+    let annotation = plan::annotation_operations(&workload.object, STORED, text.as_deref());
+    all.extend(annotation);
+    Request::patch(workload, tests, all)
+}
+
+/// The key must be absent where it was: without the map, [`plan::annotation_operations`] tests that (hazard H16).
+fn stored_is(workload: &Workload) -> Option<Value> {
+    let map = workload.object.pointer("/metadata/annotations").filter(|it| it.is_object())?;
+    let path = format!("/metadata/annotations/{}", STORED.replace('/', "~1"));
+    Some(plan::test(&path, map.get(STORED).cloned().unwrap_or(Value::Null)))
+}

@@ -1,0 +1,519 @@
+//! DaemonSets.
+
+use rollout_core::Kind;
+use rollout_core::causes::{Cause, CauseId};
+use rollout_core::machine::{Act, Ending, Verdict};
+use rollout_core::model::{Behaviour, RevisionId};
+use rollout_core::plan::{Decision, Refusal, WarningId};
+use rollout_core::steps::{self, BadSteps, Driver, First, OnFailure, Rest, Rules, Stage, StartOptions};
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, holder, options, rules, template, to};
+
+fn agents(nodes: u32) -> Cluster {
+    Cluster::rolling(Kind::DaemonSet, nodes)
+}
+
+fn bad(cluster: &mut Cluster, revision: u32) {
+    cluster.world.behaviours.insert(RevisionId(revision), Behaviour::NeverReady);
+}
+
+fn good(cluster: &mut Cluster, revision: u32) {
+    cluster.world.behaviours.remove(&RevisionId(revision));
+}
+
+fn on_delete(nodes: u32) -> Cluster {
+    Cluster::new(Kind::DaemonSet, nodes, json!({"type": "OnDelete"}))
+}
+
+fn new(cluster: &Cluster) -> usize {
+    cluster.world.pods.iter().filter(|pod| pod.revision.0 == 1).count()
+}
+
+#[test]
+fn steps_to_the_end_and_no_trace_stays() {
+    let mut cluster = agents(10);
+    let before = cluster.object.clone();
+    let plan = cluster.start(&to(1, "1,30%,100%"));
+    let planned: Vec<(usize, usize)> = plan.steps.iter().map(|it| (it.step, it.nodes.len())).collect();
+    assert_eq!(planned, [(1, 1), (2, 2), (3, 7)]);
+    assert_eq!(cluster.strategy(), &json!({"type": "OnDelete"}));
+    let mut driver = Driver::new(holder(1));
+    assert_eq!(cluster.run_until(&mut driver, |it| it.stored().unwrap().done == 1), None);
+    assert_eq!(new(&cluster), 1);
+    assert_eq!(cluster.run_until(&mut driver, |it| it.stored().unwrap().done == 2), None);
+    assert_eq!(new(&cluster), 3);
+    assert_eq!(cluster.run(&mut driver), Ending::Complete);
+    assert_eq!(new(&cluster), 10);
+    assert_eq!((cluster.strategy(), cluster.has_trace()), (&before["spec"]["updateStrategy"], false));
+    assert_eq!(cluster.outside(), 0);
+    cluster.ticks(20);
+    assert_eq!((cluster.deleted.len(), new(&cluster)), (10, 10));
+}
+
+#[test]
+fn it_pauses_and_another_process_goes_on() {
+    let mut cluster = agents(4);
+    cluster.start(&StartOptions { pause_after: Some(1), ..to(1, "1,50%,100%") });
+    let ending = cluster.run(&mut Driver::new(holder(1)));
+    assert_eq!(ending, Ending::Paused { done: 1, of: 3 });
+    cluster.ticks(50);
+    assert_eq!(cluster.shown(), ["n0:1", "n1:0", "n2:0", "n3:0"]);
+    let stored = cluster.stored().unwrap();
+    assert_eq!((stored.phase, stored.holder), (Stage::Paused, None));
+    let mut driver = cluster.resume(2);
+    assert_eq!(cluster.run(&mut driver), Ending::Complete);
+    assert_eq!(new(&cluster), 4);
+}
+
+#[test]
+fn a_pause_from_elsewhere_is_obeyed() {
+    let mut cluster = agents(4);
+    cluster.start(&to(1, "1,100%"));
+    let mut driver = Driver::new(holder(1));
+    cluster.run_until(&mut driver, |it| it.stored().unwrap().done == 1);
+    let plan = steps::pause(&cluster.snapshot());
+    cluster.apply(plan);
+    assert_eq!(cluster.run(&mut driver), Ending::Paused { done: 1, of: 2 });
+    assert_eq!(steps::pause(&cluster.snapshot()).unwrap_err(), Refusal::AlreadyPaused);
+    assert_eq!(new(&cluster), 1);
+}
+
+#[test]
+fn a_failed_step_puts_the_old_template_back_at_once() {
+    let mut cluster = agents(4);
+    let before = cluster.object.clone();
+    bad(&mut cluster, 1);
+    cluster.start(&to(1, "1,100%"));
+    let Ending::StepFailed { step, causes } = cluster.run(&mut Driver::new(holder(1))) else { panic!() };
+    assert_eq!((step, causes[0].id), (1, CauseId::Deadline));
+    // A node that joins at night gets the old one, and the bad pod stays to be looked at.
+    cluster.join("late");
+    cluster.ticks(20);
+    assert_eq!(cluster.shown(), ["late:0", "n0:1!", "n1:0", "n2:0", "n3:0"]);
+    assert_eq!(cluster.strategy(), &json!({"type": "OnDelete"}));
+    let kept = cluster.uids();
+    assert_eq!(cluster.abort(), Ending::Aborted { to: rollout_core::RevisionNumber::new(3) });
+    assert_eq!(cluster.shown(), ["late:0", "n0:0", "n1:0", "n2:0", "n3:0"]);
+    assert_eq!((cluster.strategy(), cluster.has_trace()), (&before["spec"]["updateStrategy"], false));
+    assert_eq!(kept.iter().filter(|(slot, uid)| cluster.uids().get(slot) == Some(uid)).count(), 4);
+}
+
+#[test]
+fn a_failed_step_is_tried_again_when_it_is_resumed() {
+    let mut cluster = agents(3);
+    bad(&mut cluster, 1);
+    cluster.start(&to(1, "1,100%"));
+    assert!(matches!(cluster.run(&mut Driver::new(holder(1))), Ending::StepFailed { .. }));
+    good(&mut cluster, 1);
+    let mut driver = cluster.resume(2);
+    assert_eq!(cluster.run(&mut driver), Ending::Complete);
+    assert_eq!(new(&cluster), 3);
+}
+
+#[test]
+fn a_failure_with_abort_is_undone() {
+    for strategy in [
+        json!({"type": "OnDelete"}),
+        json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}),
+    ] {
+        let mut cluster = Cluster::new(Kind::DaemonSet, 4, strategy.clone());
+        bad(&mut cluster, 1);
+        let mut start = to(1, "1,100%");
+        start.options.on_failure = OnFailure::Abort;
+        let kept = cluster.uids();
+        cluster.start(&start);
+        let Ending::Undone { causes, .. } = cluster.run(&mut Driver::new(holder(1))) else { panic!() };
+        assert_eq!(causes[0].id, CauseId::Deadline);
+        assert_eq!(cluster.shown(), ["n0:0", "n1:0", "n2:0", "n3:0"]);
+        assert_eq!((cluster.strategy(), cluster.has_trace()), (&strategy, false));
+        assert_eq!(kept.iter().filter(|(slot, uid)| cluster.uids().get(slot) == Some(uid)).count(), 3);
+    }
+}
+
+#[test]
+fn a_late_crash_is_caught_by_the_soak() {
+    let mut cluster = agents(3);
+    let mut start = to(1, "1,100%");
+    start.options.soak = 20;
+    cluster.start(&start);
+    let mut driver = Driver::new(holder(1));
+    cluster.run_until(&mut driver, |it| new(it) == 1 && it.world.pods.iter().all(|pod| pod.ready));
+    for _ in 0..5 {
+        cluster.turn(&mut driver);
+    }
+    let crashed = cluster.world.pods.iter().find(|pod| pod.revision.0 == 1).unwrap().uid;
+    cluster.restarted.insert(crashed, 1);
+    let Ending::StepFailed { causes, .. } = cluster.run(&mut driver) else { panic!() };
+    assert_eq!(causes[0].id, CauseId::Restarts);
+    assert_eq!(new(&cluster), 1);
+}
+
+#[test]
+fn checks_decide_about_a_step() {
+    for passes in [true, false] {
+        let mut cluster = agents(2);
+        let cause =
+            Cause { id: CauseId::Check, message: "no".into(), pod: None, container: None, evidence: None };
+        cluster.verdict = if passes { Verdict::Passed } else { Verdict::Failed(cause) };
+        let mut start = to(1, "1,100%");
+        start.options.checks = vec!["true".into()];
+        cluster.start(&start);
+        let ending = cluster.run(&mut Driver::new(holder(1)));
+        match passes {
+            true => assert_eq!(ending, Ending::Complete),
+            false => assert!(matches!(ending, Ending::StepFailed { step: 1, .. })),
+        }
+    }
+}
+
+#[test]
+fn by_label_one_node_goes_first_and_those_without_it_last() {
+    let mut cluster = agents(5);
+    for (node, zone) in [("n0", "b"), ("n1", "a"), ("n3", "a"), ("n4", "b")] {
+        cluster.labels.insert(node.into(), ("zone".into(), zone.into()));
+    }
+    let zones = Rules { first: None, rest: Rest::Label("zone".into()) };
+    let plan = cluster.start(&StartOptions { rules: zones, ..to(1, "1") });
+    let steps: Vec<(&str, Vec<String>)> =
+        plan.steps.iter().map(|it| (it.words.as_str(), it.nodes.clone())).collect();
+    let nodes = |names: &[&str]| names.iter().map(|it| it.to_string()).collect::<Vec<_>>();
+    assert_eq!(
+        steps,
+        [
+            ("one node", nodes(&["n1"])),
+            ("zone=a", nodes(&["n3"])),
+            ("zone=b", nodes(&["n0", "n4"])),
+            ("no zone", nodes(&["n2"]))
+        ]
+    );
+    assert_eq!(cluster.run(&mut Driver::new(holder(1))), Ending::Complete);
+    let order: Vec<&str> = cluster.deleted.iter().map(String::as_str).collect();
+    assert_eq!(order.len(), 5);
+    assert_eq!(new(&cluster), 5);
+}
+
+#[test]
+fn named_nodes_and_selected_ones_are_the_first_step() {
+    let mut cluster = agents(4);
+    cluster.labels.insert("n3".into(), ("pool".into(), "canary".into()));
+    for first in [First::Nodes(vec!["n3".into()]), First::Selector("pool=canary".into())] {
+        let mut cluster = cluster.clone();
+        let rules = Rules { first: Some(first), rest: rules("100%").rest };
+        let plan = cluster.start(&StartOptions { rules, pause_after: Some(1), ..to(1, "1") });
+        assert_eq!(plan.steps[0].nodes, ["n3"]);
+        assert_eq!(cluster.run(&mut Driver::new(holder(1))), Ending::Paused { done: 1, of: 2 });
+        assert_eq!(cluster.shown(), ["n0:0", "n1:0", "n2:0", "n3:1"]);
+        assert_eq!(cluster.outside(), 0);
+    }
+}
+
+#[test]
+fn steps_that_make_no_sense_here_are_refused_and_nothing_changes() {
+    let mut cluster = agents(3);
+    cluster.world.nodes[2].accepts = false;
+    cluster.tick();
+    let refused = |rules: Rules| {
+        let start = StartOptions { rules, ..to(1, "1") };
+        steps::start(&cluster.snapshot(), &start).unwrap_err().to_string()
+    };
+    let first = |first| Rules { first: Some(first), rest: rules("100%").rest };
+    assert_eq!(refused(first(First::Nodes(vec!["nope".into()]))), "nodes \"nope\" not found");
+    assert_eq!(
+        refused(first(First::Nodes(vec!["n2".into()]))),
+        "no pod of daemonset/web may run on node n2: untolerated taint gpu:NoSchedule"
+    );
+    assert_eq!(
+        refused(first(First::Selector("a=b".into()))),
+        "no node that a pod of it runs on has labels that match \"a=b\""
+    );
+    assert_eq!(
+        refused(Rules { first: None, rest: Rest::Label("zone".into()) }),
+        "no node that a pod of it runs on has the label \"zone\""
+    );
+    assert_eq!(refused(rules("2,10%")), "steps must ascend: 10% (1 of 2) comes after 2 (2 of 2)");
+}
+
+#[test]
+fn the_budget_is_held_and_what_is_broken_goes_first_for_nothing() {
+    let mut cluster = agents(8);
+    let broken = cluster.on(6);
+    cluster.world.break_pod(&broken);
+    cluster.remember();
+    let mut start = to(1, "100%");
+    start.options.max_unavailable = Some(rollout_core::Amount::Count(2));
+    cluster.start(&start);
+    let mut least = u32::MAX;
+    let ending = cluster.run_until(&mut Driver::new(holder(1)), |it| {
+        let pods = it.world.pods.iter().filter(|pod| pod.ready && !pod.terminating());
+        least = least.min(pods.count() as u32);
+        false
+    });
+    assert_eq!((ending, least), (Some(Ending::Complete), 6));
+    assert_eq!(cluster.deleted[0], broken);
+}
+
+#[test]
+fn a_leak_is_reported_once_and_put_back() {
+    let mut cluster = agents(4);
+    cluster.start(&StartOptions { pause_after: Some(1), ..to(1, "1,100%") });
+    let mut driver = Driver::new(holder(1));
+    cluster.run_until(&mut driver, |it| new(it) == 1 && it.world.pods.iter().all(|pod| pod.ready));
+    let died = cluster.on(3);
+    cluster.world.delete_pod(&died);
+    cluster.run(&mut driver);
+    assert_eq!((cluster.outside(), new(&cluster)), (1, 2));
+    assert!(matches!(cluster.abort(), Ending::Aborted { .. }));
+    assert_eq!(cluster.shown(), ["n0:0", "n1:0", "n2:0", "n3:0"]);
+}
+
+#[test]
+fn nodes_come_and_go_in_the_middle() {
+    let mut cluster = agents(4);
+    cluster.start(&to(1, "1,50%,100%"));
+    let mut driver = Driver::new(holder(1));
+    cluster.run_until(&mut driver, |it| it.stored().unwrap().done == 1);
+    cluster.join("late");
+    cluster.world.remove_node("n1");
+    assert_eq!(cluster.run(&mut driver), Ending::Complete);
+    assert_eq!(cluster.shown(), ["late:1", "n0:1", "n2:1", "n3:1"]);
+}
+
+#[test]
+fn a_dead_node_is_waited_for_or_left_out() {
+    for skip in [false, true] {
+        let mut cluster = agents(4);
+        let before = cluster.strategy().clone();
+        (cluster.world.nodes[0].alive, cluster.world.nodes[0].accepts) = (false, false);
+        let dead = cluster.on(0);
+        cluster.world.break_pod(&dead);
+        cluster.remember();
+        let mut start = to(1, "1,100%");
+        start.options.skip_unready_nodes = skip;
+        cluster.start(&start);
+        let ending = cluster.run(&mut Driver::new(holder(1)));
+        match skip {
+            false => {
+                let Ending::StepFailed { causes, .. } = ending else { panic!("{ending:?}") };
+                assert!(causes[0].message.contains("n0"), "{causes:?}");
+            }
+            true => {
+                assert_eq!(ending, Ending::HeldShort { old: vec!["n0".into()] });
+                assert_eq!(cluster.shown(), ["n0:0!", "n1:1", "n2:1", "n3:1"]);
+                assert_ne!(cluster.strategy(), &before);
+            }
+        }
+        assert!(!cluster.deleted.contains(&dead));
+    }
+}
+
+#[test]
+fn tainted_nodes_are_never_touched_and_keep_the_strategy_held() {
+    let mut cluster = agents(3);
+    cluster.world.nodes[1].accepts = false;
+    let plan = cluster.start(&to(1, "1,100%"));
+    assert_eq!(plan.notes, ["node n1 is never touched: untolerated taint gpu:NoSchedule"]);
+    let ending = cluster.run(&mut Driver::new(holder(1)));
+    assert_eq!(ending, Ending::HeldShort { old: vec!["n1".into()] });
+    assert_eq!(cluster.shown(), ["n0:1", "n1:0", "n2:1"]);
+    // When the taint is gone, to resume finishes it.
+    cluster.world.nodes[1].accepts = true;
+    let mut driver = cluster.resume(2);
+    assert_eq!(cluster.run(&mut driver), Ending::Complete);
+    assert!(!cluster.has_trace());
+}
+
+#[test]
+fn steps_that_stop_short_end_held() {
+    let mut cluster = agents(4);
+    let plan = cluster.start(&to(1, "1,50%"));
+    assert_eq!(
+        plan.notes,
+        ["the steps end before all nodes are new: 2 of 4 stay old, and the workload stays held"]
+    );
+    let ending = cluster.run(&mut Driver::new(holder(1)));
+    assert_eq!(ending, Ending::HeldShort { old: vec!["n2".into(), "n3".into()] });
+    assert!(matches!(cluster.abort(), Ending::Aborted { .. }));
+}
+
+#[test]
+fn somebody_elses_template_supersedes_it_and_theirs_is_left_alone() {
+    let mut cluster = agents(3);
+    let original = cluster.strategy().clone();
+    cluster.start(&to(1, "1,100%"));
+    let mut driver = Driver::new(holder(1));
+    cluster.run_until(&mut driver, |it| it.stored().unwrap().done == 1);
+    cluster.change(|it| it["spec"]["template"] = template(2));
+    assert_eq!(cluster.run(&mut driver), Ending::Superseded);
+    cluster.ticks(5);
+    assert_eq!(steps::abort(&cluster.snapshot(), None).unwrap_err(), Refusal::Superseded);
+    // One way on: in steps.
+    let mut stepped = cluster.clone();
+    stepped.start(&StartOptions { template: None, ..to(2, "1,100%") });
+    assert_eq!(stepped.run(&mut Driver::new(holder(1))), Ending::Complete);
+    assert_eq!(stepped.shown(), ["n0:2", "n1:2", "n2:2"]);
+    assert_eq!((stepped.strategy(), stepped.has_trace()), (&original, false));
+    // The other: the controller.
+    let plan = steps::release(&cluster.snapshot());
+    cluster.apply(plan);
+    cluster.ticks(30);
+    assert_eq!(cluster.shown(), ["n0:2", "n1:2", "n2:2"]);
+    assert!(!cluster.has_trace());
+}
+
+#[test]
+fn the_old_template_put_back_by_hand_is_an_abort_to_be_finished() {
+    let mut cluster = agents(3);
+    cluster.start(&to(1, "1,100%"));
+    let mut driver = Driver::new(holder(1));
+    cluster.run_until(&mut driver, |it| it.stored().unwrap().done == 1);
+    cluster.change(|it| it["spec"]["template"] = template(0));
+    assert_eq!(cluster.run(&mut driver), Ending::AbortedByHand);
+    assert!(matches!(cluster.abort(), Ending::Aborted { .. }));
+    assert_eq!(cluster.shown(), ["n0:0", "n1:0", "n2:0"]);
+}
+
+#[test]
+fn a_strategy_that_somebody_restored_is_held_again_and_comes_back_at_the_end() {
+    let mut cluster = agents(6);
+    cluster.start(&to(1, "1,50%,100%"));
+    let mut driver = Driver::new(holder(1));
+    cluster.run_until(&mut driver, |it| it.stored().unwrap().done == 1);
+    let theirs = json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 2, "maxSurge": 0}});
+    cluster.change(|it| it["spec"]["updateStrategy"] = theirs.clone());
+    assert_eq!(cluster.run(&mut driver), Ending::Complete);
+    assert!(cluster.acts.contains(&Act::HoldAgain { found: "RollingUpdate".into() }));
+    assert_eq!(cluster.strategy(), &theirs);
+}
+
+#[test]
+fn two_drivers_never_both_go_on() {
+    let mut cluster = agents(3);
+    cluster.start(&to(1, "1,100%"));
+    let mut first = Driver::new(holder(1));
+    cluster.run_until(&mut first, |it| it.stored().unwrap().target.is_some());
+    let resume = steps::ResumeOptions { holder: holder(2), take_over: false, pause_after: None };
+    let refusal = steps::resume(&cluster.snapshot(), &resume).unwrap_err();
+    assert_eq!(
+        refusal.to_string(),
+        "a rollout in steps is running (step 1 of 2 is next), held by me on host (process 1)"
+    );
+    assert_eq!(steps::start(&cluster.snapshot(), &to(2, "1")).unwrap_err(), refusal);
+    let mut second = cluster.resume(2);
+    assert_eq!(cluster.run(&mut first), Ending::TakenOver(Some(holder(2))));
+    assert_eq!(cluster.run(&mut second), Ending::Complete);
+}
+
+#[test]
+fn an_on_delete_set_that_somebody_changed_is_driven() {
+    let mut cluster = on_delete(4);
+    cluster.change(|it| it["spec"]["template"] = template(1));
+    cluster.ticks(3);
+    let start = StartOptions { template: None, ..to(1, "1,100%") };
+    cluster.start(&start);
+    assert_eq!(cluster.run(&mut Driver::new(holder(1))), Ending::Complete);
+    assert_eq!((new(&cluster), cluster.strategy()), (4, &json!({"type": "OnDelete"})));
+    let again = steps::start(&cluster.snapshot(), &start).unwrap();
+    assert!(matches!(again, Decision::Nothing { .. }));
+}
+
+#[test]
+fn the_way_back_is_kept_whatever_the_limit_says() {
+    let mut cluster = agents(2);
+    cluster.change(|it| it["spec"]["revisionHistoryLimit"] = json!(0));
+    cluster.ticks(2);
+    cluster.start(&to(1, "1,100%"));
+    assert_eq!(cluster.object["spec"]["revisionHistoryLimit"], 1);
+    assert_eq!(cluster.run(&mut Driver::new(holder(1))), Ending::Complete);
+    assert_eq!(cluster.object["spec"]["revisionHistoryLimit"], 0);
+}
+
+#[test]
+fn an_eviction_waits_for_its_budget_and_one_that_can_never_allow_it_is_said() {
+    let mut cluster = agents(2);
+    let mut start = to(1, "1,100%");
+    start.options.evict = true;
+    cluster.start(&start);
+    cluster.forbids = Some("The disruption budget web needs 2 healthy pods and has 2 currently".into());
+    let mut driver = Driver::new(holder(1));
+    for _ in 0..20 {
+        assert_eq!(cluster.turn(&mut driver), None);
+    }
+    assert_eq!(cluster.deleted.len(), 0);
+    let mut never = (cluster.clone(), driver.clone());
+    cluster.forbids = None;
+    assert_eq!(cluster.run(&mut driver), Ending::Complete);
+    let words = "The disruption budget web does not allow evicting pods currently because it failed sync: x";
+    never.0.forbids = Some(words.into());
+    assert_eq!(never.0.run(&mut never.1), Ending::Refused(words.into()));
+}
+
+fn stops(cluster: &Cluster, start: &StartOptions) -> Vec<WarningId> {
+    let Decision::Change(plan) = steps::start(&cluster.snapshot(), start).unwrap() else { panic!() };
+    plan.stopped_by(&[]).map(|it| it.id).collect()
+}
+
+#[test]
+fn a_moved_placement_and_a_lost_surge_stop() {
+    let mut cluster = agents(2);
+    cluster.labels.insert("n0".into(), ("pool".into(), "x".into()));
+    let mut moved = to(1, "1");
+    let mut selected = template(1);
+    selected["spec"]["nodeSelector"] = json!({"pool": "x"});
+    moved.template = Some(selected);
+    assert_eq!(stops(&cluster, &moved), [WarningId::Placement]);
+    assert_eq!(stops(&cluster, &to(1, "1")), []);
+    let surging = Cluster::new(
+        Kind::DaemonSet,
+        2,
+        json!({"type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}),
+    );
+    assert_eq!(stops(&surging, &to(1, "1")), [WarningId::SurgeLost]);
+    let mut said = to(1, "1");
+    said.options.max_unavailable = Some(rollout_core::Amount::Count(1));
+    assert_eq!(stops(&surging, &said), []);
+}
+
+#[test]
+fn what_cannot_be_started_is_refused() {
+    let cluster = agents(2);
+    let same = steps::start(&cluster.snapshot(), &to(0, "1")).unwrap();
+    assert!(matches!(same, Decision::Nothing { .. }));
+    let mut unread = cluster.snapshot();
+    unread.nodes = None;
+    assert_eq!(steps::start(&unread, &to(1, "1")).unwrap_err(), Refusal::Unread("nodes"));
+    assert_eq!(steps::abort(&cluster.snapshot(), None).unwrap_err(), Refusal::NoRollout);
+    let sts = Cluster::rolling(Kind::StatefulSet, 2);
+    let zones = Rules { first: None, rest: Rest::Label("zone".into()) };
+    assert_eq!(
+        steps::start(&sts.snapshot(), &StartOptions { rules: zones, ..to(1, "1") }).unwrap_err(),
+        Refusal::Steps(BadSteps::NoNodes)
+    );
+}
+
+#[test]
+fn the_reason_becomes_the_change_cause_whatever_annotations_there_were() {
+    for annotations in [Value::Null, json!({"a": "b"})] {
+        let mut cluster = agents(1);
+        if annotations.is_object() {
+            cluster.change(|it| it["metadata"]["annotations"] = annotations.clone());
+        }
+        cluster.start(&StartOptions { reason: Some("because".into()), ..to(1, "1") });
+        assert_eq!(cluster.object["metadata"]["annotations"]["kubernetes.io/change-cause"], "because");
+        assert!(cluster.has_trace());
+    }
+}
+
+#[test]
+fn a_rollout_of_thousands_of_nodes_is_stored_in_few_bytes() {
+    let mut cluster = agents(300);
+    let mut start = to(1, "10%,100%");
+    start.options =
+        steps::StepOptions { max_unavailable: Some(rollout_core::Amount::Count(50)), ..options() };
+    cluster.start(&start);
+    let mut driver = Driver::new(holder(1));
+    cluster.run_until(&mut driver, |it| it.stored().unwrap().done == 1);
+    let text = cluster.object["metadata"]["annotations"]["rollout-plugins.dev/rollout"].to_string();
+    assert!(text.len() < 1200, "{text}");
+}

@@ -1,0 +1,13 @@
+//! Rollouts in steps against the models of the controllers.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what a test makes itself is well-formed"
+)]
+
+mod cluster;
+mod daemonset;
+mod properties;
+mod statefulset;
