@@ -48,7 +48,7 @@ fn rolled(ns: &Namespace<'_>, kind: &'static str) {
 }
 
 /// Lists the requests that `-v 6` shows, as `GET /path?query`.
-fn requests(output: &Output) -> Vec<String> {
+pub fn requests(output: &Output) -> Vec<String> {
     let request = |line: &str| {
         let (method, rest) = line.split_once(" https://")?;
         let (url, _) = rest.split_once(' ')?;

@@ -46,7 +46,11 @@ fn containers_that_do_not_run_are_told_apart() {
     for (image, id, words) in [
         ("app:crash", "crash-loop", "crashes (exit code 1, "),
         ("app:oom", "oom-killed", "was killed for using too much memory (exit code 137"),
-        ("app:config", "config-missing", "cannot be configured: configmap \"app-config\" not found"),
+        (
+            "app:config",
+            "config-missing",
+            "ConfigMap app-config does not exist (configmap \"app-config\" not found)",
+        ),
     ] {
         let ns = cluster().namespace("broken");
         Web::new("deployment", "app:1").create(&ns);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
 
 mod background;
+mod causes;
 mod choice;
 mod connection;
 mod diff;

@@ -80,7 +80,7 @@ impl GateArgs {
 }
 
 fn failed(id: CauseId, message: String, evidence: Option<String>) -> Verdict {
-    Verdict::Failed(Cause { id, message, pod: None, container: None, evidence })
+    Verdict::Failed(Cause { evidence, ..Cause::new(id, message) })
 }
 
 async fn check(command: &str, id: &WorkloadId, run: &CheckRun) -> Verdict {

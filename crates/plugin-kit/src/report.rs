@@ -14,7 +14,7 @@ use crate::escape;
 use crate::exit::Exit;
 use crate::output::{self, OutputForm};
 use crate::session::Session;
-use crate::verbs::status::print_causes;
+use crate::verbs::status::{print_causes, print_skipped};
 
 /// What became of the workloads of one call.
 pub struct Reports<'a> {
@@ -69,6 +69,9 @@ impl<'a> Reports<'a> {
         } else {
             self.session.ui.note(&escape::inline(&sentence));
             print_causes(&mut self.session.ui, ending_text::causes(end));
+            if let Some(progress) = &end.progress {
+                print_skipped(&mut self.session.ui, &progress.skipped);
+            }
         }
         if let Some(hint) = ending_text::hint(&end.ending, id) {
             self.session.ui.hint(&escape::inline(&hint));

@@ -1,17 +1,27 @@
-//! Why a rollout fails, read from its new pods and the workload's conditions: stable ids with evidence.
+//! Why a rollout fails, or what holds it up: stable ids with evidence, read from its new pods, the workload's conditions,
+//! and what was read beside them.
+
+mod pod;
+mod words;
+mod workload;
+
+use std::collections::BTreeSet;
 
 use serde::{Serialize, Serializer};
 
 use crate::kind::Kind;
-use crate::pods::{Container, Pod};
+use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
+use crate::workload::Strategy;
+
+pub use pod::of_pod;
 
 /// The stable id of a cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CauseId {
     /// The image cannot be had.
     ImagePull,
-    /// A container ends again and again.
+    /// A container ends again and again, or cannot be started.
     CrashLoop,
     /// A container was killed for using too much memory.
     OomKilled,
@@ -23,8 +33,18 @@ pub enum CauseId {
     Quota,
     /// An admission check forbids the pod.
     AdmissionDenied,
+    /// A volume cannot be had.
+    Volume,
+    /// A container runs and does not become ready.
+    Readiness,
+    /// A container is killed because its liveness or startup probe fails.
+    Liveness,
     /// A Deployment made no progress within `progressDeadlineSeconds`.
     Deadline,
+    /// A pod is on a node that is not ready.
+    NodeNotReady,
+    /// A pod that should be gone is not, on a node that is ready.
+    Terminating,
     /// An OrderedReady StatefulSet waits for a pod that nothing will replace (kubernetes#67250).
     StsStuck,
     /// A pod was restarted more often than allowed.
@@ -48,7 +68,12 @@ impl CauseId {
             CauseId::Unschedulable => "unschedulable",
             CauseId::Quota => "quota",
             CauseId::AdmissionDenied => "admission-denied",
+            CauseId::Volume => "volume",
+            CauseId::Readiness => "readiness",
+            CauseId::Liveness => "liveness",
             CauseId::Deadline => "deadline",
+            CauseId::NodeNotReady => "node-not-ready",
+            CauseId::Terminating => "terminating",
             CauseId::StsStuck => "sts-stuck",
             CauseId::Restarts => "restarts",
             CauseId::Check => "check",
@@ -64,11 +89,13 @@ impl Serialize for CauseId {
     }
 }
 
-/// One reason why a rollout fails.
+/// One reason why a rollout fails, or does not get on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cause {
     /// The stable id.
     pub id: CauseId,
+    /// Whether the rollout fails by it; otherwise it is only held up.
+    pub fails: bool,
     /// One sentence for people.
     pub message: String,
     /// The pod that shows it.
@@ -80,19 +107,97 @@ pub struct Cause {
     /// What the cluster said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
+    /// The last lines that the container wrote.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
+    /// What would help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+    /// What exactly is wrong, where one id can mean several things: the image, the missing object.
+    #[serde(skip)]
+    pub about: Option<String>,
 }
 
-/// Restarts after which a container that waits to be started again counts as crashing: one may be a dependency that came
-/// up later.
-const CRASHES: u32 = 2;
+/// What makes two causes the same: what failed like this before a rollout is not blamed on it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Symptom {
+    /// The cause's id.
+    pub id: CauseId,
+    /// The container that shows it.
+    pub container: Option<String>,
+    /// What exactly is wrong, e.g. the image.
+    pub about: Option<String>,
+}
+
 /// Seconds for which the scheduler may look for a place, and a first pull may fail.
 const PATIENCE: i64 = 10;
 
-/// Returns the causes that the new pods and the workload's conditions show, one for each id and container name.
+impl Cause {
+    /// Makes a cause that fails the rollout and of which nothing more is known.
+    pub fn new(id: CauseId, message: String) -> Cause {
+        Cause {
+            id,
+            fails: true,
+            message,
+            pod: None,
+            container: None,
+            evidence: None,
+            log: Vec::new(),
+            fix: None,
+            about: None,
+        }
+    }
+
+    fn of_pod(mut self, pod: &Pod) -> Cause {
+        self.pod = Some(pod.name.clone());
+        self
+    }
+
+    fn evidence(mut self, words: &str) -> Cause {
+        self.evidence = Some(words.to_string()).filter(|words| !words.is_empty());
+        self
+    }
+
+    fn fix(mut self, fix: Option<String>) -> Cause {
+        self.fix = fix;
+        self
+    }
+
+    fn about(mut self, about: Option<String>) -> Cause {
+        self.about = about;
+        self
+    }
+
+    fn fails(mut self, fails: bool) -> Cause {
+        self.fails = fails;
+        self
+    }
+
+    fn symptom(&self) -> Symptom {
+        Symptom { id: self.id, container: self.container.clone(), about: self.about.clone() }
+    }
+}
+
+/// Names a StatefulSet's pod that nothing will replace.
+pub(crate) fn stuck(pod: &Pod) -> Cause {
+    let message = format!(
+        "pod {} blocks the set: it is not ready, nothing will replace it, and the controller waits for it for ever",
+        pod.name
+    );
+    Cause::new(CauseId::StsStuck, message).of_pod(pod).evidence(pod.status_word())
+}
+
+/// Returns what the new pods, the workload and what holds its controller up show, one cause for each id and container name;
+/// those that fail the rollout first.
 pub fn of(snapshot: &Snapshot) -> Vec<Cause> {
-    let mut causes: Vec<Cause> = Vec::new();
     let new = snapshot.living().filter(|pod| snapshot.side(pod) == Side::New);
-    for cause in new.flat_map(|pod| of_pod(pod, snapshot)).chain(of_conditions(snapshot)) {
+    let mut shown: Vec<Cause> = new.flat_map(|pod| of_pod(pod, snapshot)).collect();
+    acquit(snapshot, &mut shown);
+    shown.extend(workload::of_workload(snapshot));
+    shown.extend(holding_up(snapshot));
+    shown.sort_by_key(|cause| !cause.fails);
+    let mut causes: Vec<Cause> = Vec::new();
+    for cause in shown {
         if !causes.iter().any(|seen| seen.id == cause.id && seen.container == cause.container) {
             causes.push(cause);
         }
@@ -100,88 +205,65 @@ pub fn of(snapshot: &Snapshot) -> Vec<Cause> {
     causes
 }
 
-/// Returns the causes that one pod shows.
-pub fn of_pod(pod: &Pod, snapshot: &Snapshot) -> Vec<Cause> {
-    if pod.ready() {
-        return Vec::new();
-    }
-    let age = pod.created.map_or(0, |created| snapshot.now.as_second() - created.as_second());
-    let mut causes: Vec<Cause> =
-        pod.containers.iter().filter_map(|container| of_container(pod, container, age)).collect();
-    if let Some(words) = pod.unschedulable.as_deref().filter(|_| age >= PATIENCE) {
-        causes.push(Cause {
-            id: CauseId::Unschedulable,
-            message: format!("pod {} finds no node: {words}", pod.name),
-            pod: Some(pod.name.clone()),
-            container: None,
-            evidence: Some(words.to_string()),
-        });
-    }
-    causes
+/// Returns everything that any pod shows now, so that a rollout that starts later is not blamed for it.
+pub fn symptoms(snapshot: &Snapshot) -> BTreeSet<Symptom> {
+    let pods = snapshot.living().flat_map(|pod| of_pod(pod, snapshot));
+    pods.chain(workload::of_workload(snapshot)).map(|cause| cause.symptom()).collect()
 }
 
-fn of_container(pod: &Pod, container: &Container, age: i64) -> Option<Cause> {
-    let (reason, words) = container.waiting.as_ref()?;
-    let (ended, code) =
-        container.terminated.as_ref().map_or(("", 0), |(reason, code)| (reason.as_str(), *code));
-    let image = &container.image;
-    let (id, message) = match reason.as_str() {
-        "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
-            (CauseId::ImagePull, format!("image {image} cannot be pulled"))
-        }
-        "ErrImagePull" if age >= PATIENCE => (CauseId::ImagePull, format!("image {image} cannot be pulled")),
-        "CreateContainerConfigError" => (CauseId::ConfigMissing, format!("cannot be configured: {words}")),
-        "CrashLoopBackOff" if ended == "OOMKilled" => (
-            CauseId::OomKilled,
-            format!(
-                "was killed for using too much memory (exit code {code}, {} restarts)",
-                container.restarts
-            ),
-        ),
-        "CrashLoopBackOff" if container.restarts >= CRASHES => {
-            (CauseId::CrashLoop, format!("crashes (exit code {code}, {} restarts)", container.restarts))
-        }
-        _ => return None,
-    };
-    Some(Cause {
-        id,
-        message: format!("pod {}, container {}: {message}", pod.name, container.name),
-        pod: Some(pod.name.clone()),
-        container: Some(container.name.clone()),
-        evidence: Some(if words.is_empty() { reason.clone() } else { words.clone() }),
-    })
+/// What old pods show too, or what was known before, is not this rollout's doing.
+fn acquit(snapshot: &Snapshot, causes: &mut [Cause]) {
+    if causes.is_empty() {
+        return;
+    }
+    let old = snapshot.living().filter(|pod| snapshot.side(pod) == Side::Old);
+    let old: BTreeSet<Symptom> =
+        old.flat_map(|pod| of_pod(pod, snapshot)).map(|cause| cause.symptom()).collect();
+    for cause in causes {
+        let symptom = cause.symptom();
+        cause.fails &= !old.contains(&symptom) && !snapshot.evidence.known.contains(&symptom);
+    }
 }
 
-/// A Deployment's own words. `ProgressDeadlineExceeded` lingers after an undo, so it counts only where its message names
-/// the ReplicaSet that is being rolled out (hazard H22).
-fn of_conditions(snapshot: &Snapshot) -> Vec<Cause> {
-    let workload = &snapshot.workload;
-    let Some(target) = snapshot.target().filter(|_| workload.id.kind == Kind::Deployment) else {
-        return Vec::new();
-    };
-    let mut causes = Vec::new();
-    for condition in &workload.status.conditions {
-        let (id, message) = match (condition.kind.as_str(), condition.holds, condition.reason.as_str()) {
-            ("Progressing", false, "ProgressDeadlineExceeded")
-                if condition.message.contains(&format!("\"{}\"", target.name)) =>
-            {
-                (CauseId::Deadline, format!("{} exceeded its progress deadline", workload.id))
-            }
-            ("ReplicaFailure", true, _) if condition.message.contains("exceeded quota") => {
-                (CauseId::Quota, format!("{}: {}", workload.id, condition.message))
-            }
-            ("ReplicaFailure", true, _) => {
-                (CauseId::AdmissionDenied, format!("{}: {}", workload.id, condition.message))
-            }
-            _ => continue,
-        };
-        causes.push(Cause {
-            id,
-            message,
-            pod: None,
-            container: None,
-            evidence: Some(condition.message.clone()),
-        });
+/// Tells whether the controller waits for old and ending pods before it goes on (hazard H11): a Deployment's rolling update
+/// does not.
+pub(crate) fn waits_for_old(snapshot: &Snapshot) -> bool {
+    match (snapshot.workload.id.kind, &snapshot.workload.strategy) {
+        (Kind::DaemonSet | Kind::StatefulSet, _) | (Kind::Deployment, Strategy::Recreate) => true,
+        (
+            Kind::Deployment,
+            Strategy::RollingUpdate { .. }
+            | Strategy::Partitioned { .. }
+            | Strategy::OnDelete
+            | Strategy::Other(_),
+        ) => false,
     }
-    causes
 }
+
+/// Tells whether a pod should have been gone for more than a moment.
+pub(crate) fn is_overdue(pod: &Pod, snapshot: &Snapshot) -> bool {
+    pod.terminating && snapshot.seconds_since(pod.ends_by) >= PATIENCE
+}
+
+/// Pods that keep the controller waiting through no fault of the new revision.
+fn holding_up(snapshot: &Snapshot) -> Vec<Cause> {
+    if !waits_for_old(snapshot) {
+        return Vec::new();
+    }
+    let pods = snapshot.pods.iter().flatten().filter(|pod| !pod.ended() && !pod.ready() || pod.terminating);
+    let held = pods.filter_map(|pod| match (snapshot.evidence.dead_node(pod), is_overdue(pod, snapshot)) {
+        (Some(node), _) if pod.terminating || snapshot.side(pod) == Side::Old => {
+            Some(pod::on_dead_node(pod, node))
+        }
+        (None, true) => {
+            let message =
+                format!("pod {} is Terminating for longer than it was given, and is waited for", pod.name);
+            Some(Cause::new(CauseId::Terminating, message).of_pod(pod).fails(false))
+        }
+        (Some(_), _) | (None, false) => None,
+    });
+    held.collect()
+}
+
+#[cfg(test)]
+mod tests;

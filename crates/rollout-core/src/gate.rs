@@ -135,15 +135,15 @@ impl Gate {
     fn restarted(&self, pod: &Pod) -> Cause {
         let (count, limit) = (self.restarts(pod), self.options.max_restarts);
         let ended = pod.containers.iter().find_map(|it| it.terminated.as_ref().map(|end| (&it.name, end)));
+        let message = format!(
+            "pod {} was restarted {count} times after it was available, allowed are {limit}",
+            pod.name
+        );
         Cause {
-            id: CauseId::Restarts,
-            message: format!(
-                "pod {} was restarted {count} times after it was available, allowed are {limit}",
-                pod.name
-            ),
             pod: Some(pod.name.clone()),
             container: ended.map(|(name, _)| name.clone()),
             evidence: ended.map(|(_, (reason, code))| format!("{reason}, exit code {code}")),
+            ..Cause::new(CauseId::Restarts, message)
         }
     }
 }
@@ -219,8 +219,7 @@ mod tests {
 
     #[test]
     fn a_check_that_fails_or_cannot_be_run_ends_it() {
-        let cause =
-            Cause { id: CauseId::Check, message: "no".into(), pod: None, container: None, evidence: None };
+        let cause = Cause::new(CauseId::Check, "no".into());
         for (verdict, state) in [
             (Verdict::Failed(cause.clone()), GateState::Failed(cause)),
             (Verdict::Broken("no such file".into()), GateState::Broken("no such file".into())),

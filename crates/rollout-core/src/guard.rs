@@ -111,7 +111,7 @@ impl Guard {
         let over = self.deadline.is_over(snapshot.now);
         let recent = *self.recent.get_or_insert_with(|| is_recent(snapshot, progress, self.options.limit));
         if let Some(Order::TakeBack(words)) = self.order.as_ref().filter(|_| recent) {
-            let cause = cause(CauseId::Together, words.clone());
+            let cause = Cause::new(CauseId::Together, words.clone());
             return self.turn(snapshot, vec![cause]);
         }
         match (progress.state, progress.hold) {
@@ -149,9 +149,9 @@ impl Guard {
             None => Step::End(Ending::TimedOut),
             Some(pod) => {
                 let mut causes = progress.causes.clone();
-                if causes.is_empty() {
+                if !causes.iter().any(|cause| cause.fails) {
                     let words = format!("pod {} is not ready within the time given", pod.name);
-                    causes.push(cause(CauseId::Deadline, words));
+                    causes.insert(0, Cause::new(CauseId::Deadline, words));
                 }
                 self.turn(snapshot, causes)
             }
@@ -341,13 +341,8 @@ fn is_recent(snapshot: &Snapshot, progress: &Progress, limit: Option<i64>) -> bo
     progress.state != State::Complete || age <= limit.unwrap_or(i64::MAX)
 }
 
-fn cause(id: CauseId, message: String) -> Cause {
-    Cause { id, message, pod: None, container: None, evidence: None }
-}
-
 fn on_ready_node(snapshot: &Snapshot, pod: &Pod) -> bool {
-    let _ = (snapshot, pod);
-    true
+    snapshot.evidence.dead_node(pod).is_none()
 }
 
 /// Returns what checks of these pods are told.
@@ -546,7 +541,7 @@ mod tests {
         let good = at(3, pods(KIND, "ccc"), 0);
         let Step::Check(run) = look(&mut guard, &good) else { panic!() };
         assert_eq!((run.pods.len(), run.revision.map(RevisionNumber::get)), (3, Some(3)));
-        guard.checked(Verdict::Failed(cause(CauseId::Check, "no".into())));
+        guard.checked(Verdict::Failed(Cause::new(CauseId::Check, "no".into())));
         assert_eq!(goes_back(&look(&mut guard, &good)), Some(1));
     }
 }

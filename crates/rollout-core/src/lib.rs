@@ -5,6 +5,7 @@
 pub mod causes;
 pub mod diff;
 pub mod event;
+pub mod evidence;
 #[cfg(test)]
 mod fixture;
 pub mod follow;

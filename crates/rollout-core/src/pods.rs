@@ -28,6 +28,8 @@ pub struct Pod {
     pub created: Option<Timestamp>,
     /// Whether somebody has asked for its end.
     pub terminating: bool,
+    /// When its end is due at the latest; absent where nobody has asked for it.
+    pub ends_by: Option<Timestamp>,
     /// Since when it is ready; absent while it is not.
     pub ready_since: Option<Timestamp>,
     /// Since when it is not ready; absent while it is.
@@ -36,6 +38,8 @@ pub struct Pod {
     pub unschedulable: Option<String>,
     /// Why the pod as a whole is in its phase, e.g. `Evicted`.
     pub reason: Option<String>,
+    /// Whether something besides its containers has a say in its readiness (`spec.readinessGates`).
+    pub gated: bool,
     /// Its containers, init containers first.
     pub containers: Vec<Container>,
 }
@@ -49,6 +53,13 @@ pub struct Container {
     pub image: String,
     /// Whether it is an init container.
     pub init: bool,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Since when it runs; absent while it does not.
+    pub running_since: Option<Timestamp>,
+    /// Seconds that its probes allow it to become ready in: `failureThreshold` times `periodSeconds` of the readiness
+    /// probe, or of the startup probe where that is longer.
+    pub patience: u32,
     /// How often it was restarted.
     pub restarts: u32,
     /// Why it waits: the reason in one word and the kubelet's sentence.
@@ -147,13 +158,53 @@ mod wire {
         init_containers: Vec<Asked>,
         #[serde(default)]
         containers: Vec<Asked>,
+        #[serde(default)]
+        readiness_gates: Vec<serde::de::IgnoredAny>,
     }
 
     #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Asked {
         name: String,
         #[serde(default)]
         image: String,
+        readiness_probe: Option<Probe>,
+        startup_probe: Option<Probe>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Probe {
+        #[serde(default)]
+        initial_delay_seconds: u32,
+        #[serde(default = "period")]
+        period_seconds: u32,
+        #[serde(default = "threshold")]
+        failure_threshold: u32,
+    }
+
+    // The server fills both in (pkg/apis/core/v1/defaults.go, `SetDefaults_Probe`).
+    fn period() -> u32 {
+        10
+    }
+
+    fn threshold() -> u32 {
+        3
+    }
+
+    impl Probe {
+        fn seconds(&self) -> u32 {
+            let tries = self.failure_threshold.saturating_mul(self.period_seconds);
+            self.initial_delay_seconds.saturating_add(tries)
+        }
+    }
+
+    impl Asked {
+        /// Without a probe, what one has that says nothing of its times.
+        fn patience(&self) -> u32 {
+            let probes = self.readiness_probe.iter().chain(&self.startup_probe);
+            probes.map(Probe::seconds).max().unwrap_or_else(|| period() * threshold())
+        }
     }
 
     #[derive(Default, Deserialize)]
@@ -186,6 +237,8 @@ mod wire {
     struct ContainerStatus {
         name: String,
         #[serde(default)]
+        ready: bool,
+        #[serde(default)]
         restart_count: u32,
         #[serde(default)]
         state: State,
@@ -196,7 +249,14 @@ mod wire {
     #[derive(Default, Deserialize)]
     struct State {
         waiting: Option<Waiting>,
+        running: Option<Running>,
         terminated: Option<Terminated>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Running {
+        started_at: Option<Timestamp>,
     }
 
     #[derive(Deserialize)]
@@ -241,11 +301,13 @@ mod wire {
                 node: spec.node_name.clone().or_else(|| node_of_daemon_pod(&spec.affinity)),
                 created: metadata.creation_timestamp,
                 terminating: metadata.deletion_timestamp.is_some(),
+                ends_by: metadata.deletion_timestamp,
                 ready_since: ready,
                 unready_since: unready,
                 unschedulable: unplaced.map(|condition| condition.message.clone().unwrap_or_default()),
                 containers: containers(&spec, &status),
                 reason: status.reason,
+                gated: !spec.readiness_gates.is_empty(),
                 phase: status.phase,
                 name: metadata.name,
                 uid: metadata.uid,
@@ -273,10 +335,14 @@ mod wire {
         let status = all.iter().find(|status| status.name == asked.name);
         let ended = status.and_then(|s| s.state.terminated.as_ref().or(s.last_state.terminated.as_ref()));
         let waiting = status.and_then(|s| s.state.waiting.as_ref());
+        let running = status.and_then(|s| s.state.running.as_ref());
         super::Container {
             name: asked.name.clone(),
             image: asked.image.clone(),
             init,
+            ready: status.is_some_and(|s| s.ready),
+            running_since: running.and_then(|it| it.started_at),
+            patience: asked.patience(),
             restarts: status.map_or(0, |s| s.restart_count),
             waiting: waiting.map(|it| (it.reason.clone(), it.message.clone())),
             terminated: ended.map(|it| (it.reason.clone(), it.exit_code)),
@@ -333,5 +399,29 @@ mod tests {
              "lastState": {"terminated": {"reason": "Error", "exitCode": 7}}}]}));
         assert_eq!((pod.status_word(), pod.restarts()), ("CrashLoopBackOff", 3));
         assert_eq!(pod.containers[0].terminated, Some(("Error".into(), 7)));
+    }
+
+    #[test]
+    fn a_container_knows_since_when_it_runs_and_how_long_its_probes_allow() {
+        let with = |probes: serde_json::Value| {
+            let mut container = json!({"name": "app", "image": "app:1"});
+            container.as_object_mut().unwrap().extend(probes.as_object().unwrap().clone());
+            let pod: Pod = serde_json::from_value(json!({
+                "metadata": {"name": "a", "deletionTimestamp": "2026-01-01T00:00:30Z"},
+                "spec": {"containers": [container], "readinessGates": [{"conditionType": "x"}]},
+                "status": {"containerStatuses": [{"name": "app", "ready": true,
+                    "state": {"running": {"startedAt": "2026-01-01T00:00:10Z"}}}]}}))
+            .unwrap();
+            pod
+        };
+        let pod = with(json!({"readinessProbe": {"periodSeconds": 5, "initialDelaySeconds": 7}}));
+        let container = &pod.containers[0];
+        assert_eq!((container.ready, container.patience), (true, 22));
+        assert_eq!(container.running_since, "2026-01-01T00:00:10Z".parse().ok());
+        assert_eq!((pod.gated, pod.ends_by), (true, "2026-01-01T00:00:30Z".parse().ok()));
+        let startup =
+            json!({"readinessProbe": {}, "startupProbe": {"failureThreshold": 60, "periodSeconds": 2}});
+        assert_eq!(with(startup).containers[0].patience, 120);
+        assert_eq!(with(json!({})).containers[0].patience, 30);
     }
 }

@@ -3,7 +3,9 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
+use crate::evidence::Evidence;
 use crate::history::History;
+use crate::json::int;
 use crate::kind::Kind;
 use crate::nodes::Node;
 use crate::pods::Pod;
@@ -26,6 +28,8 @@ pub struct Snapshot {
     pub now: Timestamp,
     /// What is around the workload; empty until a change of the template is planned.
     pub surroundings: Surroundings,
+    /// What was read beside it because something looked wrong; nothing while all is well.
+    pub evidence: Evidence,
 }
 
 /// The side of a rollout that a pod is on.
@@ -47,7 +51,15 @@ impl Snapshot {
     ) -> Snapshot {
         let history = History::new(&workload, revisions, pods.as_deref().unwrap_or_default(), now);
         let pods = pods.map(|pods| pods.into_iter().filter(|pod| owns(&workload, &history, pod)).collect());
-        Snapshot { workload, history, pods, nodes: None, now, surroundings: Surroundings::default() }
+        Snapshot {
+            workload,
+            history,
+            pods,
+            nodes: None,
+            now,
+            surroundings: Surroundings::default(),
+            evidence: Evidence::default(),
+        }
     }
 
     /// Iterates over the pods that count: neither ended nor on their way out.
@@ -77,6 +89,37 @@ impl Snapshot {
     /// Tells whether a pod is available by the workload's `minReadySeconds`.
     pub fn available(&self, pod: &Pod) -> bool {
         !pod.terminating && pod.available(self.workload.min_ready_seconds, self.now)
+    }
+
+    /// Returns how many seconds ago something was; 0 where that is not known, or yet to come.
+    pub fn seconds_since(&self, time: Option<Timestamp>) -> i64 {
+        time.map_or(0, |time| (self.now.as_second() - time.as_second()).max(0))
+    }
+
+    /// Returns how many pods the controller should have created and has not: pods on their way out have yet to be replaced.
+    pub fn missing(&self) -> u32 {
+        let desired = self.workload.desired;
+        let there = match &self.pods {
+            Some(pods) => pods.iter().filter(|pod| !pod.ended()).count() as u32,
+            None => self.workload.status.total,
+        };
+        match (self.workload.id.kind, self.target()) {
+            // What a ReplicaSet should have is its own affair.
+            (Kind::Deployment, Some(target)) => {
+                let wanted = int(&target.object, "/spec/replicas").unwrap_or(0);
+                u32::try_from(wanted - i64::from(target.pods.total)).unwrap_or(0)
+            }
+            (Kind::Deployment, None) => 0,
+            (Kind::DaemonSet | Kind::StatefulSet, _) => desired.saturating_sub(there),
+        }
+    }
+
+    /// Returns for how many seconds no pod has come, or become ready or unready, since the rollout began.
+    pub fn quiet_for(&self) -> i64 {
+        let pods = self.pods.iter().flatten();
+        let times = pods.flat_map(|pod| [pod.created, pod.ready_since, pod.unready_since]);
+        let began = self.target().and_then(|target| target.live_since);
+        self.seconds_since(times.chain([began]).flatten().max())
     }
 
     /// Tells whether the controller has acted upon the newest specification and recorded its revision.

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::causes::{self, Cause, CauseId};
+use crate::evidence::Skipped;
 use crate::kind::Kind;
 use crate::pause;
 use crate::pods::Pod;
@@ -78,8 +79,10 @@ pub struct Progress {
     pub terminating: u32,
     /// What holds it.
     pub hold: Option<Hold>,
-    /// Why it fails.
+    /// Why it fails, and what only holds it up; what fails it comes first.
     pub causes: Vec<Cause>,
+    /// What may not be read, so that nothing is known of it.
+    pub skipped: Vec<Skipped>,
 }
 
 /// Says how far a rollout is.
@@ -90,13 +93,14 @@ pub fn evaluate(snapshot: &Snapshot) -> Progress {
     }
     progress.causes = causes::of(snapshot);
     let stuck = stuck_cause(snapshot);
-    let stalls = stuck.is_none() && stalled(snapshot);
+    let stalls = stuck.is_none() && stalled(snapshot, &progress.causes);
     progress.causes.extend(stuck);
+    progress.causes.sort_by_key(|cause| !cause.fails);
     progress.hold = hold(snapshot, &progress);
     progress.state = if is_complete(snapshot, &progress) {
         progress.causes.clear();
         State::Complete
-    } else if !progress.causes.is_empty() {
+    } else if progress.causes.iter().any(|cause| cause.fails) {
         State::Failed
     } else if progress.hold.is_some() {
         State::Held
@@ -121,6 +125,7 @@ fn counted(snapshot: &Snapshot) -> Progress {
         terminating: 0,
         hold: None,
         causes: Vec::new(),
+        skipped: skipped(snapshot),
     };
     match &snapshot.pods {
         Some(pods) => count_pods(snapshot, pods, &mut progress),
@@ -229,27 +234,28 @@ fn only_taken_for_new(snapshot: &Snapshot) -> bool {
 }
 
 fn stuck_cause(snapshot: &Snapshot) -> Option<Cause> {
-    let Blockage::Stuck(pod) = stuck::examine(snapshot) else { return None };
-    Some(Cause {
-        id: CauseId::StsStuck,
-        message: format!(
-            "pod {} blocks the set: it is not ready, nothing will replace it, and the controller waits for it for ever",
-            pod.name
-        ),
-        pod: Some(pod.name.clone()),
-        container: None,
-        evidence: Some(pod.status_word().to_string()),
-    })
+    match stuck::examine(snapshot) {
+        Blockage::Stuck(pod) => Some(causes::stuck(pod)),
+        Blockage::None | Blockage::Waiting { .. } => None,
+    }
 }
 
-/// A pod that is not for the controller to replace, and has been unready for long, holds the whole set up.
-fn stalled(snapshot: &Snapshot) -> bool {
-    match stuck::examine(snapshot) {
-        Blockage::Waiting { pod: Some(pod), why: Wait::BelowPartition | Wait::RevisionWorks } => pod
-            .unready_since
-            .is_some_and(|since| snapshot.now.as_second() - since.as_second() >= stuck::MOMENT),
+/// A pod that is not for the controller to replace, and has been unready for long, holds the whole set up; so does one on
+/// a dead node, or one that does not end.
+fn stalled(snapshot: &Snapshot, causes: &[Cause]) -> bool {
+    let waits = match stuck::examine(snapshot) {
+        Blockage::Waiting { pod: Some(pod), why: Wait::BelowPartition | Wait::RevisionWorks } => {
+            snapshot.seconds_since(pod.unready_since) >= stuck::MOMENT
+        }
         Blockage::Waiting { .. } | Blockage::None | Blockage::Stuck(_) => false,
-    }
+    };
+    let held_up = causes.iter().any(|it| matches!(it.id, CauseId::NodeNotReady | CauseId::Terminating));
+    waits || held_up && causes::waits_for_old(snapshot) && snapshot.quiet_for() >= stuck::MOMENT
+}
+
+fn skipped(snapshot: &Snapshot) -> Vec<Skipped> {
+    let pods = snapshot.pods.is_none().then_some(Skipped::Pods);
+    pods.into_iter().chain(snapshot.evidence.skipped.iter().copied()).collect()
 }
 
 #[cfg(test)]

@@ -88,10 +88,12 @@ fn judge<'a>(snapshot: &'a Snapshot, pod: &'a Pod, index: u32) -> Blockage<'a> {
     }
 }
 
-/// A pod shows why it is not ready, or has not been for more than a moment.
+/// A pod shows why it is not ready, or has not been for more than a moment. One on a dead node is as good as the node: its
+/// deletion would not end it.
 fn is_bad(snapshot: &Snapshot, pod: &Pod) -> bool {
-    let unready = pod.unready_since.map_or(0, |since| snapshot.now.as_second() - since.as_second());
-    unready >= MOMENT || !causes::of_pod(pod, snapshot).is_empty()
+    let lasts = snapshot.seconds_since(pod.unready_since) >= MOMENT;
+    snapshot.evidence.dead_node(pod).is_none()
+        && (lasts || causes::of_pod(pod, snapshot).iter().any(|cause| cause.fails))
 }
 
 /// A revision that the set has already left for good is not worth waiting for; currentRevision is, while it has Ready pods.

@@ -22,7 +22,7 @@ pub fn plan(snapshot: &Snapshot) -> Result<Decision, Refusal> {
         Blockage::Stuck(pod) => Ok(Decision::Change(Box::new(freeing(snapshot, target, Some(pod))))),
         Blockage::None => Ok(nothing(snapshot)),
         Blockage::Waiting { pod: Some(it), why: Wait::TargetNotReady }
-            if causes::of_pod(it, snapshot).is_empty() =>
+            if !causes::of_pod(it, snapshot).iter().any(|cause| cause.fails) =>
         {
             Ok(nothing(snapshot))
         }

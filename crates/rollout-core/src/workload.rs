@@ -167,6 +167,8 @@ pub struct Condition {
     pub reason: String,
     /// The controller's sentence.
     pub message: String,
+    /// Since when it holds, or does not.
+    pub since: Option<Timestamp>,
 }
 
 /// A Deployment, DaemonSet or StatefulSet.
@@ -343,7 +345,8 @@ fn status(kind: Kind, object: &Value) -> WorkloadStatus {
     }
 }
 
-fn conditions(object: &Value) -> Vec<Condition> {
+/// Reads the conditions of an object that has some.
+pub(crate) fn conditions(object: &Value) -> Vec<Condition> {
     let field = |condition: &Value, name: &str| text(condition, &format!("/{name}")).unwrap_or_default();
     (0..list_len(object, "/status/conditions"))
         .filter_map(|index| object.pointer(&format!("/status/conditions/{index}")))
@@ -352,6 +355,7 @@ fn conditions(object: &Value) -> Vec<Condition> {
             holds: field(condition, "status") == "True",
             reason: field(condition, "reason"),
             message: field(condition, "message"),
+            since: field(condition, "lastTransitionTime").parse().ok(),
         })
         .collect()
 }

@@ -13,6 +13,7 @@ use rollout_core::surroundings::{Needs, Surroundings};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::evidence::Reader;
 use crate::feed::{Feed, Sight};
 use crate::read::Cluster;
 use crate::send::{SendOptions, Sent};
@@ -51,6 +52,7 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
     let (mut progress, mut snapshot) = (None, None);
     let mut checking: Option<Checking> = None;
     let mut surroundings = Surroundings::default();
+    let mut reader = Reader::default();
     let mut sight = feed.sight();
     loop {
         match sight {
@@ -59,6 +61,7 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
             Sight::Back => (run.tell)(Event::ConnectionBack),
             Sight::Snapshot(mut seen) => {
                 seen.surroundings.clone_from(&surroundings);
+                reader.look(cluster, &mut seen).await;
                 let (now, step) = machine.step(&seen);
                 (run.tell)(Event::Progress(now.clone()));
                 machine.news().into_iter().for_each(run.tell);

@@ -139,7 +139,7 @@ impl Feed {
             if let Some(pods) = &pods {
                 let version = pods.version.clone();
                 watches.spawn(
-                    source(pods_path(&workload), selector, None)
+                    source(pods_path(&workload.id.namespace), selector, None)
                         .watch(version, |change| Update::Pod(Box::new(change))),
                 );
             }

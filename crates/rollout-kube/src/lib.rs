@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 mod drive;
+mod evidence;
 mod feed;
 mod query;
 mod read;
@@ -10,6 +11,7 @@ mod send;
 mod surroundings;
 
 pub use drive::{Checking, End, Run, run};
+pub use evidence::Reader;
 pub use feed::{Feed, Seen, Sight};
 pub use query::{NoAnswer, NoService, Service};
 pub use read::{Cluster, Depth, Reading, Scope};

@@ -75,7 +75,7 @@ impl Reading {
 pub(crate) struct Page<T> {
     metadata: PageMetadata,
     #[serde(default = "Vec::new")]
-    items: Vec<T>,
+    pub(crate) items: Vec<T>,
 }
 
 #[derive(Deserialize)]
@@ -158,7 +158,7 @@ impl Cluster {
     /// Reads what belongs to a workload.
     pub async fn seen(&self, workload: Workload, depth: Depth) -> Result<Seen, Reading> {
         let selector = workload.selector.clone();
-        let (revisions, pods) = (revisions_path_of(&workload), pods_path(&workload));
+        let (revisions, pods) = (revisions_path_of(&workload), pods_path(&workload.id.namespace));
         let with_nodes = depth == Depth::Nodes && workload.id.kind == Kind::DaemonSet;
         let (revisions, pods, nodes) = tokio::try_join!(
             self.list(&revisions, Some(&selector)),
@@ -250,6 +250,6 @@ pub(crate) fn revisions_path_of(workload: &Workload) -> String {
     revisions_path(workload.id.kind, &Scope::Namespace(workload.id.namespace.clone()))
 }
 
-pub(crate) fn pods_path(workload: &Workload) -> String {
-    format!("/api/v1/namespaces/{}/pods", workload.id.namespace)
+pub(crate) fn pods_path(namespace: &str) -> String {
+    format!("/api/v1/namespaces/{namespace}/pods")
 }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use rollout_core::causes::{Cause, CauseId};
+use rollout_core::evidence::Skipped;
 use rollout_core::follow::Follow;
 use rollout_core::machine::Ending;
 use rollout_core::revision::RevisionNumber;
 use rollout_core::status::{Progress, State, evaluate};
 use rollout_core::{Snapshot, Workload, WorkloadId};
-use rollout_kube::{Cluster, Depth, End};
+use rollout_kube::{Cluster, Depth, End, Reader};
 use serde_json::Value;
 
 use crate::documents;
@@ -124,7 +125,7 @@ async fn look(
 ) -> Result<Look, CliError> {
     let id = workload.id.clone();
     let seen = cluster.seen(workload, Depth::Pods).await?;
-    let snapshot = seen.snapshot(cluster.now());
+    let mut snapshot = seen.snapshot(cluster.now());
     if let (Some(wanted), Some(running)) = (args.revision, evaluate(&snapshot).revision)
         && wanted != running
     {
@@ -139,6 +140,8 @@ async fn look(
         ));
     }
     if !watches {
+        // Nothing is asked for while all is well.
+        Reader::default().look(cluster, &mut snapshot).await;
         return Ok(Look::Now(Box::new(now(Box::new(snapshot), &session.called()))));
     }
     let machine = Box::new(Follow::watching(duration::limit(args.timeout)));
@@ -213,13 +216,14 @@ impl Report {
             ui.line(&escape::inline(&self.sentence));
         }
         print_causes(ui, &self.progress.causes);
+        print_skipped(ui, &self.progress.skipped);
         if let Some(hint) = &self.hint {
             ui.hint(&escape::inline(hint));
         }
     }
 }
 
-/// Prints why a rollout fails.
+/// Prints why a rollout fails or does not get on.
 pub fn print_causes(ui: &mut Ui, causes: &[Cause]) {
     for cause in causes {
         let evidence = cause
@@ -229,6 +233,20 @@ pub fn print_causes(ui: &mut Ui, causes: &[Cause]) {
             .map(|evidence| format!(" ({})", escape::inline(evidence)))
             .unwrap_or_default();
         ui.note(&format!("  {}: {}{evidence}", cause.id.as_str(), escape::inline(&cause.message)));
+        for line in &cause.log {
+            ui.note(&format!("    | {}", escape::inline(line)));
+        }
+        if let Some(fix) = &cause.fix {
+            ui.note(&format!("    to help: {}", escape::inline(fix)));
+        }
+    }
+}
+
+/// Prints what is not known because it may not be read.
+pub fn print_skipped(ui: &mut Ui, skipped: &[Skipped]) {
+    // Of hidden pods somebody has been warned already.
+    for skipped in skipped.iter().filter(|it| **it != Skipped::Pods) {
+        ui.note(&format!("  skipped: {} may not be read", skipped.as_str()));
     }
 }
 

@@ -390,13 +390,7 @@ impl Driver {
             }
             (true, true) => "the step is not over within the time given".to_string(),
         };
-        let cause = Cause {
-            id: CauseId::Deadline,
-            message,
-            pod: None,
-            container: None,
-            evidence: self.forbidden.clone(),
-        };
+        let cause = Cause { evidence: self.forbidden.clone(), ..Cause::new(CauseId::Deadline, message) };
         self.fail(snapshot, rollout, vec![cause])
     }
 

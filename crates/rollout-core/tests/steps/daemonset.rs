@@ -154,7 +154,7 @@ fn checks_decide_about_a_step() {
     for passes in [true, false] {
         let mut cluster = agents(2);
         let cause =
-            Cause { id: CauseId::Check, message: "no".into(), pod: None, container: None, evidence: None };
+            Cause::new(CauseId::Check, "no".into());
         cluster.verdict = if passes { Verdict::Passed } else { Verdict::Failed(cause) };
         let mut start = to(1, "1,100%");
         start.options.checks = vec!["true".into()];

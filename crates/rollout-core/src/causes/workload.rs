@@ -1,0 +1,80 @@
+//! What a workload as a whole shows: a deadline that is over, pods that cannot be created.
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::causes::{Cause, CauseId, words};
+use crate::kind::Kind;
+use crate::snapshot::Snapshot;
+use crate::workload::conditions;
+
+/// Seconds after which a pod that could not be created counts: the controllers try again at once, and what they miss may
+/// have been made a moment later, such as a new namespace's service account.
+const RETRIES: i64 = 2;
+
+/// Returns what a workload shows beside its pods.
+pub(super) fn of_workload(snapshot: &Snapshot) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    match snapshot.workload.id.kind {
+        Kind::Deployment => {
+            causes.extend(overdue(snapshot));
+            causes.extend(replica_set(snapshot));
+        }
+        Kind::DaemonSet | Kind::StatefulSet => causes.extend(set(snapshot)),
+    }
+    causes
+}
+
+/// `ProgressDeadlineExceeded` lingers after an undo, so it counts only where its message names the ReplicaSet that is being
+/// rolled out (hazard H22).
+fn overdue(snapshot: &Snapshot) -> Option<Cause> {
+    let workload = &snapshot.workload;
+    let name = format!("\"{}\"", snapshot.target()?.name);
+    let condition = workload.status.conditions.iter().find(|it| {
+        it.kind == "Progressing"
+            && !it.holds
+            && it.reason == "ProgressDeadlineExceeded"
+            && it.message.contains(&name)
+    })?;
+    let cause = Cause::new(CauseId::Deadline, format!("{} exceeded its progress deadline", workload.id));
+    Some(cause.evidence(&condition.message).fails(!is_older(snapshot, condition.since)))
+}
+
+/// The new ReplicaSet says itself why it cannot create pods; the Deployment's condition may be about an old one
+/// (pkg/controller/deployment/util/deployment_util.go, `GetDeploymentConditions`, and sync.go, `getReplicaFailures`).
+fn replica_set(snapshot: &Snapshot) -> Option<Cause> {
+    let conditions = conditions(&snapshot.target()?.object);
+    let condition = conditions
+        .into_iter()
+        .find(|it| it.kind == "ReplicaFailure" && it.holds && it.reason == "FailedCreate")?;
+    let lasts = snapshot.missing() > 0 && snapshot.seconds_since(condition.since) >= RETRIES;
+    lasts.then(|| refused(snapshot, &condition.message, condition.since))
+}
+
+/// The other kinds have no such condition, only events.
+fn set(snapshot: &Snapshot) -> Option<Cause> {
+    let event = snapshot.evidence.events_of(&snapshot.workload.id.uid).find(|event| {
+        // Of a pod that could be created after all, nothing is said.
+        event.reason == "FailedCreate" && event.last >= snapshot.living().filter_map(|pod| pod.created).max()
+    })?;
+    let lasts = snapshot.missing() > 0 && snapshot.seconds_since(event.first) >= RETRIES;
+    lasts.then(|| refused(snapshot, &event.message, event.first))
+}
+
+fn refused(snapshot: &Snapshot, said: &str, since: Option<Timestamp>) -> Cause {
+    let said = words::refusal(said);
+    let (id, fix) = if words::is_quota(said) {
+        (CauseId::Quota, "raise the quota, or ask for less".to_string())
+    } else {
+        (CauseId::AdmissionDenied, "change the template so that it is admitted, or the policy".to_string())
+    };
+    let message = format!("{}: {said}", snapshot.workload.id);
+    Cause::new(id, message).evidence(said).fix(Some(fix)).fails(!is_older(snapshot, since))
+}
+
+/// What began before the rollout did is not its doing. Of a ReplicaSet that came back, nobody knows when it did: a scale
+/// changes it too (hazard H24).
+fn is_older(snapshot: &Snapshot, since: Option<Timestamp>) -> bool {
+    let Some(target) = snapshot.target() else { return false };
+    let known = snapshot.workload.id.kind != Kind::Deployment || target.former.is_empty();
+    known && since.zip(target.live_since).is_some_and(|(since, live)| since.as_second() < live.as_second())
+}

@@ -1,0 +1,186 @@
+//! Reading what a snapshot does not hold where something looks wrong: events, nodes, the ends of logs. What of it is worth
+//! reading is said by `rollout_core::evidence`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use kube::Error;
+use kube::api::{GetParams, ListParams, LogParams, Request};
+use rollout_core::Snapshot;
+use rollout_core::causes::Symptom;
+use rollout_core::evidence::{EventRecord, Evidence, LogTail, Node, Skipped, Wanted, wanted};
+use rollout_core::status::{State, evaluate};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::read::{Cluster, Page, pods_path};
+
+/// How often at most something is read anew.
+const PERIOD: Duration = Duration::from_secs(2);
+/// How long reading may take: it is beside what matters.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How much of a log is read: lines, and bytes of them.
+const LOG: (i64, i64) = (10, 16 << 10);
+
+/// What one request answered.
+enum Found {
+    Events(Vec<EventRecord>),
+    Node(Node),
+    Log(LogTail),
+    Hidden(Skipped),
+    Nothing,
+}
+
+impl Cluster {
+    /// Reads what is worth reading beside a snapshot. What may not be read is told as skipped, and what cannot be read for
+    /// any other reason is left out: none of it is an error.
+    pub async fn evidence(&self, namespace: &str, wanted: &[Wanted]) -> Evidence {
+        let mut reading = JoinSet::new();
+        for item in wanted {
+            let (cluster, namespace, item) = (self.clone(), namespace.to_string(), item.clone());
+            reading.spawn(async move { cluster.find(&namespace, item).await });
+        }
+        let mut evidence = Evidence::default();
+        // A server that is slow now is not waited for; what it has answered counts.
+        let _ = timeout(PATIENCE, async {
+            while let Some(found) = reading.join_next().await {
+                match found.unwrap_or(Found::Nothing) {
+                    Found::Events(events) => evidence.events.extend(events),
+                    Found::Node(node) => evidence.nodes.push(node),
+                    Found::Log(log) => evidence.logs.push(log),
+                    Found::Hidden(what) => drop(evidence.skipped.insert(what)),
+                    Found::Nothing => {}
+                }
+            }
+        })
+        .await;
+        evidence
+    }
+
+    async fn find(&self, namespace: &str, wanted: Wanted) -> Found {
+        let (found, what) = match wanted {
+            Wanted::Events { uid } => {
+                (self.events(namespace, &uid).await.map(Found::Events), Skipped::Events)
+            }
+            Wanted::Node { name } => (self.node(name).await.map(Found::Node), Skipped::Nodes),
+            Wanted::Log { pod, container } => {
+                (self.log(namespace, &pod, &container).await.map(Found::Log), Skipped::Logs)
+            }
+        };
+        match found {
+            Ok(found) => found,
+            Err(Error::Api(status)) if status.code == 403 => Found::Hidden(what),
+            Err(_) => Found::Nothing,
+        }
+    }
+
+    async fn events(&self, namespace: &str, uid: &str) -> Result<Vec<EventRecord>, Error> {
+        let params = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
+        let request = Request::new(format!("/api/v1/namespaces/{namespace}/events"));
+        let request = request.list(&params).map_err(Error::BuildRequest)?;
+        let page: Page<EventRecord> = self.client.request(request).await?;
+        Ok(page.items)
+    }
+
+    /// A node that is gone is not ready either.
+    async fn node(&self, name: String) -> Result<Node, Error> {
+        let request = Request::new("/api/v1/nodes").get(&name, &GetParams::default());
+        match self.client.request(request.map_err(Error::BuildRequest)?).await {
+            Err(Error::Api(status)) if status.code == 404 => Ok(Node {
+                name,
+                ready: false,
+                reason: "NotFound".to_string(),
+                message: status.message.clone(),
+            }),
+            answer => answer,
+        }
+    }
+
+    /// The present run of a container that has just been started has often said nothing yet.
+    async fn log(&self, namespace: &str, pod: &str, container: &str) -> Result<LogTail, Error> {
+        let now = self.log_of(namespace, pod, container, false).await;
+        match now {
+            Ok(log) if !log.lines.is_empty() => Ok(log),
+            Err(Error::Api(status)) if status.code == 403 => Err(Error::Api(status)),
+            Ok(_) | Err(_) => self.log_of(namespace, pod, container, true).await,
+        }
+    }
+
+    async fn log_of(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        previous: bool,
+    ) -> Result<LogTail, Error> {
+        let params = LogParams {
+            container: Some(container.to_string()),
+            tail_lines: Some(LOG.0),
+            limit_bytes: Some(LOG.1),
+            previous,
+            ..LogParams::default()
+        };
+        let request = Request::new(pods_path(namespace)).logs(pod, &params).map_err(Error::BuildRequest)?;
+        let text = self.client.request_text(request).await?;
+        let lines = text.lines().map(str::to_string).collect();
+        Ok(LogTail { pod: pod.to_string(), container: container.to_string(), previous, lines })
+    }
+}
+
+/// Keeps what was read for one workload, and reads it anew where that is due.
+#[derive(Debug, Default)]
+pub struct Reader {
+    known: BTreeSet<Symptom>,
+    hidden: BTreeSet<Skipped>,
+    evidence: Evidence,
+    read: Vec<Wanted>,
+    at: Option<Instant>,
+}
+
+impl Reader {
+    /// Starts where something is known to have failed before: see `rollout_core::causes::symptoms`.
+    pub fn knowing(known: BTreeSet<Symptom>) -> Reader {
+        Reader { known, ..Reader::default() }
+    }
+
+    /// Puts what is known into a snapshot, and reads it anew where something looks wrong: every two seconds at most, and
+    /// what was never read as soon as it would say that the rollout failed.
+    pub async fn look(&mut self, cluster: &Cluster, snapshot: &mut Snapshot) {
+        snapshot.evidence = self.told();
+        self.read(cluster, snapshot, false).await;
+        if evaluate(snapshot).state == State::Failed {
+            self.read(cluster, snapshot, true).await;
+        }
+    }
+
+    async fn read(&mut self, cluster: &Cluster, snapshot: &mut Snapshot, closely: bool) {
+        let mut wanted = wanted(snapshot, &evaluate(snapshot));
+        wanted.retain(|it| !self.hidden.contains(&sort(it)));
+        let due = self.at.is_none_or(|at| at.elapsed() >= PERIOD)
+            || closely && wanted.iter().any(|it| !self.read.contains(it));
+        if wanted.is_empty() {
+            self.evidence = Evidence::default();
+        } else if due {
+            self.evidence = cluster.evidence(&snapshot.workload.id.namespace, &wanted).await;
+            self.hidden.extend(self.evidence.skipped.iter().copied());
+            self.at = Some(Instant::now());
+            self.read = wanted;
+        }
+        snapshot.evidence = self.told();
+    }
+
+    fn told(&self) -> Evidence {
+        let mut evidence = self.evidence.clone();
+        evidence.skipped.clone_from(&self.hidden);
+        evidence.known.clone_from(&self.known);
+        evidence
+    }
+}
+
+fn sort(wanted: &Wanted) -> Skipped {
+    match wanted {
+        Wanted::Events { uid: _ } => Skipped::Events,
+        Wanted::Node { name: _ } => Skipped::Nodes,
+        Wanted::Log { pod: _, container: _ } => Skipped::Logs,
+    }
+}
