@@ -98,19 +98,20 @@ impl Snapshot {
 
     /// Returns how many pods the controller should have created and has not: pods on their way out have yet to be replaced.
     pub fn missing(&self) -> u32 {
-        let desired = self.workload.desired;
-        let there = match &self.pods {
-            Some(pods) => pods.iter().filter(|pod| !pod.ended()).count() as u32,
-            None => self.workload.status.total,
-        };
         match (self.workload.id.kind, self.target()) {
             // What a ReplicaSet should have is its own affair.
             (Kind::Deployment, Some(target)) => {
                 let wanted = int(&target.object, "/spec/replicas").unwrap_or(0);
-                u32::try_from(wanted - i64::from(target.pods.total)).unwrap_or(0)
+                let new = self.living().filter(|pod| self.side(pod) == Side::New).count() as u32;
+                let there = if self.pods.is_some() { new } else { target.pods.total };
+                u32::try_from(wanted - i64::from(there)).unwrap_or(0)
             }
             (Kind::Deployment, None) => 0,
-            (Kind::DaemonSet | Kind::StatefulSet, _) => desired.saturating_sub(there),
+            (Kind::DaemonSet | Kind::StatefulSet, _) => {
+                let there = self.pods.iter().flatten().filter(|pod| !pod.ended()).count() as u32;
+                let there = if self.pods.is_some() { there } else { self.workload.status.total };
+                self.workload.desired.saturating_sub(there)
+            }
         }
     }
 

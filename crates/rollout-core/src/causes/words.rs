@@ -89,10 +89,8 @@ pub(super) fn is_held_elsewhere(said: &str) -> bool {
 
 /// Cuts off what a controller says before the server's own words.
 pub(super) fn refusal(said: &str) -> &str {
-    said.split_once(" failed error: ")
-        .map(|(_, rest)| rest)
-        .or_else(|| said.strip_prefix("Error creating: "))
-        .unwrap_or(said)
+    let own = ["Error creating: ", " failed error: "];
+    own.into_iter().find_map(|words| said.split_once(words)).map_or(said, |(_, rest)| rest)
 }
 
 /// The server's words are a quota's (staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota).

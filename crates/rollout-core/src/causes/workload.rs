@@ -3,6 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 
 use crate::causes::{Cause, CauseId, words};
+use crate::evidence::EventRecord;
 use crate::kind::Kind;
 use crate::snapshot::Snapshot;
 use crate::workload::conditions;
@@ -50,14 +51,21 @@ fn replica_set(snapshot: &Snapshot) -> Option<Cause> {
     lasts.then(|| refused(snapshot, &condition.message, condition.since))
 }
 
-/// The other kinds have no such condition, only events.
+/// The other kinds have no such condition, only events: one for every pod that was tried, by its name. Of a pod that could
+/// be created after all, nothing is said.
 fn set(snapshot: &Snapshot) -> Option<Cause> {
-    let event = snapshot.evidence.events_of(&snapshot.workload.id.uid).find(|event| {
-        // Of a pod that could be created after all, nothing is said.
-        event.reason == "FailedCreate" && event.last >= snapshot.living().filter_map(|pod| pod.created).max()
-    })?;
-    let lasts = snapshot.missing() > 0 && snapshot.seconds_since(event.first) >= RETRIES;
-    lasts.then(|| refused(snapshot, &event.message, event.first))
+    let newest = snapshot.living().filter_map(|pod| pod.created).max();
+    let failed: Vec<&EventRecord> = snapshot
+        .evidence
+        .events_of(&snapshot.workload.id.uid)
+        .filter(|event| event.reason == "FailedCreate" && event.last >= newest)
+        .collect();
+    let own: Vec<&EventRecord> =
+        failed.iter().copied().filter(|event| !is_older(snapshot, event.first)).collect();
+    let counted = if own.is_empty() { failed } else { own };
+    let since = counted.iter().filter_map(|event| event.first).min();
+    let lasts = snapshot.missing() > 0 && snapshot.seconds_since(since) >= RETRIES;
+    counted.first().filter(|_| lasts).map(|event| refused(snapshot, &event.message, since))
 }
 
 fn refused(snapshot: &Snapshot, said: &str, since: Option<Timestamp>) -> Cause {
