@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use k8s_openapi::jiff::Timestamp;
+use rollout_core::causes::CauseId;
 use rollout_core::event::Event;
 use rollout_core::machine::{CheckRun, Ending, Machine, Order, Verdict};
 use rollout_core::workload::WorkloadId;
@@ -58,7 +59,14 @@ pub async fn watch(ui: &mut Ui, cluster: &Cluster, jobs: Vec<Job>, options: &Wat
         .map(|(index, job)| run(cluster, index, job, options, sender.clone(), orders.clone()))
         .collect();
     let progress = Progress::start(ui, ids.iter().map(WorkloadId::to_string));
-    let mut display = Display { ui, ids, progress, counts: BTreeMap::new(), soaking: BTreeSet::new() };
+    let mut display = Display {
+        ui,
+        ids,
+        progress,
+        counts: BTreeMap::new(),
+        soaking: BTreeSet::new(),
+        held_up: BTreeSet::new(),
+    };
     let mut together = Together { on: options.together, order, passed: BTreeSet::new() };
     let mut ends: BTreeMap<usize, End> = BTreeMap::new();
     while ends.len() < display.ids.len() {
@@ -145,6 +153,8 @@ struct Display<'a> {
     counts: BTreeMap<usize, String>,
     /// Those of which it was said that they only have to stay as they are.
     soaking: BTreeSet<usize>,
+    /// What was said to hold them up: the job, the cause, the pod.
+    held_up: BTreeSet<(usize, CauseId, Option<String>)>,
 }
 
 impl Display<'_> {
@@ -153,13 +163,20 @@ impl Display<'_> {
             let (kind, fields) = event_text::fields(event);
             output::print_event(self.ui, &documents::event(&self.ids[index], kind, now, fields));
         }
-        let Display { ui, progress, counts: shown, soaking, .. } = self;
+        let Display { ui, progress, counts: shown, soaking, held_up, .. } = self;
         match event {
             Event::Progress(it) => {
                 let counts = event_text::counts(it);
                 if shown.insert(index, counts.clone()).as_ref() != Some(&counts) {
                     soaking.remove(&index);
                     progress.show(ui, now, index, &counts);
+                }
+                // What fails a rollout is told at its end.
+                for cause in it.causes.iter().filter(|cause| !cause.fails) {
+                    if held_up.insert((index, cause.id, cause.pod.clone())) {
+                        let text = format!("{}: {}", cause.id.as_str(), cause.message);
+                        progress.note(ui, now, index, &text);
+                    }
                 }
             }
             Event::Soaking(left) if progress.is_drawn() => {

@@ -195,6 +195,7 @@ pub fn of(snapshot: &Snapshot) -> Vec<Cause> {
     acquit(snapshot, &mut shown);
     shown.extend(workload::of_workload(snapshot));
     shown.extend(holding_up(snapshot));
+    excuse_deadline(&mut shown);
     shown.sort_by_key(|cause| !cause.fails);
     let mut causes: Vec<Cause> = Vec::new();
     for cause in shown {
@@ -207,8 +208,8 @@ pub fn of(snapshot: &Snapshot) -> Vec<Cause> {
 
 /// Returns everything that any pod shows now, so that a rollout that starts later is not blamed for it.
 pub fn symptoms(snapshot: &Snapshot) -> BTreeSet<Symptom> {
-    let pods = snapshot.living().flat_map(|pod| of_pod(pod, snapshot));
-    pods.chain(workload::of_workload(snapshot)).map(|cause| cause.symptom()).collect()
+    let pods = snapshot.living().flat_map(|pod| pod::symptoms(pod, snapshot));
+    pods.chain(workload::of_workload(snapshot).iter().map(Cause::symptom)).collect()
 }
 
 /// What old pods show too, or what was known before, is not this rollout's doing.
@@ -217,11 +218,19 @@ fn acquit(snapshot: &Snapshot, causes: &mut [Cause]) {
         return;
     }
     let old = snapshot.living().filter(|pod| snapshot.side(pod) == Side::Old);
-    let old: BTreeSet<Symptom> =
-        old.flat_map(|pod| of_pod(pod, snapshot)).map(|cause| cause.symptom()).collect();
+    let old: BTreeSet<Symptom> = old.flat_map(|pod| pod::symptoms(pod, snapshot)).collect();
     for cause in causes {
         let symptom = cause.symptom();
         cause.fails &= !old.contains(&symptom) && !snapshot.evidence.known.contains(&symptom);
+    }
+}
+
+/// Where nothing is wrong but a node, the deadline that passes over it is nobody's fault either (hazard H11).
+fn excuse_deadline(causes: &mut [Cause]) {
+    let dead = causes.iter().any(|cause| cause.id == CauseId::NodeNotReady);
+    let only = causes.iter().all(|cause| !cause.fails || cause.id == CauseId::Deadline);
+    if dead && only {
+        causes.iter_mut().for_each(|cause| cause.fails = false);
     }
 }
 

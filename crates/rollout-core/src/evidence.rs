@@ -171,7 +171,12 @@ pub fn wanted(snapshot: &Snapshot, progress: &Progress) -> Vec<Wanted> {
         wanted.push(Wanted::Events { uid: snapshot.workload.id.uid.clone() });
     }
     let suspects = suspects(snapshot);
-    wanted.extend(suspects.iter().map(|pod| Wanted::Events { uid: pod.uid.clone() }));
+    let events = |pod: &&Pod| Wanted::Events { uid: pod.uid.clone() };
+    wanted.extend(suspects.iter().map(events));
+    if !suspects.is_empty() {
+        // Whether an old pod has the same trouble.
+        wanted.extend(old_and_late(snapshot).next().as_ref().map(events));
+    }
     let mut nodes: Vec<&String> =
         suspects.into_iter().chain(holders(snapshot)).filter_map(|pod| pod.node.as_ref()).collect();
     nodes.sort();
@@ -203,18 +208,21 @@ fn is_late(snapshot: &Snapshot, pod: &Pod) -> bool {
     snapshot.seconds_since(pod.unready_since) >= SUSPICIOUS
 }
 
+fn old_and_late(snapshot: &Snapshot) -> impl Iterator<Item = &Pod> {
+    let late = |pod: &&Pod| !pod.ready() && is_late(snapshot, pod);
+    snapshot.living().filter(late).filter(|pod| snapshot.side(pod) == Side::Old)
+}
+
 /// Pods that keep the controller waiting, and that may be on a dead node: those that should be gone, and old ones that are
 /// not ready. Where the containers are still told to be ready, nobody is there to tell otherwise.
 fn holders(snapshot: &Snapshot) -> Vec<&Pod> {
-    let holds = |pod: &&Pod| match (pod.terminating, snapshot.side(pod)) {
-        (true, _) => causes::is_overdue(pod, snapshot) || !pod.ready() && is_late(snapshot, pod),
-        (false, Side::Old) => !pod.ended() && !pod.ready() && is_late(snapshot, pod),
-        (false, Side::New) => false,
-    };
-    let mut holders: Vec<&Pod> = snapshot.pods.iter().flatten().filter(holds).collect();
     if !causes::waits_for_old(snapshot) {
-        holders.clear();
+        return Vec::new();
     }
+    let ending = snapshot.pods.iter().flatten().filter(|pod| pod.terminating);
+    let ending =
+        ending.filter(|pod| causes::is_overdue(pod, snapshot) || !pod.ready() && is_late(snapshot, pod));
+    let mut holders: Vec<&Pod> = ending.chain(old_and_late(snapshot)).collect();
     holders.sort_by_key(|pod| (!pod.terminating, pod.containers.iter().any(|it| !it.ready)));
     holders.truncate(CLOSELY);
     holders

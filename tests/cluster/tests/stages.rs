@@ -67,7 +67,7 @@ fn every_kind_of_workload_becomes_ready() {
 #[test]
 fn a_tag_says_what_goes_wrong() {
     let namespace = Cluster::shared().namespace("tags");
-    for tag in ["missing", "config", "crash", "oom", "never", "late"] {
+    for tag in ["missing", "config", "key", "mount", "crash", "oom", "liveness", "never", "unready", "late"] {
         deployment(&namespace, tag);
     }
     expect(&namespace, "missing", "is not pulled", |pod, container| {
@@ -86,6 +86,32 @@ fn a_tag_says_what_goes_wrong() {
                 && container["restartCount"].as_i64() >= Some(2)
                 && end["exitCode"] == code
                 && end["reason"] == reason
+        });
+    }
+    expect(&namespace, "key", "misses a key", |_, container| {
+        let message = format!("couldn't find key color in ConfigMap {}/app-config", namespace.name());
+        container["state"]["waiting"]["message"] == message
+    });
+    expect(&namespace, "mount", "waits for its volume", |pod, container| {
+        pod["status"]["phase"] == "Pending" && container["state"]["waiting"]["reason"] == "ContainerCreating"
+    });
+    expect(&namespace, "liveness", "is killed again and again", |pod, container| {
+        !ready(pod)
+            && container["restartCount"].as_i64() >= Some(2)
+            && container["state"]["running"].is_object()
+    });
+    for (app, reason, message) in [
+        ("mount", "FailedMount", "MountVolume.SetUp failed for volume "),
+        ("liveness", "Unhealthy", "Liveness probe failed: "),
+        ("unready", "Unhealthy", "Readiness probe failed: "),
+    ] {
+        namespace.wait_until(&format!("{app} has an event {reason}"), LIMIT, || {
+            let events = namespace.get(&["events", "--field-selector", &format!("reason={reason}")]);
+            let mut events = events["items"].as_array().into_iter().flatten();
+            events.any(|event| {
+                let name = event["involvedObject"]["name"].as_str().unwrap_or_default();
+                name.starts_with(app) && event["message"].as_str().is_some_and(|it| it.starts_with(message))
+            })
         });
     }
     expect(&namespace, "never", "runs and is not ready", |pod, container| {

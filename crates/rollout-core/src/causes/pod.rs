@@ -1,6 +1,6 @@
 //! What a single pod shows: its containers' states, the scheduler's words, its events.
 
-use crate::causes::{Cause, CauseId, PATIENCE, words};
+use crate::causes::{Cause, CauseId, PATIENCE, Symptom, words};
 use crate::evidence::{EventRecord, Node};
 use crate::pods::{Container, Pod};
 use crate::snapshot::Snapshot;
@@ -35,6 +35,22 @@ pub fn of_pod(pod: &Pod, snapshot: &Snapshot) -> Vec<Cause> {
         causes.extend(unready(pod, snapshot));
     }
     causes
+}
+
+/// Returns what a pod shows, or has shown and will show again: between two crashes a container runs, and why it was killed
+/// only its events tell, which are not read of every pod.
+pub(super) fn symptoms(pod: &Pod, snapshot: &Snapshot) -> Vec<Symptom> {
+    let mut symptoms: Vec<Symptom> = of_pod(pod, snapshot).iter().map(Cause::symptom).collect();
+    let ends = |it: &&Container| !it.ready && it.restarts >= CRASHES && it.terminated.is_some();
+    for container in pod.containers.iter().filter(|_| !pod.ready()).filter(ends) {
+        let killed = container.terminated.as_ref().is_some_and(|(reason, _)| reason == "OOMKilled");
+        let ids: &[CauseId] =
+            if killed { &[CauseId::OomKilled] } else { &[CauseId::CrashLoop, CauseId::Liveness] };
+        let symptom =
+            |id: &CauseId| Symptom { id: *id, container: Some(container.name.clone()), about: None };
+        symptoms.extend(ids.iter().map(symptom));
+    }
+    symptoms
 }
 
 /// A dead node holds up and is nobody's fault (hazard H11).

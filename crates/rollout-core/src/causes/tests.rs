@@ -257,6 +257,13 @@ fn what_old_pods_show_too_or_was_known_before_is_not_blamed_on_the_rollout() {
     new.evidence.known = symptoms(&both);
     assert_eq!(evaluate(&new).state, State::Advancing);
 
+    // Between two crashes a container runs.
+    let mut runs = crash("web-1", "aaa");
+    runs.containers[0].waiting = None;
+    runs.containers[0].terminated = Some(("Error".into(), 1));
+    let both = seen(Kind::DaemonSet, vec![crash("web-0", "bbb"), runs]);
+    assert_eq!(states(&evaluate(&both)), (State::Advancing, vec![("crash-loop", false)]));
+
     // Another image that cannot be pulled is another failure.
     let pull = |name: &str, hash: &str, image: &str| {
         let mut pod = unready(name, hash);
@@ -270,6 +277,19 @@ fn what_old_pods_show_too_or_was_known_before_is_not_blamed_on_the_rollout() {
     };
     assert_eq!(images("app:bad"), State::Advancing);
     assert_eq!(images("app:worse"), State::Failed);
+}
+
+#[test]
+fn a_deadline_that_passes_over_a_dead_node_fails_nothing() {
+    let mut object = workload(Kind::Deployment, "app:2", json!({}));
+    object["status"]["conditions"] = json!([{"type": "Progressing", "status": "False",
+        "reason": "ProgressDeadlineExceeded", "message": "ReplicaSet \"web-bbb\" has timed out progressing."}]);
+    let pods = vec![pod(Kind::Deployment, "web-0", "bbb", false)];
+    let mut it = snapshot(Kind::Deployment, object, revisions(Kind::Deployment), pods);
+    assert_eq!(states(&evaluate(&it)), (State::Failed, vec![("deadline", true)]));
+    it.evidence.nodes = vec![dead("node-web-0")];
+    let expected = vec![("node-not-ready", false), ("deadline", false)];
+    assert_eq!(states(&evaluate(&it)), (State::Advancing, expected));
 }
 
 #[test]
