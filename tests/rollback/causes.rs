@@ -250,6 +250,15 @@ fn a_node_that_is_dead_holds_up_and_fails_nothing() {
     let dead = node_of(&spaces[2].1, "web-3");
     cluster.kill_node(&dead).unwrap();
     let (dead, node_of) = (&dead, &node_of);
+    // A controller that has not heard of it goes on as if nothing were wrong.
+    let heard = r#"jsonpath={.status.conditions[?(@.type=="Ready")].status}"#;
+    for (_, ns) in &spaces {
+        ns.wait_until("the pods of a dead node are not ready", LONG, || {
+            let on_it = format!("--field-selector=spec.nodeName={dead}");
+            let names = ns.kubectl(&["get", "pods", "-o", "name", &on_it]).expect_ok();
+            names.lines().all(|pod| ns.kubectl(&["get", pod, "-o", heard]).expect_ok() == "False")
+        });
+    }
     std::thread::scope(|scope| {
         for (kind, ns) in &spaces {
             scope.spawn(move || {

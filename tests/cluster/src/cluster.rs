@@ -185,11 +185,22 @@ impl Cluster {
     /// for one that still looks ready.
     pub fn kill_node(&self, name: &str) -> Result<()> {
         self.own_plane("kill a node")?;
-        // In this order: the fake kubelet would make it ready again.
+        // In this order: the fake kubelet would make it ready again, and does as long as it has not seen the label.
         self.kubectl(&["label", "node", name, "dead=true"]).checked()?;
         let unknown = r#"{"status":{"conditions":[{"type":"Ready","status":"Unknown","reason":"NodeStatusUnknown",
             "message":"Kubelet stopped posting node status."}]}}"#;
-        self.kubectl(&["patch", "node", name, "--subresource=status", "-p", unknown]).checked().map(drop)
+        let ready = r#"jsonpath={.status.conditions[?(@.type=="Ready")].status}"#;
+        let mut stays = 0;
+        let dead = holds_within(Duration::from_secs(30), || {
+            if self.kubectl(&["get", "node", name, "-o", ready]).stdout == "Unknown" {
+                stays += 1;
+            } else {
+                stays = 0;
+                let _ = self.kubectl(&["patch", "node", name, "--subresource=status", "-p", unknown]);
+            }
+            stays >= 10
+        });
+        if dead { Ok(()) } else { Err(Error::new(format!("node {name} does not die"))) }
     }
 
     /// Undoes [`kill_node`](Self::kill_node).
