@@ -4,7 +4,7 @@ use cluster::{Login, Namespace, Output};
 use e2e::{Web, assert_code, cluster, image, json, set_image, settled};
 use serde_json::{Value, json};
 
-use crate::scene::{for_each_kind, roll, rollback, uids, version};
+use crate::scene::{Terminal, for_each_kind, quiet, roll, rollback, uids, version};
 
 /// The warnings of a dry run, by id; each has what a document promises.
 #[track_caller]
@@ -105,6 +105,22 @@ fn who_deploys_the_object_is_named_with_the_way_to_suspend_it() {
     assert_eq!(fix, "argocd app set shop --sync-policy none");
     stops_until_allowed(&ns, &target, "gitops-owner");
     assert_eq!(image(&ns, &target), "app:1");
+}
+
+#[test]
+fn a_better_revision_is_no_choice_where_something_else_stops_too() {
+    let (ns, target) = rolled("deployment");
+    ns.kubectl(&["rollout", "restart", &target]).expect_ok();
+    quiet(&ns, &target);
+    let marks =
+        json!({"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:default/web"}});
+    patch(&ns, &target, &json!({"metadata": marks}));
+    let before = version(&ns, &target);
+    let (shown, code) = Terminal::start(&ns, &["undo", &target]).ends();
+    assert_eq!(code, 8, "{shown}");
+    assert!(shown.contains("stopped by restart-only,gitops-owner: nothing was changed"), "{shown}");
+    assert!(!shown.contains("Which revision instead?"), "{shown}");
+    assert_eq!(version(&ns, &target), before);
 }
 
 #[test]

@@ -429,6 +429,11 @@ impl WarningId {
             WarningId::RevisionBytes => "revision-bytes",
         }
     }
+
+    /// Tells whether it stops only a revision that nobody has chosen.
+    pub fn is_about_a_default(self) -> bool {
+        matches!(self, WarningId::TargetUnavailable | WarningId::RestartOnly)
+    }
 }
 
 impl Serialize for WarningId {

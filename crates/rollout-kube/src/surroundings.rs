@@ -15,8 +15,8 @@ enum Answer<T> {
     Read(T),
     /// There is no such object, or no such API.
     None,
-    /// The server would not say.
-    Hidden,
+    /// The server would not say: what is said of it.
+    Hidden(&'static str),
 }
 
 impl<T> Answer<T> {
@@ -25,7 +25,8 @@ impl<T> Answer<T> {
         match result {
             Ok(read) => Ok(Answer::Read(read)),
             Err(Error::Api(status)) if status.code == 404 => Ok(Answer::None),
-            Err(Error::Api(_)) => Ok(Answer::Hidden),
+            Err(Error::Api(status)) if status.code == 403 => Ok(Answer::Hidden("may not be read")),
+            Err(Error::Api(_)) => Ok(Answer::Hidden("could not be read")),
             Err(error) => Err(error),
         }
     }
@@ -56,7 +57,7 @@ impl Cluster {
                     read.references.push((reference.clone(), Presence::of_metadata(&metadata)));
                 }
                 Answer::None => read.references.push((reference.clone(), Presence::Gone)),
-                Answer::Hidden => read.hidden.push(format!("{reference} may not be read")),
+                Answer::Hidden(why) => read.hidden.push(format!("{reference} {why}")),
             }
         }
         Ok(read)
@@ -94,8 +95,8 @@ fn items<T>(
     match answer {
         Answer::Read(listed) => listed.items.iter().filter_map(read).collect(),
         Answer::None => Vec::new(),
-        Answer::Hidden => {
-            hidden.push(format!("{plural} may not be read"));
+        Answer::Hidden(why) => {
+            hidden.push(format!("{plural} {why}"));
             Vec::new()
         }
     }

@@ -61,11 +61,12 @@ impl Flow<'_> {
         }
     }
 
-    /// A warning speaks against a default: on a terminal there is a choice.
+    /// Where nothing but a default is warned of, there is a choice on a terminal.
     fn stopped(&mut self, planned: Vec<Planned>) -> Agreement {
         let ui = &mut self.reports.session.ui;
         if let ([one], DryRun::None, false) = (planned.as_slice(), self.args.dry_run, self.args.yes)
             && let (Some(better), true) = (one.plan.better, ui.can_ask())
+            && one.plan.stopped_by(&self.args.follow.allow).all(|warning| warning.id.is_about_a_default())
         {
             let to = RevisionNumber::or(one.plan.to, "?");
             let choices = [format!("revision {better}"), format!("revision {to} all the same")];
