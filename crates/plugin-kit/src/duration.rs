@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{Timestamp, Unit};
 
 /// The ways in which a duration can be wrong, in Go's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +24,11 @@ pub enum DurationError {
     /// The duration lies in the past, which no flag here has a meaning for.
     #[error("negative duration {0:?}")]
     Negative(String),
+}
+
+/// Returns a time in whole seconds, as the API writes it.
+pub fn rfc3339(at: Timestamp) -> String {
+    at.round(Unit::Second).unwrap_or(at).to_string()
 }
 
 /// Returns a limit in whole seconds, rounded up; 0 is none.

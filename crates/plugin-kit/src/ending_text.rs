@@ -60,7 +60,10 @@ pub fn ending(end: &End, id: &WorkloadId, held_ok: bool) -> (Exit, String) {
 }
 
 /// Names as many as fit a line.
-fn few(names: &[String]) -> String {
+pub fn few(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_string();
+    }
     const NAMED: usize = 5;
     let shown: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
     match names.len() > NAMED {

@@ -8,9 +8,10 @@ use clap::Args;
 use rollout_core::causes::{Cause, CauseId};
 use rollout_core::gate::GateOptions;
 use rollout_core::machine::{CheckRun, Verdict};
-use rollout_core::query::Query;
+use rollout_core::query::{NoCondition, Query};
+use rollout_core::steps::StepOptions;
 use rollout_core::workload::WorkloadId;
-use rollout_kube::{Checking, Cluster, Service};
+use rollout_kube::{Checking, Cluster, NoService, Service};
 use tempfile::NamedTempFile;
 
 use crate::duration;
@@ -26,7 +27,7 @@ const SHOWN: usize = 400;
 /// The flags of the gate that a rollout has to pass.
 #[derive(Args, Clone, Debug)]
 pub struct GateArgs {
-    /// How long the pods must stay available [default: 30s]
+    /// How long the pods must stay available [default: 30s; of a step 2m]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub soak: Option<Duration>,
     /// How often a pod may restart
@@ -54,6 +55,20 @@ impl GateArgs {
             soak: duration::limit(self.soak.unwrap_or(soak)).unwrap_or(0),
             max_restarts: self.max_restarts,
             checks: !self.check.is_empty() || !self.check_query.is_empty(),
+        })
+    }
+
+    /// Reads the checks that are stored with a rollout.
+    pub fn stored(options: &StepOptions) -> Result<GateArgs, String> {
+        let StepOptions { checks, queries, prometheus, soak, max_restarts, .. } = options;
+        let check_query = queries.iter().map(|query| query.parse()).collect::<Result<_, NoCondition>>();
+        let prometheus = prometheus.as_deref().map(str::parse).transpose();
+        Ok(GateArgs {
+            soak: Some(Duration::from_secs(u64::try_from(*soak).unwrap_or(0))),
+            max_restarts: *max_restarts,
+            check: checks.clone(),
+            check_query: check_query.map_err(|error| error.to_string())?,
+            prometheus: prometheus.map_err(|error: NoService| error.to_string())?,
         })
     }
 

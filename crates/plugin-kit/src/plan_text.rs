@@ -1,9 +1,10 @@
 //! A plan as people read it before they agree to it.
 
 use rollout_core::diff::summary;
-use rollout_core::plan::{Impact, Plan, Warning};
+use rollout_core::plan::{Impact, Plan, PlannedStep, Warning};
 use rollout_core::revision::RevisionNumber;
 
+use crate::ending_text::few;
 use crate::escape;
 use crate::table::Table;
 use crate::ui::{Style, Ui};
@@ -48,6 +49,9 @@ fn one(ui: &mut Ui, plan: &Plan, desired: u32) {
     for line in change_lines(&plan.changes) {
         ui.note(&format!("  {line}"));
     }
+    for line in step_lines(&plan.steps) {
+        ui.note(&format!("  {line}"));
+    }
     for line in impact_lines(&plan.impact, desired) {
         ui.note(&format!("  {line}"));
     }
@@ -77,6 +81,16 @@ fn many(ui: &mut Ui, plans: &[&Plan]) {
     }
     let text = table.render(None, false);
     ui.err(&text);
+}
+
+/// Says what each step replaces: on which nodes where it goes by nodes.
+fn step_lines(steps: &[PlannedStep]) -> Vec<String> {
+    let of = steps.last().map_or(0, |step| step.step);
+    let line = |PlannedStep { step, words, total, nodes, pods }: &PlannedStep| {
+        let names = if nodes.is_empty() { pods } else { nodes };
+        format!("step {step} of {of} ({words}): {}, {total} new in all", few(names))
+    };
+    steps.iter().map(line).collect()
 }
 
 /// Says what happens to the pods.

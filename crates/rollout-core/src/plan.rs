@@ -9,7 +9,7 @@ use crate::kind::Kind;
 use crate::model::Phase;
 use crate::revision::RevisionNumber;
 use crate::steps::{BadSteps, Holder, Stage};
-use crate::stored::Unreadable;
+use crate::stored::{STORED, Unreadable};
 use crate::workload::{Workload, WorkloadId};
 
 /// A change that is about to be made.
@@ -194,6 +194,14 @@ fn resumed_by(kind: Kind) -> &'static str {
 }
 
 impl Plan {
+    /// Tells whether a rollout in steps is stored when it is done, so that somebody has to drive it.
+    pub fn drives(&self) -> bool {
+        let path = format!("/metadata/annotations/{}", STORED.replace('/', "~1"));
+        let stores = |it: &Value| it["op"] != "test" && it["op"] != "remove" && it["path"] == path.as_str();
+        let mut operations = self.requests.iter().filter_map(|request| request.body.as_array()).flatten();
+        operations.any(stores)
+    }
+
     /// Iterates over the warnings that stop the change, unless their ids are allowed.
     pub fn stopped_by<'a>(&'a self, allowed: &'a [String]) -> impl Iterator<Item = &'a Warning> {
         self.warnings.iter().filter(|it| it.stops && !allowed.iter().any(|id| id == it.id.as_str()))

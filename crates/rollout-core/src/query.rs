@@ -1,5 +1,6 @@
 //! A query about a rollout and the answer that lets it pass: `PROMQL OP NUMBER`.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// A query with its condition.
@@ -65,6 +66,14 @@ impl FromStr for Query {
     }
 }
 
+impl fmt::Display for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Query { promql, comparison, number } = self;
+        let sign = Comparison::ALL.into_iter().find(|(_, it)| it == comparison).map_or("", |(sign, _)| sign);
+        write!(f, "{promql} {sign} {number}")
+    }
+}
+
 impl Query {
     /// Tells whether every value of an answer lets it pass; an answer without values does not.
     pub fn passes(&self, values: &[f64]) -> bool {
@@ -94,6 +103,7 @@ mod tests {
             ("up != 1", 2.0, 1.0),
         ] {
             let query: Query = text.parse().unwrap();
+            assert_eq!(query.to_string().parse(), Ok(query.clone()));
             assert!(query.promql == "up" && query.passes(&[yes]) && !query.passes(&[no]), "{text}");
         }
     }

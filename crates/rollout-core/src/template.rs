@@ -62,6 +62,14 @@ pub fn same_but_restart(one: &Value, other: &Value) -> bool {
     without(one) == without(other)
 }
 
+/// Returns the template as `kubectl rollout restart` leaves it.
+pub fn restarted(template: &Value, at: &str) -> Value {
+    let mut restarted = template.clone();
+    // What is absent becomes an object; a null may stand there too.
+    restarted["metadata"]["annotations"][RESTARTED_AT] = Value::String(at.to_string());
+    restarted
+}
+
 /// Returns the images by container, init containers first.
 pub fn images(template: &Value) -> Vec<(String, String)> {
     let containers = |list: &str| template.pointer(list).and_then(Value::as_array).into_iter().flatten();

@@ -27,6 +27,19 @@ pub struct SetImage {
 #[error("{0:?} is not CONTAINER=IMAGE")]
 pub struct NoImage(String);
 
+/// Why words are no images.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoImages {
+    /// A word is none.
+    #[error(transparent)]
+    Word(#[from] NoImage),
+    /// `*` leaves nothing for others.
+    #[error(
+        "all containers are already specified by *, but saw more than one container_name=container_image pairs"
+    )]
+    BesideAll,
+}
+
 impl FromStr for SetImage {
     type Err = NoImage;
 
@@ -37,6 +50,15 @@ impl FromStr for SetImage {
             }
             Some(_) | None => Err(NoImage(text.to_string())),
         }
+    }
+}
+
+/// Reads containers with images, as `kubectl set image` takes them.
+pub fn parse(words: &[String]) -> Result<Vec<SetImage>, NoImages> {
+    let images = words.iter().map(|word| word.parse()).collect::<Result<Vec<SetImage>, NoImage>>()?;
+    match images.len() > 1 && images.iter().any(|it| it.container == "*") {
+        true => Err(NoImages::BesideAll),
+        false => Ok(images),
     }
 }
 
@@ -96,7 +118,8 @@ fn nothing(snapshot: &Snapshot) -> Decision {
     }
 }
 
-fn with_images(template: &Value, images: &[SetImage]) -> Result<Value, Refusal> {
+/// Returns a template with other images.
+pub fn with_images(template: &Value, images: &[SetImage]) -> Result<Value, Refusal> {
     let mut wanted = template.clone();
     for SetImage { container, image } in images {
         let mut found = false;

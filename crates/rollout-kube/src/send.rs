@@ -1,8 +1,9 @@
 //! Sending a plan's requests.
 
 use kube::Error;
+use rollout_core::Workload;
 use rollout_core::plan::{Method, Request};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::read::Cluster;
 
@@ -29,6 +30,18 @@ pub enum Sent {
 }
 
 impl Cluster {
+    /// Returns a template as the server writes it: with what a manifest leaves out. Nothing is changed.
+    pub async fn defaulted(&self, workload: &Workload, template: &Value) -> Result<Value, Error> {
+        let change = json!({"op": "replace", "path": "/spec/template", "value": template});
+        let request = Request::patch(workload, Vec::new(), vec![change]);
+        let options = SendOptions { dry_run: true, field_manager: "rollout".to_string() };
+        match self.send(&request, &options).await? {
+            Sent::Done(mut answer) => Ok(answer["spec"]["template"].take()),
+            // The real change tells.
+            Sent::Changed | Sent::Gone | Sent::NotNow(_) => Ok(template.clone()),
+        }
+    }
+
     /// Sends one request.
     pub async fn send(&self, request: &Request, options: &SendOptions) -> Result<Sent, Error> {
         let Request { method, path, body, required: _ } = request;

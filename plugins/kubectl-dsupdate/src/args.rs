@@ -1,5 +1,12 @@
-//! What `kubectl dsupdate` is.
+//! What `kubectl dsupdate` is, and the verbs that only it has.
 
+use clap::{Args, Subcommand};
+use plugin_kit::error::CliError;
+use plugin_kit::exit::Exit;
+use plugin_kit::run::Verb;
+use plugin_kit::session::Session;
+use plugin_kit::verbs::SharedVerb;
+use plugin_kit::verbs::steps::{self, AbortArgs, NodeArgs, StartArgs};
 use plugin_kit::{Kind, Plugin};
 
 /// The plugin.
@@ -8,9 +15,56 @@ pub const PLUGIN: Plugin = Plugin {
     about: "Update DaemonSets, and roll them back",
     examples: "\
 Examples:
+  {me} start agent agent=agent:2      # one node, then 10%, 50% and all of them, with a soak between
+  {me} abort agent                    # back to the old template, only what was updated
   {me} history agent                  # what was rolled out, and what changed
   {me} status agent                   # also true for OnDelete
   {me} undo agent --to-revision 3     # drives an OnDelete set, pod by pod",
     kind: Some(Kind::DaemonSet),
     default_verb: None,
 };
+
+/// A verb of the plugin.
+#[derive(Debug, Subcommand)]
+pub enum DsupdateVerb {
+    #[command(flatten)]
+    Shared(SharedVerb),
+    /// Roll out in steps over the nodes
+    Start(Box<StartOverNodes>),
+    /// Take a rollout in steps back
+    Abort(AbortArgs),
+}
+
+/// The arguments of `start`.
+#[derive(Args, Debug)]
+pub struct StartOverNodes {
+    #[command(flatten)]
+    start: StartArgs,
+    #[command(flatten)]
+    nodes: NodeArgs,
+}
+
+const START_EXAMPLES: (&str, &str) = (
+    "start",
+    "\
+Examples:
+  {me} start agent agent=agent:2                       # one node, 10%, 50%, all
+  {me} start agent agent=agent:2 --by topology.kubernetes.io/zone --pause-after 1
+  {me} start agent --restart --nodes node-a --soak 10m --check 'curl -fs http://agent/healthz'
+  {me} start agent -f agent.yaml --dry-run             # every step with its nodes",
+);
+
+impl Verb for DsupdateVerb {
+    const EXAMPLES: &'static [(&'static str, &'static str)] = &[START_EXAMPLES, steps::ABORT_EXAMPLES];
+
+    async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
+        match self {
+            DsupdateVerb::Shared(verb) => verb.run(session).await,
+            DsupdateVerb::Start(args) => {
+                let StartOverNodes { start, nodes } = *args;
+                steps::start(start, nodes, session).await
+            }
+            DsupdateVerb::Abort(args) => steps::abort(args, session).await,
+        }
+    }
+}

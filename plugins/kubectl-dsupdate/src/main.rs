@@ -4,8 +4,6 @@ mod args;
 
 use std::process::ExitCode;
 
-use plugin_kit::verbs::SharedVerb;
-
 fn main() -> ExitCode {
-    plugin_kit::run::<SharedVerb>(args::PLUGIN)
+    plugin_kit::run::<args::DsupdateVerb>(args::PLUGIN)
 }

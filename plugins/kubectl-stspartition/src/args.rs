@@ -1,5 +1,13 @@
-//! What `kubectl stspartition` is.
+//! What `kubectl stspartition` is, and the verbs that only it has.
 
+use clap::Subcommand;
+use plugin_kit::error::CliError;
+use plugin_kit::exit::Exit;
+use plugin_kit::run::Verb;
+use plugin_kit::session::Session;
+use plugin_kit::verbs::SharedVerb;
+use plugin_kit::verbs::steps::{self, AbortArgs, NodeArgs, StartArgs};
+use plugin_kit::verbs::unstick::{self, UnstickArgs};
 use plugin_kit::{Kind, Plugin};
 
 /// The plugin.
@@ -8,9 +16,48 @@ pub const PLUGIN: Plugin = Plugin {
     about: "Update StatefulSets, and roll them back",
     examples: "\
 Examples:
+  {me} start db db=db:2           # one pod, then 25%, 50% and all of them, with a soak between
+  {me} abort db                   # back to the old template, only what was updated
+  {me} unstick db                 # free it from the pod that it waits for
   {me} history db                 # what was rolled out, and what changed
   {me} status db                  # also true for partitions and OnDelete
   {me} undo db                    # frees a stuck set by itself",
     kind: Some(Kind::StatefulSet),
     default_verb: None,
 };
+
+/// A verb of the plugin.
+#[derive(Debug, Subcommand)]
+pub enum StspartitionVerb {
+    #[command(flatten)]
+    Shared(SharedVerb),
+    /// Roll out in steps over the partition
+    Start(Box<StartArgs>),
+    /// Take a rollout in steps back
+    Abort(AbortArgs),
+    /// Free a set that waits for a broken pod for ever
+    Unstick(UnstickArgs),
+}
+
+const START_EXAMPLES: (&str, &str) = (
+    "start",
+    "\
+Examples:
+  {me} start db db=db:2                                # one pod, 25%, 50%, all
+  {me} start db db=db:2 --steps 1,100% --pause-after 1 # one pod, and the rest when somebody resumes
+  {me} start db -f db.yaml --dry-run                   # every step with its pods",
+);
+
+impl Verb for StspartitionVerb {
+    const EXAMPLES: &'static [(&'static str, &'static str)] =
+        &[START_EXAMPLES, steps::ABORT_EXAMPLES, unstick::EXAMPLES];
+
+    async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
+        match self {
+            StspartitionVerb::Shared(verb) => verb.run(session).await,
+            StspartitionVerb::Start(args) => steps::start(*args, NodeArgs::default(), session).await,
+            StspartitionVerb::Abort(args) => steps::abort(args, session).await,
+            StspartitionVerb::Unstick(args) => unstick::run(args, session).await,
+        }
+    }
+}

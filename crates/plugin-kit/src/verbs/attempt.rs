@@ -57,9 +57,10 @@ pub struct TryArgs {
 
 /// Runs `try`.
 pub async fn run(mut args: TryArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let (images, targets) = args.targets.targets.into_iter().partition(|word| word.contains('='));
+    let (images, targets): (Vec<String>, _) =
+        args.targets.targets.into_iter().partition(|word| word.contains('='));
     args.targets.targets = targets;
-    let images = parse_images(images)?;
+    let images = upgrade::parse(&images).map_err(|error| CliError::usage(error.to_string()))?;
     if !args.write.wait {
         return Err(CliError::usage("try guards what it changes, so it cannot be left alone: --wait=false"));
     }
@@ -70,19 +71,6 @@ pub async fn run(mut args: TryArgs, session: &mut Session) -> Result<Exit, CliEr
             .hint(Some("CONTAINER=IMAGE, or a command behind --".to_string()))),
         (false, false) => Err(CliError::usage("either images or a command change the target, not both")),
     }
-}
-
-fn parse_images(words: Vec<String>) -> Result<Vec<SetImage>, CliError> {
-    let images: Vec<SetImage> = words
-        .iter()
-        .map(|word| word.parse().map_err(|error: upgrade::NoImage| CliError::usage(error.to_string())))
-        .collect::<Result<_, _>>()?;
-    if images.len() > 1 && images.iter().any(|it| it.container == "*") {
-        return Err(CliError::usage(
-            "all containers are already specified by *, but saw more than one container_name=container_image pairs",
-        ));
-    }
-    Ok(images)
 }
 
 async fn set_images(args: TryArgs, images: Vec<SetImage>, session: &mut Session) -> Result<Exit, CliError> {
@@ -178,7 +166,7 @@ async fn remember(targets: &TargetArgs, session: &mut Session) -> Result<BTreeMa
         let mut seen = cluster.seen(workload, Depth::Pods).await?;
         let mut snapshot = seen.snapshot(cluster.now());
         if !snapshot.observed() {
-            (seen, snapshot) = write::observed(&mut session.ui, &cluster, &id, seen).await?;
+            (seen, snapshot) = write::observed(&mut session.ui, &cluster, &id, seen, Depth::Pods).await?;
             drop(seen);
         }
         let revision = snapshot.history.current().cloned().map(Box::new);

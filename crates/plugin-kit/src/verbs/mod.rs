@@ -6,6 +6,7 @@ pub mod guard;
 pub mod history;
 pub mod pause;
 pub mod status;
+pub mod steps;
 pub mod timeline;
 pub mod undo;
 pub mod unstick;
@@ -91,7 +92,7 @@ pub enum SharedVerb {
     /// Hold a rollout where it is
     Pause(pause::PauseArgs),
     /// Let a paused rollout go on
-    Resume(pause::PauseArgs),
+    Resume(pause::ResumeArgs),
     /// Print the version
     Version,
     /// Print the connection flags, which are kubectl's
@@ -107,8 +108,8 @@ impl Verb for SharedVerb {
             SharedVerb::Diff(args) => diff::run(args, session).await,
             SharedVerb::Undo(args) => undo::run(args, session).await,
             SharedVerb::Status(args) => status::run(args, session).await,
-            SharedVerb::Pause(args) => pause::run(args, pause::Direction::Pause, session).await,
-            SharedVerb::Resume(args) => pause::run(args, pause::Direction::Resume, session).await,
+            SharedVerb::Pause(args) => pause::pause(args, session).await,
+            SharedVerb::Resume(args) => pause::resume(args, session).await,
             SharedVerb::Version => {
                 let line = format!("{} v{}", session.plugin.name, env!("CARGO_PKG_VERSION"));
                 session.ui.line(&line);

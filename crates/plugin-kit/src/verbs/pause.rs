@@ -1,21 +1,30 @@
-//! `pause` and `resume`: hold a rollout where it is, and let it go on.
+//! `pause` and `resume`: hold a rollout where it is, and let it go on; what is stored of a rollout in steps is respected.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use clap::Args;
 use rollout_core::Snapshot;
 use rollout_core::follow::Follow;
-use rollout_core::machine::Machine;
+use rollout_core::machine::{CheckRun, Machine, Verdict};
 use rollout_core::pause;
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
+use rollout_core::steps::{self, Driver, Holder, ResumeOptions, Rollout};
+use rollout_core::stored::Stored;
+use rollout_core::workload::WorkloadId;
+use rollout_kube::{Checking, Cluster};
 
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::gates::GateArgs;
 use crate::output::OutputArgs;
+use crate::process;
 use crate::session::Session;
 use crate::targets::{TargetArgs, VerbMode};
 use crate::write::{self, Intent, WriteArgs};
 
-/// The arguments of `pause` and of `resume`.
+/// The arguments of `pause`.
 #[derive(Args, Debug)]
 pub struct PauseArgs {
     #[command(flatten)]
@@ -26,56 +35,134 @@ pub struct PauseArgs {
     write: WriteArgs,
 }
 
-/// Which of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Hold.
-    Pause,
-    /// Let go on.
-    Resume,
+/// The arguments of `resume`.
+#[derive(Args, Debug)]
+pub struct ResumeArgs {
+    #[command(flatten)]
+    targets: TargetArgs,
+    /// Pause a rollout in steps again after so many of them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pause_after: Option<u64>,
+    /// Drive a rollout in steps although another process may be at it
+    #[arg(long)]
+    take_over: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
-/// Runs `pause` or `resume`.
-pub async fn run(args: PauseArgs, direction: Direction, session: &mut Session) -> Result<Exit, CliError> {
-    let form = args.output.form(&[])?;
-    let found = session.find(&args.targets, VerbMode::Writing).await?;
-    write::run(session, &args.write, &form, found, &mut { direction }).await
+/// Runs `pause`.
+pub async fn pause(args: PauseArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let PauseArgs { targets, output, write } = args;
+    let form = output.form(&[])?;
+    let found = session.find(&targets, VerbMode::Writing).await?;
+    write::run(session, &write, &form, found, &mut Pause).await
 }
 
-impl Intent for Direction {
+/// Runs `resume`.
+pub async fn resume(args: ResumeArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let ResumeArgs { targets, pause_after, take_over, output, write } = args;
+    let form = output.form(&[])?;
+    let found = session.find(&targets, VerbMode::Writing).await?;
+    let cluster = session.cluster().await?;
+    let mut intent = Resume {
+        holder: process::holder(),
+        take_over,
+        pause_after: pause_after.and_then(|steps| usize::try_from(steps).ok()),
+        cluster,
+        gates: RefCell::default(),
+    };
+    write::run(session, &write, &form, found, &mut intent).await
+}
+
+fn rollout(snapshot: &Snapshot) -> Option<Rollout> {
+    Stored::of(&snapshot.workload)?.rollout
+}
+
+struct Pause;
+
+impl Intent for Pause {
     fn plan(&self, snapshot: &Snapshot, _: Option<RevisionNumber>) -> Result<Decision, Refusal> {
-        match self {
-            Direction::Pause => pause::pause(snapshot),
-            Direction::Resume => pause::resume(snapshot),
+        match rollout(snapshot) {
+            Some(_) => steps::pause(snapshot),
+            None => pause::pause(snapshot),
         }
     }
 
     fn question(&self, plan: &Plan) -> String {
-        match self {
-            Direction::Pause => format!("Pause {}?", plan.workload),
-            Direction::Resume => format!("Resume {}?", plan.workload),
-        }
+        format!("Pause {}?", plan.workload)
     }
 
     fn question_for(&self, count: usize) -> String {
-        match self {
-            Direction::Pause => format!("Pause {count} workloads?"),
-            Direction::Resume => format!("Resume {count} workloads?"),
-        }
+        format!("Pause {count} workloads?")
     }
 
     fn done(&self, _: &Plan) -> String {
-        match self {
-            Direction::Pause => "paused".to_string(),
-            Direction::Resume => "resumed".to_string(),
+        "paused".to_string()
+    }
+
+    /// A pause is over with its write.
+    fn machine(&self, _: &Plan, _: &Snapshot, _: Option<i64>) -> Option<Box<dyn Machine>> {
+        None
+    }
+
+    fn prefer(&mut self, _: RevisionNumber) {}
+}
+
+struct Resume {
+    holder: Holder,
+    take_over: bool,
+    pause_after: Option<usize>,
+    cluster: Cluster,
+    /// The checks that are stored with the rollouts, by the workloads' UIDs.
+    gates: RefCell<BTreeMap<String, Result<GateArgs, String>>>,
+}
+
+impl Intent for Resume {
+    fn plan(&self, snapshot: &Snapshot, _: Option<RevisionNumber>) -> Result<Decision, Refusal> {
+        let Some(rollout) = rollout(snapshot) else { return pause::resume(snapshot) };
+        let options = ResumeOptions {
+            holder: self.holder.clone(),
+            take_over: self.take_over || rollout.holder.as_ref().is_some_and(process::is_gone),
+            pause_after: self.pause_after,
+        };
+        match steps::resume(snapshot, &options) {
+            // What holds somebody else's template is let go.
+            Err(Refusal::Superseded) => steps::release(snapshot),
+            decision => decision,
         }
     }
 
-    /// A pause is over with its write; what is resumed is watched like any rollout.
-    fn machine(&self, _: &Plan, _: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
-        match self {
-            Direction::Pause => None,
-            Direction::Resume => Some(Box::new(Follow::watching(limit))),
+    fn question(&self, plan: &Plan) -> String {
+        format!("Resume {}?", plan.workload)
+    }
+
+    fn question_for(&self, count: usize) -> String {
+        format!("Resume {count} workloads?")
+    }
+
+    fn done(&self, _: &Plan) -> String {
+        "resumed".to_string()
+    }
+
+    /// A rollout in steps is driven on; any other is watched like one that somebody started.
+    fn machine(&self, plan: &Plan, before: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
+        match rollout(before).filter(|_| plan.drives()) {
+            Some(rollout) => {
+                let gates = GateArgs::stored(&rollout.options);
+                self.gates.borrow_mut().insert(plan.workload.uid.clone(), gates);
+                Some(Box::new(Driver::new(self.holder.clone())))
+            }
+            None => Some(Box::new(Follow::watching(limit))),
+        }
+    }
+
+    fn check(&self, id: &WorkloadId, run: CheckRun) -> Checking {
+        match self.gates.borrow().get(&id.uid) {
+            Some(Ok(gates)) => gates.run(&self.cluster, id, run),
+            Some(Err(words)) => Box::pin(std::future::ready(Verdict::Broken(words.clone()))),
+            None => Box::pin(std::future::ready(Verdict::Passed)),
         }
     }
 

@@ -12,9 +12,11 @@ use crate::duration::{self, Moment};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::OutputArgs;
+use crate::process;
 use crate::session::Session;
 use crate::targets::{TargetArgs, VerbMode};
 use crate::verbs::diff::parse_revision;
+use crate::verbs::steps;
 use crate::write::{self, Intent, WriteArgs};
 
 /// The arguments of `undo`.
@@ -109,7 +111,11 @@ impl Intent for Undo {
         )
     }
 
-    fn machine(&self, plan: &Plan, _: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
+    /// What is stored of a rollout in steps says how it is taken back.
+    fn machine(&self, plan: &Plan, before: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
+        if let Some(aborting) = steps::aborting(&process::holder(), before) {
+            return Some(aborting);
+        }
         Some(Box::new(Follow::driving(&plan.template, limit)))
     }
 

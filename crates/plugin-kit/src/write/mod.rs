@@ -9,9 +9,10 @@ use std::time::Duration;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
+use rollout_core::stored::STORED;
 use rollout_core::surroundings::Needs;
 use rollout_core::workload::WorkloadId;
-use rollout_core::{Snapshot, Workload};
+use rollout_core::{Snapshot, Strategy, Workload};
 use rollout_kube::{Checking, Cluster, Depth, Feed, Seen, SendOptions, Sent, Sight};
 use serde_json::json;
 use tokio::time::Instant;
@@ -38,6 +39,11 @@ const OBSERVE: Duration = Duration::from_secs(30);
 pub trait Intent {
     /// Plans it; `resolved` is what a word like "previous" came to when the question was asked before.
     fn plan(&self, snapshot: &Snapshot, resolved: Option<RevisionNumber>) -> Result<Decision, Refusal>;
+    /// Returns how much of a workload has to be read: nodes where a DaemonSet's pods may have to be deleted.
+    fn depth(&self, workload: &Workload) -> Depth {
+        let driven = workload.strategy == Strategy::OnDelete || workload.annotation(STORED).is_some();
+        if driven { Depth::Nodes } else { Depth::Pods }
+    }
     /// Returns the question for one workload.
     fn question(&self, plan: &Plan) -> String;
     /// Returns the question for several.
@@ -165,13 +171,14 @@ impl Flow<'_> {
     /// Makes the plan; none where there is nothing to do.
     async fn plan(&mut self, workload: Workload) -> Result<Option<Planned>, CliError> {
         let id = workload.id.clone();
-        let mut seen = self.cluster.seen(workload, Depth::Pods).await?;
+        let depth = self.intent.depth(&workload);
+        let mut seen = self.cluster.seen(workload, depth).await?;
         let mut snapshot = seen.snapshot(self.cluster.now());
         let resolved = self.resolved.get(&id.uid).copied();
         let mut decision = self.intent.plan(&snapshot, resolved);
         if decision.as_ref().is_err_and(|refusal| *refusal == Refusal::Unobserved) {
             let ui = &mut self.reports.session.ui;
-            (seen, snapshot) = observed(ui, &self.cluster, &id, seen).await?;
+            (seen, snapshot) = observed(ui, &self.cluster, &id, seen, depth).await?;
             decision = self.intent.plan(&snapshot, resolved);
         }
         if let Ok(Decision::Change(plan)) = &decision
@@ -291,6 +298,7 @@ pub async fn observed(
     cluster: &Cluster,
     id: &WorkloadId,
     seen: Seen,
+    depth: Depth,
 ) -> Result<(Seen, Snapshot), CliError> {
     ui.note(&format!("waiting for the controller to act upon the last change of {id}"));
     let mut feed = Feed::start(cluster, seen);
@@ -298,7 +306,7 @@ pub async fn observed(
     while Instant::now() < deadline {
         match feed.next(Duration::from_secs(1)).await {
             Sight::Snapshot(snapshot) if snapshot.observed() => {
-                let seen = cluster.seen(snapshot.workload, Depth::Pods).await?;
+                let seen = cluster.seen(snapshot.workload, depth).await?;
                 let snapshot = seen.snapshot(cluster.now());
                 return Ok((seen, snapshot));
             }

@@ -153,8 +153,7 @@ fn a_late_crash_is_caught_by_the_soak() {
 fn checks_decide_about_a_step() {
     for passes in [true, false] {
         let mut cluster = agents(2);
-        let cause =
-            Cause::new(CauseId::Check, "no".into());
+        let cause = Cause::new(CauseId::Check, "no".into());
         cluster.verdict = if passes { Verdict::Passed } else { Verdict::Failed(cause) };
         let mut start = to(1, "1,100%");
         start.options.checks = vec!["true".into()];
