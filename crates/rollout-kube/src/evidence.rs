@@ -32,19 +32,24 @@ enum Found {
 }
 
 impl Cluster {
-    /// Reads what is worth reading beside a snapshot. What may not be read is told as skipped, and what cannot be read for
-    /// any other reason is left out: none of it is an error.
-    pub async fn evidence(&self, namespace: &str, wanted: &[Wanted]) -> Evidence {
+    /// Reads what is worth reading beside a snapshot, and returns what could not be read this time. What may not be read is
+    /// told as skipped; none of it is an error.
+    pub async fn evidence(&self, namespace: &str, wanted: &[Wanted]) -> (Evidence, Vec<Wanted>) {
         let mut reading = JoinSet::new();
         for item in wanted {
             let (cluster, namespace, item) = (self.clone(), namespace.to_string(), item.clone());
-            reading.spawn(async move { cluster.find(&namespace, item).await });
+            reading.spawn(async move { (item.clone(), cluster.find(&namespace, item).await) });
         }
         let mut evidence = Evidence::default();
+        let mut unread = wanted.to_vec();
         // A server that is slow now is not waited for; what it has answered counts.
         let _ = timeout(PATIENCE, async {
-            while let Some(found) = reading.join_next().await {
-                match found.unwrap_or(Found::Nothing) {
+            while let Some(answer) = reading.join_next().await {
+                let Ok((item, found)) = answer else { continue };
+                if !matches!(found, Found::Nothing) {
+                    unread.retain(|it| *it != item);
+                }
+                match found {
                     Found::Events(events) => evidence.events.extend(events),
                     Found::Node(node) => evidence.nodes.push(node),
                     Found::Log(log) => evidence.logs.push(log),
@@ -54,7 +59,7 @@ impl Cluster {
             }
         })
         .await;
-        evidence
+        (evidence, unread)
     }
 
     async fn find(&self, namespace: &str, wanted: Wanted) -> Found {
@@ -161,12 +166,26 @@ impl Reader {
         if wanted.is_empty() {
             self.evidence = Evidence::default();
         } else if due {
-            self.evidence = cluster.evidence(&snapshot.workload.id.namespace, &wanted).await;
+            let (evidence, unread) = cluster.evidence(&snapshot.workload.id.namespace, &wanted).await;
+            let before = std::mem::replace(&mut self.evidence, evidence);
+            unread.iter().for_each(|item| self.keep(&before, item));
             self.hidden.extend(self.evidence.skipped.iter().copied());
             self.at = Some(Instant::now());
             self.read = wanted;
         }
         snapshot.evidence = self.told();
+    }
+
+    /// What a server did not tell this time is still believed: a node that was dead may not turn into a pod that fails.
+    fn keep(&mut self, before: &Evidence, unread: &Wanted) {
+        let evidence = &mut self.evidence;
+        match unread {
+            Wanted::Events { uid } => evidence.events.extend(before.events_of(uid).cloned()),
+            Wanted::Node { name } => {
+                evidence.nodes.extend(before.nodes.iter().find(|node| node.name == *name).cloned());
+            }
+            Wanted::Log { pod, container } => evidence.logs.extend(before.log(pod, container).cloned()),
+        }
     }
 
     fn told(&self) -> Evidence {
