@@ -1,15 +1,16 @@
 //! What the metadata of a ReplicaSet or ControllerRevision say of a revision: its numbers and times, without its template.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use std::collections::BTreeMap;
 
 use crate::kind::Kind;
 use crate::revision::{REVISION, RevisionNumber};
 
 /// The Deployment controller drops the oldest former numbers beyond this length
-/// (pkg/controller/deployment/util/deployment_util.go, `maxRevHistoryLengthInChars`).
+/// (pkg/controller/deployment/sync.go, `maxRevHistoryLengthInChars`).
 const FORMER_LENGTH: usize = 2000;
 
 /// The fields of a ReplicaSet or ControllerRevision that a [`Record`] is read from; all others are skipped unread.
@@ -24,7 +25,6 @@ pub struct RecordObject {
 #[serde(rename_all = "camelCase", default)]
 struct Metadata {
     name: String,
-    namespace: String,
     owner_references: Vec<Owner>,
     annotations: Option<Numbers>,
     creation_timestamp: Option<String>,
@@ -79,8 +79,6 @@ struct FieldsOfMetadata {
 pub struct Record {
     /// The name of the ReplicaSet or ControllerRevision.
     pub name: String,
-    /// Its namespace.
-    pub namespace: String,
     /// The UID of the workload that controls it.
     pub owner: Option<String>,
     /// Its number; absent where the object carries none that can be read.
@@ -100,8 +98,7 @@ impl Record {
     /// Reads a record from the object of a kind's revisions.
     pub fn new(kind: Kind, object: RecordObject) -> Record {
         let RecordObject { metadata, revision } = object;
-        let Metadata { name, namespace, owner_references, annotations, creation_timestamp, managed_fields } =
-            metadata;
+        let Metadata { name, owner_references, annotations, creation_timestamp, managed_fields } = metadata;
         let Numbers { revision: annotated, former } = annotations.unwrap_or_default();
         let former = former.unwrap_or_default();
         let number: Option<u64> = match kind {
@@ -110,7 +107,6 @@ impl Record {
         };
         Record {
             name,
-            namespace,
             owner: owner_references.into_iter().find(|owner| owner.controller).map(|owner| owner.uid),
             number: number.and_then(RevisionNumber::new),
             former_cut: former.len() + LONGEST_NUMBER > FORMER_LENGTH,
@@ -159,5 +155,75 @@ pub(crate) fn cap<'a>(newest_first: impl Iterator<Item = &'a mut Option<Timestam
             *since = Some(own.min(limit));
         }
         next = since.or(next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn read(kind: Kind, object: Value) -> Record {
+        Record::new(kind, serde_json::from_value(object).unwrap())
+    }
+
+    fn at(second: u32) -> Option<Timestamp> {
+        format!("2026-01-01T00:00:{second:02}Z").parse().ok()
+    }
+
+    fn managed(second: u32, fields: Value) -> Value {
+        json!({"manager": "kube-controller-manager", "time": at(second), "fieldsV1": fields})
+    }
+
+    fn replica_set() -> Value {
+        let numbers = json!({"f:metadata": {"f:annotations": {".": {}, format!("f:{REVISION}"): {}}}});
+        let mut status = managed(9, numbers.clone());
+        status["subresource"] = json!("status");
+        json!({"metadata": {
+            "name": "web-aaa", "creationTimestamp": at(1),
+            "ownerReferences": [{"uid": "other"}, {"uid": "uid-web", "controller": true}],
+            "annotations": {REVISION: "4", "deployment.kubernetes.io/revision-history": "1,3", "note": "x"},
+            "managedFields": [managed(7, numbers), managed(8, json!({"f:spec": {}})), status],
+        }})
+    }
+
+    #[test]
+    fn a_replica_set_is_read_from_its_metadata() {
+        let record = read(Kind::Deployment, replica_set());
+        assert_eq!((&*record.name, record.owner.as_deref()), ("web-aaa", Some("uid-web")));
+        assert_eq!((record.number, record.former.len()), (RevisionNumber::new(4), 2));
+        assert_eq!((record.created, record.touched, record.former_cut), (at(1), at(7), false));
+        assert_eq!(record.live_since(Kind::Deployment), at(7));
+    }
+
+    #[test]
+    fn a_replica_set_that_never_came_back_is_live_since_its_creation() {
+        let mut object = replica_set();
+        object["metadata"]["annotations"] = json!({REVISION: "4"});
+        assert_eq!(read(Kind::Deployment, object).live_since(Kind::Deployment), at(1));
+        let mut bare = replica_set();
+        bare["metadata"]["annotations"] = Value::Null;
+        assert_eq!(read(Kind::Deployment, bare).number, None);
+    }
+
+    #[test]
+    fn a_controller_revision_has_its_number_beside_its_metadata() {
+        let record = read(
+            Kind::DaemonSet,
+            json!({"revision": 3, "data": {"spec": {}}, "metadata": {"name": "web-aaa", "creationTimestamp": at(1),
+                "managedFields": [managed(5, json!({"f:revision": {}, "f:data": {}}))]}}),
+        );
+        assert_eq!((record.number, record.live_since(Kind::DaemonSet)), (RevisionNumber::new(3), at(5)));
+    }
+
+    #[test]
+    fn a_list_of_former_numbers_that_is_full_may_lack_the_first() {
+        let with = |length: usize| {
+            let mut object = replica_set();
+            object["metadata"]["annotations"]["deployment.kubernetes.io/revision-history"] =
+                json!("1,".repeat(length / 2));
+            read(Kind::Deployment, object).former_cut
+        };
+        assert_eq!([100, 1_000, 1_990, 2_000].map(with), [false, false, true, true]);
     }
 }

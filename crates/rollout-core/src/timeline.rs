@@ -12,7 +12,7 @@ use crate::kind::Kind;
 use crate::pause;
 use crate::record::{self, Record};
 use crate::revision::RevisionNumber;
-use crate::workload::{NotAWorkload, ReadAs, Strategy, Workload, WorkloadId};
+use crate::workload::{Condition, NotAWorkload, ReadAs, Strategy, Workload, WorkloadId};
 
 /// The state of a revision as far as its workload's status tells; why pods fail is not looked for here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -52,8 +52,8 @@ pub struct Outline {
     pub selector: String,
     /// The state of its newest revision.
     state: EntryState,
-    /// The controller's sentence that names the ReplicaSet that missed its deadline.
-    missed: Option<Box<str>>,
+    /// The condition that names the ReplicaSet that missed its deadline.
+    missed: Option<Box<Condition>>,
 }
 
 /// The fields of a workload that an [`Outline`] is read from; the template is skipped unread.
@@ -101,7 +101,7 @@ impl ReadAs for Outline {
         let missed = conditions.iter().find(|it| it.reason == "ProgressDeadlineExceeded" && !it.holds);
         Ok(Outline {
             state: state(&workload),
-            missed: missed.map(|condition| condition.message.clone().into_boxed_str()),
+            missed: missed.cloned().map(Box::new),
             selector: workload.selector,
             id: workload.id,
         })
@@ -178,8 +178,8 @@ impl Timeline {
     pub fn add(&mut self, record: Record) {
         let Some(&workload) = record.owner.as_ref().and_then(|owner| self.by_uid.get(owner)) else { return };
         let since = record.live_since(self.workloads[workload as usize].id.kind);
-        let Record { name, number, .. } = record;
-        self.entries.push(Entry { workload, number, name: name.into_boxed_str(), since });
+        let name = record.name.into_boxed_str();
+        self.entries.push(Entry { workload, number: record.number, name, since });
     }
 
     /// Puts the revisions in order once all are there.
@@ -230,8 +230,7 @@ impl Timeline {
     pub fn state(&self, index: usize) -> EntryState {
         let (entry, workload) = (&self.entries[index], self.workload(index));
         let replaced = self.entries.get(index + 1).is_some_and(|next| next.workload == entry.workload);
-        // The condition lingers after an undo and then names another ReplicaSet (hazard H22).
-        let missed = workload.missed.as_deref().is_some_and(|it| it.contains(&format!("\"{}\"", entry.name)));
+        let missed = workload.missed.as_ref().is_some_and(|condition| condition.names(&entry.name));
         match (replaced, workload.state) {
             (true, _) => EntryState::Old,
             (false, EntryState::Updating) if missed => EntryState::Failed,

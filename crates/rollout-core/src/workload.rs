@@ -171,6 +171,13 @@ pub struct Condition {
     pub since: Option<Timestamp>,
 }
 
+impl Condition {
+    /// Tells whether its sentence names a ReplicaSet: a missed deadline lingers after an undo (hazard H22).
+    pub fn names(&self, replica_set: &str) -> bool {
+        self.message.contains(&format!("\"{replica_set}\""))
+    }
+}
+
 /// A Deployment, DaemonSet or StatefulSet.
 #[derive(Clone, Debug)]
 pub struct Workload {

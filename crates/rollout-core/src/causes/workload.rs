@@ -29,12 +29,12 @@ pub(super) fn of_workload(snapshot: &Snapshot) -> Vec<Cause> {
 /// rolled out (hazard H22).
 fn overdue(snapshot: &Snapshot) -> Option<Cause> {
     let workload = &snapshot.workload;
-    let name = format!("\"{}\"", snapshot.target()?.name);
+    let target = snapshot.target()?;
     let condition = workload.status.conditions.iter().find(|it| {
         it.kind == "Progressing"
             && !it.holds
             && it.reason == "ProgressDeadlineExceeded"
-            && it.message.contains(&name)
+            && it.names(&target.name)
     })?;
     let cause = Cause::new(CauseId::Deadline, format!("{} exceeded its progress deadline", workload.id));
     Some(cause.evidence(&condition.message).fails(!is_older(snapshot, condition.since)))
