@@ -17,7 +17,7 @@ pub fn doing(act: &Act) -> String {
     match act {
         Act::Delete { pod, why } => match why {
             Why::Blocks => format!("pod {pod} blocks the set and nothing will replace it: deleting it"),
-            Why::OnDelete => format!("deleting pod {pod}: its strategy is OnDelete"),
+            Why::OnDelete => format!("deleting pod {pod}, which is old: its strategy is OnDelete"),
             Why::PutBack => format!("deleting pod {pod}, which is new: the rollout is taken back"),
             Why::Retry => format!("deleting pod {pod}, which failed before: it is tried again"),
         },

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use k8s_openapi::jiff::Timestamp;
-use rollout_core::causes::CauseId;
+use rollout_core::causes::{CauseId, Symptom};
 use rollout_core::event::Event;
-use rollout_core::machine::{CheckRun, Ending, Machine, Order, Verdict};
+use rollout_core::machine::{Act, CheckRun, Ending, Machine, Order, Verdict};
 use rollout_core::workload::WorkloadId;
 use rollout_kube::{Checking, Cluster, End, Feed, Seen, SendOptions};
 use tokio::sync::mpsc;
@@ -46,6 +46,8 @@ pub struct Job {
     pub seen: Seen,
     /// What follows or drives it.
     pub machine: Box<dyn Machine>,
+    /// What failed before the change: it is not this rollout's doing.
+    pub known: BTreeSet<Symptom>,
 }
 
 /// Runs the machines of all jobs to their ends, at once, and shows them meanwhile. The ends are in the order of the jobs.
@@ -65,6 +67,7 @@ pub async fn watch(ui: &mut Ui, cluster: &Cluster, jobs: Vec<Job>, options: &Wat
         progress,
         counts: BTreeMap::new(),
         soaking: BTreeSet::new(),
+        in_steps: BTreeSet::new(),
         held_up: BTreeSet::new(),
     };
     let mut together = Together { on: options.together, order, passed: BTreeSet::new() };
@@ -100,8 +103,9 @@ async fn run(
     // Nobody listens any more only when nobody waits for the end either.
     let tell = |event| drop(sender.send((index, event)));
     let send = SendOptions { dry_run: false, field_manager: options.field_manager.clone() };
-    let check = |asked| (options.check)(&job.id, asked);
-    let run = rollout_kube::Run { send, check: &check, orders, tell: &tell };
+    let id = job.id;
+    let check = |asked| (options.check)(&id, asked);
+    let run = rollout_kube::Run { send, check: &check, orders, known: job.known, tell: &tell };
     (index, rollout_kube::run(cluster, &mut feed, job.machine.as_mut(), run).await)
 }
 
@@ -153,6 +157,8 @@ struct Display<'a> {
     counts: BTreeMap<usize, String>,
     /// Those of which it was said that they only have to stay as they are.
     soaking: BTreeSet<usize>,
+    /// Those that go in steps.
+    in_steps: BTreeSet<usize>,
     /// What was said to hold them up: the job, the cause, the pod.
     held_up: BTreeSet<(usize, CauseId, Option<String>)>,
 }
@@ -163,13 +169,16 @@ impl Display<'_> {
             let (kind, fields) = event_text::fields(event);
             output::print_event(self.ui, &documents::event(&self.ids[index], kind, now, fields));
         }
-        let Display { ui, progress, counts: shown, soaking, held_up, .. } = self;
+        let Display { ui, progress, counts: shown, soaking, in_steps, held_up, .. } = self;
         match event {
             Event::Progress(it) => {
                 let counts = event_text::counts(it);
                 if shown.insert(index, counts.clone()).as_ref() != Some(&counts) {
                     soaking.remove(&index);
-                    progress.show(ui, now, index, &counts);
+                    // A step says more than the counts of the whole.
+                    if !in_steps.contains(&index) {
+                        progress.show(ui, now, index, &counts);
+                    }
                 }
                 // What fails a rollout is told at its end.
                 for cause in it.causes.iter().filter(|cause| !cause.fails) {
@@ -188,13 +197,19 @@ impl Display<'_> {
                     ui,
                     now,
                     index,
-                    &format!("all pods are available and have to stay so for {left}s"),
+                    &format!("its pods are available and have to stay so for {left}s"),
                 );
             }
             Event::Soaking(_) | Event::Passed => {}
+            // Only for whoever goes on with it.
+            Event::Doing(Act::Record) => {}
             Event::Doing(act) => progress.note(ui, now, index, &event_text::doing(act)),
             Event::NotDone(act) => progress.note(ui, now, index, &event_text::not_done(act)),
-            Event::Step(step) => progress.show(ui, now, index, &event_text::step(step)),
+            Event::Step(step) => {
+                in_steps.insert(index);
+                shown.insert(index, event_text::step(step));
+                progress.show(ui, now, index, &event_text::step(step));
+            }
             Event::OutsideStep { pod, node } => {
                 let node = node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default();
                 let text = format!("outside-step: pod {pod}{node} is new although no step has come to it");

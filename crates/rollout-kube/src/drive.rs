@@ -1,10 +1,12 @@
 //! The one loop that runs a state machine: look, ask it, do what it says, tell, wait.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::time::Duration;
 
 use kube::Error;
 use rollout_core::Snapshot;
+use rollout_core::causes::Symptom;
 use rollout_core::event::Event;
 use rollout_core::machine::{self, CheckRun, Ending, Machine, Order, Step, Verdict};
 use rollout_core::plan::Request;
@@ -32,6 +34,8 @@ pub struct Run<'a> {
     pub check: &'a dyn Fn(CheckRun) -> Checking,
     /// Words to it from outside.
     pub orders: watch::Receiver<Option<Order>>,
+    /// What failed before: it is not the rollout's doing.
+    pub known: BTreeSet<Symptom>,
     /// Whoever wants to know.
     pub tell: &'a dyn Fn(Event),
 }
@@ -52,7 +56,7 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
     let (mut progress, mut snapshot) = (None, None);
     let mut checking: Option<Checking> = None;
     let mut surroundings = Surroundings::default();
-    let mut reader = Reader::default();
+    let mut reader = Reader::knowing(std::mem::take(&mut run.known));
     let mut sight = feed.sight();
     loop {
         match sight {

@@ -1,8 +1,9 @@
 //! `try`: a guarded upgrade, whose starting point is known before the change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
+use rollout_core::causes::{self, Symptom};
 use rollout_core::guard::{Guard, GuardOptions};
 use rollout_core::machine::{CheckRun, Machine};
 use rollout_core::plan::{Decision, Plan, Refusal};
@@ -136,6 +137,7 @@ impl Intent for Try {
 struct Before {
     workload: Workload,
     revision: Option<Box<Revision>>,
+    symptoms: BTreeSet<Symptom>,
 }
 
 async fn run_command(args: TryArgs, session: &mut Session) -> Result<Exit, CliError> {
@@ -170,7 +172,8 @@ async fn remember(targets: &TargetArgs, session: &mut Session) -> Result<BTreeMa
             drop(seen);
         }
         let revision = snapshot.history.current().cloned().map(Box::new);
-        before.insert(id.uid, Before { workload: snapshot.workload, revision });
+        let symptoms = causes::symptoms(&snapshot);
+        before.insert(id.uid, Before { workload: snapshot.workload, revision, symptoms });
     }
     Ok(before)
 }
@@ -193,9 +196,10 @@ async fn changed(
             continue;
         }
         let before = known.and_then(|it| it.revision.clone());
+        let known = known.map(|it| it.symptoms.clone()).unwrap_or_default();
         let guard = Guard::of(workload.template(), GuardOptions { before, ..options.clone() });
         match cluster.seen(workload, Depth::Pods).await {
-            Ok(seen) => jobs.push(Job { id, seen, machine: Box::new(guard) }),
+            Ok(seen) => jobs.push(Job { id, seen, machine: Box::new(guard), known }),
             Err(error) => reports.failed(&error.into()),
         }
     }

@@ -1,5 +1,6 @@
 //! `guard`: follow rollouts that somebody started, and take back what fails.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
@@ -89,7 +90,12 @@ pub async fn run(args: GuardArgs, session: &mut Session) -> Result<Exit, CliErro
     for workload in found.workloads {
         let id = workload.id.clone();
         match cluster.seen(workload, Depth::Pods).await {
-            Ok(seen) => jobs.push(Job { id, seen, machine: Box::new(Guard::new(options.clone())) }),
+            Ok(seen) => jobs.push(Job {
+                id,
+                seen,
+                machine: Box::new(Guard::new(options.clone())),
+                known: BTreeSet::new(),
+            }),
             Err(error) => reports.failed(&error.into()),
         }
     }

@@ -1,5 +1,6 @@
 //! `status`: how far a rollout is, and waiting for its end.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
@@ -145,7 +146,7 @@ async fn look(
         return Ok(Look::Now(Box::new(now(Box::new(snapshot), &session.called()))));
     }
     let machine = Box::new(Follow::watching(duration::limit(args.timeout)));
-    Ok(Look::Follow(Box::new(Job { id, seen, machine })))
+    Ok(Look::Follow(Box::new(Job { id, seen, machine, known: BTreeSet::new() })))
 }
 
 fn ended(id: &WorkloadId, end: End, held_ok: bool, called: &str) -> Result<Report, CliError> {

@@ -6,6 +6,7 @@ mod args;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rollout_core::causes;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
@@ -238,7 +239,8 @@ impl Flow<'_> {
             self.reports.finish(&plan.workload, &Outcome::new("written", Exit::Done).of(&plan));
             return Ok(Carried::Done);
         }
-        let job = Job { id: plan.workload.clone(), seen: seen.after(written), machine };
+        let known = causes::symptoms(&snapshot);
+        let job = Job { id: plan.workload.clone(), seen: seen.after(written), machine, known };
         Ok(Carried::Follow(Box::new(plan), Box::new(job)))
     }
 

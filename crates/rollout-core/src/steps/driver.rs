@@ -224,7 +224,7 @@ impl Driver {
     fn gate(&mut self, rollout: &Rollout) -> &mut Gate {
         let options = &rollout.options;
         let made = (rollout.done, rollout.began);
-        if !self.gate.as_ref().is_some_and(|(done, began, _)| (*done, *began) == made) {
+        if self.gate.as_ref().is_none_or(|(done, began, _)| (*done, *began) != made) {
             self.gate = None;
         }
         let (_, _, gate) = self.gate.get_or_insert_with(|| {

@@ -51,7 +51,7 @@ pub(super) fn run(cluster: &Cluster) -> Result {
         running.into_iter().map(|it| it.join().unwrap_or((None, None))).collect()
     });
     println!("\nSeconds until a failing rollout is called one (progressDeadlineSeconds: {DEADLINE})\n");
-    println!("{:<36}{:>10}   {}", "", "HERE", "kubectl rollout status");
+    println!("{:<36}{:>10}   kubectl rollout status", "", "HERE");
     for (case, (ours, theirs)) in CASES.iter().zip(called) {
         println!("{:<36}{:>10}   {}", case.name, seconds(ours), seconds(theirs));
     }
