@@ -15,6 +15,7 @@ use crate::snapshot::{Side, Snapshot};
 use crate::workload::Strategy;
 
 pub use pod::of_pod;
+pub(crate) use pod::{of_pod_among, slowest_start};
 
 /// The stable id of a cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -132,7 +132,7 @@ pub(crate) fn unchanged(snapshot: &Snapshot) -> Plan {
     }
 }
 
-fn strategy_of(workload: &Workload) -> Value {
+pub(crate) fn strategy_of(workload: &Workload) -> Value {
     workload.object.pointer("/spec/updateStrategy").cloned().unwrap_or(Value::Null)
 }
 

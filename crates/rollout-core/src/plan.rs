@@ -10,6 +10,7 @@ use crate::model::Phase;
 use crate::revision::RevisionNumber;
 use crate::steps::{BadSteps, Holder, Stage};
 use crate::stored::{STORED, Unreadable};
+use crate::strategy::BadStrategy;
 use crate::workload::{Workload, WorkloadId};
 
 /// A change that is about to be made.
@@ -161,6 +162,9 @@ pub enum Refusal {
     /// The steps make no sense.
     #[error(transparent)]
     Steps(#[from] BadSteps),
+    /// The strategy is none, or not to be changed now.
+    #[error(transparent)]
+    Strategy(#[from] BadStrategy),
     /// The pods, or the nodes of a DaemonSet, are needed and were not read.
     #[error("the {0} cannot be read, and steps go by them")]
     Unread(&'static str),

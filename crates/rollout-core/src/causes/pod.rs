@@ -21,6 +21,11 @@ const NO_START: i64 = 3600;
 
 /// Returns what one pod shows; of one that is on a dead node only that.
 pub fn of_pod(pod: &Pod, snapshot: &Snapshot) -> Vec<Cause> {
+    of_pod_among(pod, snapshot, &|| slowest_start(snapshot))
+}
+
+/// Does the same where many pods are looked at, and the slowest known start is not to be looked for each time.
+pub(crate) fn of_pod_among(pod: &Pod, snapshot: &Snapshot, slowest: &dyn Fn() -> Option<i64>) -> Vec<Cause> {
     if pod.ready() {
         return Vec::new();
     }
@@ -32,7 +37,7 @@ pub fn of_pod(pod: &Pod, snapshot: &Snapshot) -> Vec<Cause> {
     causes.extend(unplaced(pod, snapshot));
     causes.extend(unmounted(pod, snapshot));
     if causes.is_empty() {
-        causes.extend(unready(pod, snapshot));
+        causes.extend(unready(pod, snapshot, slowest));
     }
     causes
 }
@@ -219,7 +224,7 @@ fn unmounted(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
 }
 
 /// A pod that runs and does not get ready in the time in which others did.
-fn unready(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
+fn unready(pod: &Pod, snapshot: &Snapshot, slowest: &dyn Fn() -> Option<i64>) -> Option<Cause> {
     let main = || pod.containers.iter().filter(|container| !container.init);
     let behind = main().find(|container| container.running_since.is_some() && !container.ready);
     let all_run = main().all(|container| container.running_since.is_some());
@@ -228,7 +233,7 @@ fn unready(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
         return None;
     }
     let started = main().filter_map(|container| container.running_since).max();
-    let patience = patience(pod, snapshot);
+    let patience = patience(pod, slowest());
     if snapshot.seconds_since(started.max(pod.unready_since)) < patience {
         return None;
     }
@@ -242,14 +247,19 @@ fn unready(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
     Some(cause)
 }
 
-fn patience(pod: &Pod, snapshot: &Snapshot) -> i64 {
+fn patience(pod: &Pod, slowest: Option<i64>) -> i64 {
+    let probes = pod.containers.iter().map(|container| i64::from(container.patience)).max();
+    match slowest {
+        Some(slowest) => READY.0.max(slowest.saturating_mul(READY.1)),
+        None => probes.unwrap_or(READY.0).saturating_mul(PROBES),
+    }
+}
+
+/// Returns how many seconds the slowest known start of a pod took.
+pub(crate) fn slowest_start(snapshot: &Snapshot) -> Option<i64> {
     let starts = snapshot.living().filter_map(|other| {
         let (created, ready) = other.created.zip(other.ready_since)?;
         Some(ready.as_second() - created.as_second()).filter(|start| *start <= NO_START)
     });
-    let probes = pod.containers.iter().map(|container| i64::from(container.patience)).max();
-    match starts.max() {
-        Some(slowest) => READY.0.max(slowest.saturating_mul(READY.1)),
-        None => probes.unwrap_or(READY.0).saturating_mul(PROBES),
-    }
+    starts.max()
 }
