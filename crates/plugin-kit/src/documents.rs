@@ -3,11 +3,13 @@
 use k8s_openapi::jiff::{Timestamp, Unit};
 use rollout_core::causes::Cause;
 use rollout_core::diff::Change;
-use rollout_core::plan::Plan;
+use rollout_core::node_rows::{Blocked, NodeRow, Nodes};
+use rollout_core::plan::{Plan, Refusal};
 use rollout_core::status::{Progress, State};
+use rollout_core::stored::Stored;
 use rollout_core::timeline::{Entry, EntryState};
 use rollout_core::workload::WorkloadId;
-use rollout_core::{History, Revision, Snapshot, template};
+use rollout_core::{History, Revision, Snapshot, Workload, strategy, template};
 use serde_json::{Map, Value, json};
 
 use crate::exit::Exit;
@@ -254,6 +256,87 @@ pub fn status_fields(snapshot: &Snapshot, progress: &Progress, hint: Option<&str
             "causes": progress.causes,
             "skipped": progress.skipped,
             "hint": hint,
+        }),
+    )
+}
+
+/// Returns a `Nodes` of these rows.
+pub fn nodes(snapshot: &Snapshot, nodes: &Nodes<'_>, rows: &[&NodeRow<'_>], hidden: Option<String>) -> Value {
+    let blocked = nodes.blocked.iter().map(|(why, names)| (why.id(), why.to_string(), names));
+    let tainted = nodes.tainted.iter().map(|(taint, names)| {
+        let why = Blocked::Tainted(taint.clone());
+        (why.id(), format!("no pod belongs there: {why}"), names)
+    });
+    let warnings = blocked
+        .chain(tainted)
+        .map(|(id, message, nodes)| json!({"id": id, "message": message, "nodes": nodes}));
+    let hidden = hidden.map(|message| json!({"id": "nodes-hidden", "message": message}));
+    with(
+        document("Nodes", &snapshot.workload.id),
+        json!({
+            "nodes": rows.iter().map(|row| node(row)).collect::<Vec<_>>(),
+            "rollout": stored_rollout(snapshot),
+            "warnings": warnings.chain(hidden).collect::<Vec<_>>(),
+        }),
+    )
+}
+
+fn node(row: &NodeRow<'_>) -> Value {
+    let NodeRow { node, group, pod, revision, updated, ready, reason, trouble: _ } = row;
+    let images: Option<Map<String, Value>> = pod.map(|pod| {
+        pod.containers.iter().map(|it| (it.name.clone(), Value::String(it.image.clone()))).collect()
+    });
+    with(
+        Map::new(),
+        json!({
+            "node": node,
+            "group": group,
+            "pod": pod.map(|pod| &pod.name),
+            "revision": revision,
+            "updated": updated,
+            "ready": ready,
+            "restarts": pod.map(|pod| pod.restarts()),
+            "reason": reason,
+            "images": images,
+        }),
+    )
+}
+
+/// Returns what is stored of a rollout in steps, with the number of its steps; nothing where none is.
+pub fn stored_rollout(snapshot: &Snapshot) -> Value {
+    let Some(rollout) = Stored::of(&snapshot.workload).and_then(|stored| stored.rollout) else {
+        return Value::Null;
+    };
+    let mut document = json!(rollout);
+    if let (Some(fields), Refusal::UnderWay { of, .. }) =
+        (document.as_object_mut(), rollout.under_way(snapshot))
+    {
+        fields.insert("steps".to_string(), json!(of));
+    }
+    document
+}
+
+/// Returns a `Strategy`: how a DaemonSet replaces its pods, and how many those are.
+pub fn strategy(workload: &Workload, paused: Option<&Value>) -> Value {
+    let (amounts, resolved) = match &workload.strategy {
+        rollout_core::Strategy::RollingUpdate { max_unavailable, max_surge } => {
+            let amounts = (json!(max_unavailable), json!(max_surge));
+            (amounts, Some(strategy::resolved(*max_unavailable, *max_surge, workload.desired)))
+        }
+        rollout_core::Strategy::Partitioned { .. }
+        | rollout_core::Strategy::OnDelete
+        | rollout_core::Strategy::Recreate
+        | rollout_core::Strategy::Other(_) => ((Value::Null, Value::Null), None),
+    };
+    with(
+        document("Strategy", &workload.id),
+        json!({
+            "type": workload.strategy.name(),
+            "maxUnavailable": amounts.0,
+            "maxSurge": amounts.1,
+            "resolved": resolved.map(|(missing, twice)| json!({"maxUnavailable": missing, "maxSurge": twice})),
+            "desired": workload.desired,
+            "pausedStrategy": paused,
         }),
     )
 }

@@ -3,7 +3,6 @@
 use kubectl_connect::{ApiError, ConnectError};
 use rollout_core::NoRevision;
 use rollout_core::plan::Refusal;
-use rollout_core::strategy::BadStrategy;
 use rollout_core::workload::WorkloadId;
 use rollout_kube::Reading;
 
@@ -61,19 +60,6 @@ impl CliError {
         CliError::failed(message).hint(revision_hint(error))
     }
 
-    /// Says why a strategy is not written, with what would do.
-    fn bad_strategy(message: &str, error: &BadStrategy) -> CliError {
-        let hint = match error {
-            BadStrategy::BothSet { .. } => Some("give the other one as 0 in the same command"),
-            BadStrategy::BothZero => Some("give the other one a number in the same command"),
-            BadStrategy::NumbersOfOnDelete(_) => Some("--type RollingUpdate has both numbers"),
-            BadStrategy::TooMany { .. } | BadStrategy::Paused { .. } | BadStrategy::NotADaemonSet { .. } => {
-                None
-            }
-        };
-        CliError::failed(message).hint(hint.map(str::to_string))
-    }
-
     /// Says why a rollback cannot be planned.
     pub fn refused(id: &WorkloadId, refusal: &Refusal) -> CliError {
         let at = format!("({id} in namespace {})", id.namespace);
@@ -89,7 +75,7 @@ impl CliError {
                     .to_string(),
             )),
             Refusal::NoRollout => CliError::failed(format!("{id} {refusal} {at}")),
-            Refusal::Strategy(error) => CliError::bad_strategy(&format!("{refusal} {at}"), error),
+            Refusal::Strategy(error) => CliError::strategy(Exit::Failed, &format!("{refusal} {at}"), error),
             Refusal::PausedUpgrade { .. }
             | Refusal::NotOrdered { .. }
             | Refusal::MayRecover { .. }

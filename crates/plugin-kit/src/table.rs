@@ -74,7 +74,7 @@ cell_from_number!(i32, i64, u32, u64, usize);
 
 /// A column: its header, when it shows, and how its cell comes out of a row.
 pub struct Column<'a, T> {
-    header: &'static str,
+    header: &'a str,
     wide_only: bool,
     flexible: bool,
     cell: Box<dyn Fn(&T) -> Cell + 'a>,
@@ -82,7 +82,7 @@ pub struct Column<'a, T> {
 
 impl<'a, T> Column<'a, T> {
     /// Builds a column that always shows.
-    pub fn new<C: Into<Cell>>(header: &'static str, cell: impl Fn(&T) -> C + 'a) -> Column<'a, T> {
+    pub fn new<C: Into<Cell>>(header: &'a str, cell: impl Fn(&T) -> C + 'a) -> Column<'a, T> {
         Column { header, wide_only: false, flexible: false, cell: Box::new(move |row| cell(row).into()) }
     }
 

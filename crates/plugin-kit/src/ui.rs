@@ -217,6 +217,16 @@ impl Ui {
         self.err.is_terminal && !self.dumb_terminal
     }
 
+    /// Returns whether what stands on stdout can be drawn over: it is a terminal, and not a dumb one.
+    pub fn can_redraw(&self) -> bool {
+        self.out.is_terminal && !self.dumb_terminal
+    }
+
+    /// Returns the lines of the terminal behind stdout.
+    pub fn height(&self) -> Option<usize> {
+        self.out.is_terminal.then(terminal_height).flatten()
+    }
+
     /// Returns the columns that output may take; none when stdout is not a terminal and nothing limits it.
     pub fn width(&self) -> Option<usize> {
         self.width
@@ -338,6 +348,10 @@ fn passing(color: bool) -> anstream::ColorChoice {
 
 fn terminal_width() -> Option<usize> {
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
+
+fn terminal_height() -> Option<usize> {
+    terminal_size::terminal_size().map(|(_, height)| usize::from(height.0))
 }
 
 /// What a captured `Ui` has written so far.

@@ -6,7 +6,9 @@ use plugin_kit::exit::Exit;
 use plugin_kit::run::Verb;
 use plugin_kit::session::Session;
 use plugin_kit::verbs::SharedVerb;
+use plugin_kit::verbs::nodes::{self, NodesArgs};
 use plugin_kit::verbs::steps::{self, AbortArgs, NodeArgs, StartArgs};
+use plugin_kit::verbs::strategy::{self, StrategyArgs};
 use plugin_kit::{Kind, Plugin};
 
 /// The plugin.
@@ -15,6 +17,7 @@ pub const PLUGIN: Plugin = Plugin {
     about: "Update DaemonSets, and roll them back",
     examples: "\
 Examples:
+  {me} nodes agent                    # which revision runs where, and what blocks
   {me} start agent agent=agent:2      # one node, then 10%, 50% and all of them, with a soak between
   {me} abort agent                    # back to the old template, only what was updated
   {me} history agent                  # what was rolled out, and what changed
@@ -33,6 +36,10 @@ pub enum DsupdateVerb {
     Start(Box<StartOverNodes>),
     /// Take a rollout in steps back
     Abort(AbortArgs),
+    /// Show which revision runs on which node, and why a node is not updated or not ready
+    Nodes(NodesArgs),
+    /// Show how pods are replaced, or change it
+    Strategy(Box<StrategyArgs>),
 }
 
 /// The arguments of `start`.
@@ -55,7 +62,8 @@ Examples:
 );
 
 impl Verb for DsupdateVerb {
-    const EXAMPLES: &'static [(&'static str, &'static str)] = &[START_EXAMPLES, steps::ABORT_EXAMPLES];
+    const EXAMPLES: &'static [(&'static str, &'static str)] =
+        &[START_EXAMPLES, steps::ABORT_EXAMPLES, nodes::EXAMPLES, strategy::EXAMPLES];
 
     async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
         match self {
@@ -65,6 +73,8 @@ impl Verb for DsupdateVerb {
                 steps::start(start, nodes, session).await
             }
             DsupdateVerb::Abort(args) => steps::abort(args, session).await,
+            DsupdateVerb::Nodes(args) => nodes::run(args, session).await,
+            DsupdateVerb::Strategy(args) => strategy::run(*args, session).await,
         }
     }
 }
