@@ -252,6 +252,7 @@ pub fn status_fields(snapshot: &Snapshot, progress: &Progress, hint: Option<&str
             "available": progress.available,
             "old": progress.old,
             "terminating": progress.terminating,
+            "rollout": stored_rollout(snapshot),
             "startedAt": time(snapshot.target().and_then(|target| target.live_since)),
             "causes": progress.causes,
             "skipped": progress.skipped,

@@ -3,6 +3,7 @@
 use rollout_core::causes::Cause;
 use rollout_core::machine::{Ending, NoWayBack};
 use rollout_core::status::Hold;
+use rollout_core::stored::Stored;
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Kind, RevisionNumber, Side, Snapshot};
 use rollout_kube::End;
@@ -184,6 +185,10 @@ pub fn held(hold: Hold, snapshot: Option<&Snapshot>) -> String {
 pub fn way_on(hold: Hold, snapshot: &Snapshot) -> String {
     let id = &snapshot.workload.id;
     let at = format!("{id} -n {}", id.namespace);
+    if Stored::of(&snapshot.workload).is_some_and(|stored| stored.rollout.is_some()) {
+        let me = plugin(id.kind);
+        return format!("to go on: {me} resume {at}; to take it back: {me} abort {at}");
+    }
     match hold {
         Hold::Paused => format!("to go on: kubectl rollback resume {at}"),
         Hold::Partition(_) => format!(

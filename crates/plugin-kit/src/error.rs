@@ -70,11 +70,11 @@ impl CliError {
             }
             Refusal::NoContainer { existing, .. } => CliError::failed(format!("{refusal} {at}"))
                 .hint(Some(format!("containers that exist: {}", existing.join(", ")))),
-            Refusal::UnderWay { .. } => CliError::failed(format!("{id}: {refusal} {at}")).hint(Some(
+            Refusal::UnderWay { .. } => CliError::failed(format!("{refusal} {at}")).hint(Some(
                 "'abort' takes it back, 'resume' goes on with it, --take-over where its driver is gone"
                     .to_string(),
             )),
-            Refusal::NoRollout => CliError::failed(format!("{id} {refusal} {at}")),
+            Refusal::NoRollout => CliError::failed(format!("{id} in namespace {} {refusal}", id.namespace)),
             Refusal::Strategy(error) => CliError::strategy(Exit::Failed, &format!("{refusal} {at}"), error),
             Refusal::PausedUpgrade { .. }
             | Refusal::NotOrdered { .. }

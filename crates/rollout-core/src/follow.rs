@@ -1,9 +1,12 @@
 //! Following a rollout to its end: a state machine over snapshots. `rollout-kube` runs it; nothing here waits.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::kind::Kind;
 use crate::machine::{Act, Deadline, Ending, Machine, Order, Sent, Step, Verdict, Why};
+use crate::placement::Placement;
 use crate::plan::Request;
 use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
@@ -75,6 +78,13 @@ impl Follow {
         match progress.state {
             State::Complete => Step::End(Ending::Complete),
             State::Failed => Step::End(Ending::Failed),
+            State::Held | State::Advancing | State::Stalled
+                if self.helps
+                    && snapshot.workload.strategy == Strategy::OnDelete
+                    && only_out_of_reach_are_old(snapshot) =>
+            {
+                Step::End(Ending::Held(Hold::OnDelete))
+            }
             State::Held if self.helps && progress.hold == Some(Hold::OnDelete) => Step::Wait,
             State::Held => progress.hold.map_or(Step::Wait, |hold| Step::End(Ending::Held(hold))),
             State::Unobserved | State::Advancing | State::Stalled => Step::Wait,
@@ -114,16 +124,17 @@ fn next_deletion(snapshot: &Snapshot) -> Option<(&Pod, Why)> {
 }
 
 /// One pod at a time, and none while another is missing, on its way out or new and not available: an OrderedReady set with
-/// a hole loses what is deleted above it (hazard H15).
+/// a hole loses what is deleted above it (hazard H15). Pods out of reach are left alone, and hold nothing up.
 fn on_delete(snapshot: &Snapshot) -> Option<&Pod> {
     if snapshot.workload.strategy != Strategy::OnDelete {
         return None;
     }
-    let pods = snapshot.pods.as_deref()?;
-    let living = snapshot.living().count() as u32;
-    let unrest = pods.iter().any(|pod| pod.terminating || pod.ended()) || living < snapshot.workload.desired;
+    let reach = Reach::of(snapshot);
+    let pods: Vec<&Pod> = snapshot.pods.as_deref()?.iter().filter(|pod| reach.has(pod)).collect();
     let (mut old, new): (Vec<&Pod>, Vec<&Pod>) =
-        snapshot.living().partition(|pod| snapshot.side(pod) == Side::Old);
+        snapshot.living().filter(|pod| reach.has(pod)).partition(|pod| snapshot.side(pod) == Side::Old);
+    let missing = ((old.len() + new.len()) as u32) < reach.wanted;
+    let unrest = missing || pods.iter().any(|pod| pod.terminating || pod.ended());
     sort_for_deletion(snapshot, &mut old);
     let first = *old.first()?;
     if !first.ready() {
@@ -133,6 +144,41 @@ fn on_delete(snapshot: &Snapshot) -> Option<&Pod> {
     // One that is ready and not yet available is no broken one: it only has to be waited for.
     let settles = old.iter().chain(&new).any(|pod| !snapshot.available(pod));
     (!unrest && !settles).then_some(first)
+}
+
+/// The places where a pod that is deleted comes back: a DaemonSet's does not on a node that is not ready, or has a taint
+/// that it does not tolerate (hazard H13).
+pub(crate) struct Reach<'a> {
+    /// The nodes of a DaemonSet, where they were read; everywhere otherwise.
+    nodes: Option<BTreeSet<&'a str>>,
+    /// How many pods there should be in them.
+    wanted: u32,
+}
+
+impl Reach<'_> {
+    pub(crate) fn of(snapshot: &Snapshot) -> Reach<'_> {
+        let workload = &snapshot.workload;
+        let nodes = snapshot.nodes.as_ref().filter(|_| workload.id.kind == Kind::DaemonSet).map(|nodes| {
+            let placement = Placement::of(workload.template());
+            let fine = nodes.iter().filter(|node| node.ready && placement.obstacle(node).is_none());
+            fine.map(|node| node.name.as_str()).collect::<BTreeSet<_>>()
+        });
+        let wanted = nodes.as_ref().map_or(workload.desired, |nodes| nodes.len() as u32);
+        Reach { nodes, wanted }
+    }
+
+    pub(crate) fn has(&self, pod: &Pod) -> bool {
+        let is_here = |nodes: &BTreeSet<&str>| pod.node.as_deref().is_some_and(|node| nodes.contains(node));
+        self.nodes.as_ref().is_none_or(is_here)
+    }
+}
+
+/// Every pod within reach is new and available; what is old is on nodes on which it would not come back.
+fn only_out_of_reach_are_old(snapshot: &Snapshot) -> bool {
+    let reach = Reach::of(snapshot);
+    let settled = |pod: &&Pod| snapshot.side(pod) == Side::New && snapshot.available(pod);
+    let (here, away): (Vec<&Pod>, Vec<&Pod>) = snapshot.living().partition(|pod| reach.has(pod));
+    here.len() as u32 == reach.wanted && here.iter().all(settled) && !away.is_empty()
 }
 
 /// Sorts pods into the order in which they are deleted: first those that are not ready, since their end costs nothing, from
@@ -161,6 +207,7 @@ fn is_lowest(snapshot: &Snapshot, pod: &Pod) -> bool {
 mod tests {
     use super::*;
     use crate::fixture::{pod, pods, revision, snapshot, stateful, template, workload};
+    use crate::nodes::Node;
     use serde_json::json;
 
     fn seen(kind: Kind, object: Value, pods: Vec<Pod>) -> Snapshot {
@@ -271,6 +318,21 @@ mod tests {
         assert_eq!(deletes(&mut follow, &snapshot), first);
         follow.sent(&Sent::Refused("forbidden".into()));
         assert_eq!(follow.step(&snapshot).1, Step::End(Ending::Refused("forbidden".into())));
+    }
+
+    #[test]
+    fn pods_on_nodes_where_they_would_not_come_back_are_left_and_hold_nothing_up() {
+        let kind = Kind::DaemonSet;
+        let node = |name: &str, ready| Node { name: format!("node-web-{name}"), ready, ..Node::default() };
+        let see = |hashes: [&str; 3]| {
+            let pods = (0..3).map(|n| pod(kind, &format!("web-{n}"), hashes[n], n != 1)).collect();
+            let nodes = Some(vec![node("0", true), node("1", false), node("2", true)]);
+            Snapshot { nodes, ..seen(kind, on_delete(kind), pods) }
+        };
+        let mut follow = Follow::driving(&template("app:1"), None);
+        assert_eq!(deletes(&mut follow, &see(["bbb", "bbb", "aaa"])).as_deref(), Some("web-0"));
+        let mut follow = Follow::driving(&template("app:1"), None);
+        assert_eq!(follow.step(&see(["aaa", "bbb", "aaa"])).1, Step::End(Ending::Held(Hold::OnDelete)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::diff;
-use crate::follow;
+use crate::follow::{self, Reach};
 use crate::history::{NoRevision, RevisionSelector};
 use crate::model::{self, Forecast, World};
 use crate::pause;
@@ -162,7 +162,9 @@ pub(crate) fn impact(snapshot: &Snapshot, target: Option<&Revision>) -> Impact {
         })
     };
     if snapshot.workload.strategy == Strategy::OnDelete {
-        return deleted_one_by_one(snapshot, snapshot.living().filter(|pod| !is_target(pod)).collect());
+        let reach = Reach::of(snapshot);
+        let old = snapshot.living().filter(|pod| !is_target(pod) && reach.has(pod));
+        return deleted_one_by_one(snapshot, old.collect());
     }
     let mut world = World::of(snapshot, pods, is_target);
     let mut forecast = model::forecast(world.clone());
