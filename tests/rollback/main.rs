@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
 
+mod attempt;
 mod background;
 mod causes;
 mod choice;
@@ -9,6 +10,9 @@ mod connection;
 mod diff;
 mod failures;
 mod faults;
+mod gates;
+mod guard;
+mod guard_faults;
 mod history;
 mod order;
 mod pause;
@@ -20,5 +24,6 @@ mod timeline;
 mod to_time;
 mod undo;
 mod unobserved;
+mod unstick;
 mod warnings;
 mod words;

@@ -5,6 +5,7 @@ use rollout_core::causes::Cause;
 use rollout_core::diff::Change;
 use rollout_core::node_rows::{Blocked, NodeRow, Nodes};
 use rollout_core::plan::{Plan, Refusal};
+use rollout_core::revision::RevisionNumber;
 use rollout_core::status::{Progress, State};
 use rollout_core::stored::Stored;
 use rollout_core::timeline::{Entry, EntryState};
@@ -184,6 +185,8 @@ pub struct Outcome<'a> {
     pub exit: Exit,
     /// What was planned.
     pub plan: Option<&'a Plan>,
+    /// The revision that was left and the one that came back, where that was not planned beforehand.
+    pub back: Option<(Option<RevisionNumber>, Option<RevisionNumber>)>,
     /// How far the rollout is, as a `Status` has it.
     pub status: Option<Value>,
     /// Why a rollout failed that was taken back.
@@ -195,7 +198,7 @@ pub struct Outcome<'a> {
 impl<'a> Outcome<'a> {
     /// An outcome of which nothing more is known.
     pub fn new(outcome: &'static str, exit: Exit) -> Outcome<'a> {
-        Outcome { outcome, exit, plan: None, status: None, causes: &[], warnings: Vec::new() }
+        Outcome { outcome, exit, plan: None, back: None, status: None, causes: &[], warnings: Vec::new() }
     }
 
     /// Adds what was planned.
@@ -206,14 +209,15 @@ impl<'a> Outcome<'a> {
 
 /// Returns a `Result`.
 pub fn result(workload: &WorkloadId, outcome: &Outcome<'_>) -> Value {
-    let Outcome { outcome, exit, plan, status, causes, warnings } = outcome;
+    let Outcome { outcome, exit, plan, back, status, causes, warnings } = outcome;
+    let (from, to) = plan.map(|plan| (plan.from, plan.to)).or(*back).unwrap_or_default();
     with(
         document("Result", workload),
         json!({
             "outcome": outcome,
             "exitCode": exit.code(),
-            "fromRevision": plan.and_then(|plan| plan.from),
-            "toRevision": plan.and_then(|plan| plan.to),
+            "fromRevision": from,
+            "toRevision": to,
             "causes": if causes.is_empty() { Value::Null } else { json!(causes) },
             "plan": plan.map_or(Value::Null, plan_fields),
             "status": status,

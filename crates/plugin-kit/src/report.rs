@@ -3,6 +3,7 @@
 use rollout_core::causes::Cause;
 use rollout_core::machine::Ending;
 use rollout_core::plan::Plan;
+use rollout_core::revision::RevisionNumber;
 use rollout_core::workload::WorkloadId;
 use rollout_kube::End;
 use serde_json::Value;
@@ -73,7 +74,11 @@ impl<'a> Reports<'a> {
                 print_skipped(&mut self.session.ui, &progress.skipped);
             }
         }
-        if let Some(hint) = ending_text::hint(&end.ending, id) {
+        let way_on = match (&end.ending, end.snapshot.as_deref(), exit) {
+            (Ending::Held(hold), Some(snapshot), Exit::Held) => Some(ending_text::way_on(*hold, snapshot)),
+            (ending, _, _) => ending_text::hint(ending, id),
+        };
+        if let Some(hint) = way_on {
             self.session.ui.hint(&escape::inline(&hint));
         }
         let status = end
@@ -83,7 +88,12 @@ impl<'a> Reports<'a> {
             .map(|(snapshot, progress)| documents::status_fields(snapshot, progress, None));
         self.finish(
             id,
-            &Outcome { causes: why(end), status, ..Outcome::new(word(&end.ending), exit).of(plan) },
+            &Outcome {
+                causes: why(end),
+                back: back(end),
+                status,
+                ..Outcome::new(word(&end.ending), exit).of(plan)
+            },
         );
     }
 
@@ -97,6 +107,12 @@ impl<'a> Reports<'a> {
         }
         Ok(Exit::worst_of(exits))
     }
+}
+
+/// From which revision to which a rollout was taken back.
+fn back(end: &End) -> Option<(Option<RevisionNumber>, Option<RevisionNumber>)> {
+    let Ending::Undone { from, to, causes: _ } = &end.ending else { return None };
+    Some((*from, *to))
 }
 
 /// The causes of a rollout that was taken back are no longer those of its status.

@@ -130,6 +130,8 @@ fn command<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
         .name(plugin.name)
         .bin_name(called)
         .about(plugin.about)
+        // As in kubectl the last of a repeated flag counts: scripts append to what they are given.
+        .args_override_self(true)
         .before_help(example(plugin.examples))
         .after_help(format!("Connection flags are those of kubectl: {called} options"));
     for (verb, text) in verbs::EXAMPLES.iter().chain(V::EXAMPLES) {

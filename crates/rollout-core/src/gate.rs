@@ -136,8 +136,9 @@ impl Gate {
         let (count, limit) = (self.restarts(pod), self.options.max_restarts);
         let ended = pod.containers.iter().find_map(|it| it.terminated.as_ref().map(|end| (&it.name, end)));
         let message = format!(
-            "pod {} was restarted {count} times after it was available, allowed are {limit}",
-            pod.name
+            "pod {} was restarted {count} time{} after it was available, allowed are {limit}",
+            pod.name,
+            if count == 1 { "" } else { "s" }
         );
         Cause {
             pod: Some(pod.name.clone()),

@@ -55,6 +55,8 @@ pub struct Guard {
     phase: Phase,
     surveyed: bool,
     attempts: u32,
+    /// What frees a set that hangs on a pod of a revision which it has left: that is no failure of the one that comes.
+    freeing: Option<Follow>,
 }
 
 #[derive(Clone, Debug)]
@@ -93,6 +95,7 @@ impl Guard {
             phase: Phase::Forward,
             surveyed: false,
             attempts: 0,
+            freeing: None,
             options,
         }
     }
@@ -115,12 +118,18 @@ impl Guard {
             return self.turn(snapshot, vec![cause]);
         }
         match (progress.state, progress.hold) {
+            (State::Failed, _) if only_stuck(progress) => self.free(snapshot),
             (State::Failed, _) => self.turn(snapshot, progress.causes.clone()),
             (State::Held, Some(hold)) => Step::End(Ending::Held(hold)),
             (State::Complete | State::Held | State::Advancing | State::Stalled | State::Unobserved, _) => {
                 self.pass(snapshot, progress, over)
             }
         }
+    }
+
+    fn free(&mut self, snapshot: &Snapshot) -> Step {
+        let template = snapshot.workload.template();
+        self.freeing.get_or_insert_with(|| Follow::driving(template, None)).step(snapshot).1
     }
 
     fn pass(&mut self, snapshot: &Snapshot, progress: &Progress, over: bool) -> Step {
@@ -319,7 +328,8 @@ impl Machine for Guard {
 
     fn sent(&mut self, outcome: &Sent) {
         match &mut self.phase {
-            Phase::Forward | Phase::Surveying(_) => {}
+            Phase::Forward => self.freeing.iter_mut().for_each(|freeing| freeing.sent(outcome)),
+            Phase::Surveying(_) => {}
             Phase::Turning { sent, .. } => *sent = Some(outcome.clone()),
             Phase::Backward(back) => back.follow.sent(outcome),
         }
@@ -341,6 +351,11 @@ fn is_recent(snapshot: &Snapshot, progress: &Progress, limit: Option<i64>) -> bo
     progress.state != State::Complete || age <= limit.unwrap_or(i64::MAX)
 }
 
+/// The new revision is not to blame: no pod of it was made yet, or all that were made work.
+fn only_stuck(progress: &Progress) -> bool {
+    progress.causes.iter().filter(|cause| cause.fails).all(|cause| cause.id == CauseId::StsStuck)
+}
+
 fn on_ready_node(snapshot: &Snapshot, pod: &Pod) -> bool {
     snapshot.evidence.dead_node(pod).is_none()
 }
@@ -358,12 +373,37 @@ pub(crate) fn check_run(snapshot: &Snapshot, pods: &[&Pod]) -> CheckRun {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{now, pod, pods, revision, snapshot, workload};
+    use crate::fixture::{now, pod, pods, revision, snapshot, stateful, workload};
     use crate::kind::Kind;
     use k8s_openapi::jiff::SignedDuration;
     use serde_json::json;
 
     const KIND: Kind = Kind::DaemonSet;
+
+    #[test]
+    fn a_set_that_hangs_on_a_pod_of_a_revision_that_it_left_is_freed_and_guarded_on() {
+        let sts = Kind::StatefulSet;
+        let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
+            .map(|(number, hash)| revision(sts, number, &format!("app:{number}"), hash));
+        let mut pods = pods(sts, "aaa");
+        pods[2] = pod(sts, "web-2", "bbb", false);
+        let hangs = snapshot(sts, stateful("app:3", 0, "aaa", "ccc"), revisions.to_vec(), pods.clone());
+        let mut guard = Guard::new(options());
+        let step = guard.step(&hangs).1;
+        let deletes = |step: &Step| {
+            let Step::Send { act: Act::Delete { pod, .. }, .. } = step else { return None };
+            Some(pod.clone())
+        };
+        assert_eq!(deletes(&step).as_deref(), Some("web-2"));
+        guard.sent(&Sent::Done);
+        assert_eq!(guard.step(&hangs).1, Step::Wait);
+        // What comes in its place is judged as any new pod.
+        pods[2] = pod(sts, "web-2", "ccc", false);
+        pods[2].uid = "another".into();
+        pods[2].containers[0].waiting = Some(("ImagePullBackOff".into(), "Back-off".into()));
+        let fails = snapshot(sts, stateful("app:3", 0, "aaa", "ccc"), revisions.to_vec(), pods);
+        assert_eq!(goes_back(&look(&mut guard, &fails)), Some(1));
+    }
 
     fn options() -> GuardOptions {
         GuardOptions {

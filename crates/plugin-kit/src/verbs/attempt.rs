@@ -22,6 +22,7 @@ use crate::report::Reports;
 use crate::session::{Found, Missing, Session};
 use crate::targets::{TargetArgs, VerbMode};
 use crate::verbs::guard::{self, GuardingArgs};
+use crate::verbs::status::warn_of_hidden_pods;
 use crate::watch::Job;
 use crate::write::{self, DryRun, Intent, WriteArgs};
 
@@ -147,8 +148,9 @@ async fn run_command(args: TryArgs, session: &mut Session) -> Result<Exit, CliEr
     }
     let form = output.form(&[])?;
     let options = guarding.options(&write.follow)?;
+    let overlay = Overlay::of(session).await?;
     let before = remember(&targets, session).await?;
-    let failure = Overlay::of(session).await?.run(&command).await;
+    let failure = overlay.run(&command).await;
     let found: Found = session.find(&targets, VerbMode::Writing).await?;
     let mut reports = Reports::new(session, &form, found.exits);
     if let Some(error) = failure {
@@ -199,7 +201,10 @@ async fn changed(
         let known = known.map(|it| it.symptoms.clone()).unwrap_or_default();
         let guard = Guard::of(workload.template(), GuardOptions { before, ..options.clone() });
         match cluster.seen(workload, Depth::Pods).await {
-            Ok(seen) => jobs.push(Job { id, seen, machine: Box::new(guard), known }),
+            Ok(seen) => {
+                warn_of_hidden_pods(&mut reports.session.ui, &seen.snapshot(cluster.now()));
+                jobs.push(Job { id, seen, machine: Box::new(guard), known });
+            }
             Err(error) => reports.failed(&error.into()),
         }
     }

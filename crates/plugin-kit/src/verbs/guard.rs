@@ -17,6 +17,7 @@ use crate::report::Reports;
 use crate::session::{Found, Session};
 use crate::targets::{TargetArgs, VerbMode};
 use crate::verbs::diff::parse_revision;
+use crate::verbs::status::warn_of_hidden_pods;
 use crate::watch::{self, Job, WatchOptions};
 use crate::write::FollowArgs;
 
@@ -90,12 +91,15 @@ pub async fn run(args: GuardArgs, session: &mut Session) -> Result<Exit, CliErro
     for workload in found.workloads {
         let id = workload.id.clone();
         match cluster.seen(workload, Depth::Pods).await {
-            Ok(seen) => jobs.push(Job {
-                id,
-                seen,
-                machine: Box::new(Guard::new(options.clone())),
-                known: BTreeSet::new(),
-            }),
+            Ok(seen) => {
+                warn_of_hidden_pods(&mut reports.session.ui, &seen.snapshot(cluster.now()));
+                jobs.push(Job {
+                    id,
+                    seen,
+                    machine: Box::new(Guard::new(options.clone())),
+                    known: BTreeSet::new(),
+                });
+            }
             Err(error) => reports.failed(&error.into()),
         }
     }

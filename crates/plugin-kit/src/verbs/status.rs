@@ -134,12 +134,7 @@ async fn look(
             "desired revision ({wanted}) is different from the running revision ({running})"
         )));
     }
-    if snapshot.pods.is_none() {
-        session.ui.warn(&format!(
-            "the pods of {id} in namespace {} may not be listed: its counters are believed, and why pods fail is not seen",
-            id.namespace
-        ));
-    }
+    warn_of_hidden_pods(&mut session.ui, &snapshot);
     if !watches {
         // Nothing is asked for while all is well.
         Reader::default().look(cluster, &mut snapshot).await;
@@ -147,6 +142,17 @@ async fn look(
     }
     let machine = Box::new(Follow::watching(duration::limit(args.timeout)));
     Ok(Look::Follow(Box::new(Job { id, seen, machine, known: BTreeSet::new() })))
+}
+
+/// Says that the pods may not be read, where they may not.
+pub fn warn_of_hidden_pods(ui: &mut Ui, snapshot: &Snapshot) {
+    let id = &snapshot.workload.id;
+    if snapshot.pods.is_none() {
+        ui.warn(&format!(
+            "the pods of {id} in namespace {} may not be listed: its counters are believed, and why pods fail is not seen",
+            id.namespace
+        ));
+    }
 }
 
 fn ended(id: &WorkloadId, end: End, held_ok: bool, called: &str) -> Result<Report, CliError> {
