@@ -115,6 +115,11 @@ pub enum Act {
         /// Because of this.
         causes: Vec<Cause>,
     },
+    /// The copy of what is stored is taken off a revision.
+    Clean {
+        /// The object that records it.
+        object: String,
+    },
     /// It is over: strategy and limits are put back, and no trace stays.
     Finish,
     /// A failed rollout is taken back.

@@ -282,10 +282,19 @@ impl Request {
     /// Makes a patch of the reason that a ControllerRevision carries; it is never copied there again by a controller
     /// (hazard H23). Refusing it does not spoil the change.
     pub fn revision_cause(workload: &WorkloadId, revision: &Value, cause: &str) -> Option<Request> {
+        Request::patch_revision(workload, revision, cause_operations(revision, Some(cause)))
+    }
+
+    /// Makes a patch that takes the copy of a stored rollout off a ControllerRevision. Refusing it does no harm.
+    pub fn forget_stored(workload: &WorkloadId, revision: &Value) -> Option<Request> {
+        Request::patch_revision(workload, revision, annotation_operations(revision, STORED, None))
+    }
+
+    fn patch_revision(workload: &WorkloadId, revision: &Value, changes: Vec<Value>) -> Option<Request> {
         let name = revision.pointer("/metadata/name")?.as_str()?;
         let uid = revision.pointer("/metadata/uid")?;
         let mut body = vec![test("/metadata/uid", uid.clone())];
-        body.extend(cause_operations(revision, Some(cause)));
+        body.extend(changes);
         Some(Request {
             method: Method::Patch,
             path: format!("/apis/apps/v1/namespaces/{}/controllerrevisions/{name}", workload.namespace),

@@ -24,6 +24,7 @@ pub fn abort(snapshot: &Snapshot, holder: Option<Holder>) -> Result<Decision, Re
     let mut plan = unchanged(snapshot);
     let previous = rollout.previous.find(snapshot);
     plan.requests = vec![request(snapshot, &rollout, holder, None)?];
+    plan.requests.extend(record::cleaning(snapshot));
     if let Some(previous) = previous {
         let template = previous.readable_template()?;
         plan.changes = diff::changes(snapshot.workload.template(), template);
@@ -110,6 +111,7 @@ pub fn release(snapshot: &Snapshot) -> Result<Decision, Refusal> {
     let mut changes = vec![set_strategy(&rollout.strategy)];
     changes.extend(restored_limit(&rollout));
     plan.requests = vec![record::write(&snapshot.workload, None, changes)];
+    plan.requests.extend(record::cleaning(snapshot));
     let mut after = released(snapshot);
     after.workload.object["spec"]["updateStrategy"] = rollout.strategy.clone();
     if let Ok(workload) = Workload::from_object(after.workload.id.kind, after.workload.object.clone()) {

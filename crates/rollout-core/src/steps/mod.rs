@@ -5,6 +5,7 @@
 
 mod abort;
 mod driver;
+mod forward;
 mod hold;
 mod moves;
 mod places;

@@ -46,6 +46,8 @@ pub struct Places<'a> {
     pub left_out: Vec<(&'a Node, String)>,
     /// Pods on those nodes.
     pub elsewhere: Vec<&'a Pod>,
+    /// A StatefulSet's pods beyond its range, which its controller is about to remove.
+    pub beyond: Vec<&'a Pod>,
 }
 
 impl Place<'_> {
@@ -81,13 +83,15 @@ impl<'a> Places<'a> {
         Some(places)
     }
 
-    /// Resolves steps for the first time, and says what is wrong with them.
+    /// Resolves steps for the first time, and says what is wrong with them; `all_old` where no pod is new yet.
     pub fn resolve(
         snapshot: &'a Snapshot,
         rules: &Rules,
         skip_unready: bool,
+        all_old: bool,
     ) -> Option<Result<Places<'a>, BadSteps>> {
-        let mut places = Places::before_steps(snapshot, rules, skip_unready, None)?;
+        let started = all_old.then_some(Timestamp::MIN);
+        let mut places = Places::before_steps(snapshot, rules, skip_unready, started)?;
         Some(places.checked(snapshot, rules).map(|()| {
             (places.ends, places.words) = places.steps(rules);
             places
@@ -107,9 +111,15 @@ impl<'a> Places<'a> {
             words: Vec::new(),
             left_out: Vec::new(),
             elsewhere: Vec::new(),
+            beyond: Vec::new(),
         };
         match snapshot.workload.id.kind {
-            Kind::StatefulSet => places.all = ordinals(snapshot, pods),
+            Kind::StatefulSet => {
+                places.all = ordinals(snapshot, pods);
+                let beyond =
+                    |pod: &&Pod| snapshot.index(pod).is_none_or(|it| it >= snapshot.workload.desired);
+                places.beyond = pods.iter().filter(beyond).collect();
+            }
             Kind::DaemonSet | Kind::Deployment => {
                 places.take_nodes(snapshot, snapshot.nodes.as_deref()?, pods, skip_unready);
                 places.sort(snapshot, rules, started);

@@ -1,7 +1,8 @@
 //! Putting the updated pods back when a rollout in steps is taken back.
 
 use super::abort::partition_back;
-use super::driver::{Driver, is_over};
+use super::driver::Driver;
+use super::forward::is_over;
 use super::hold::{Live, live};
 use super::moves;
 use super::places::{Place, Places};
@@ -45,6 +46,9 @@ impl Driver {
         match moved {
             Some(step) => step,
             None if snapshot.observed() && is_back(snapshot, rollout, &places) => {
+                if let Some(step) = self.clean(snapshot) {
+                    return step;
+                }
                 self.ending = Some(self.undone(snapshot, rollout));
                 self.end(snapshot, rollout)
             }
@@ -82,7 +86,14 @@ impl Driver {
         }
         let places = Places::of(snapshot, rollout);
         if snapshot.observed() && places.is_some_and(|places| is_back(snapshot, rollout, &places)) {
-            return Step::End(self.undone(snapshot, rollout));
+            let ending = self.undone(snapshot, rollout);
+            return match self.clean(snapshot) {
+                Some(step) => {
+                    self.back = Some(back);
+                    step
+                }
+                None => Step::End(ending),
+            };
         }
         if back.deadline.is_over(snapshot.now) {
             return self.not_undone(NoWayBack::TimedOut);
@@ -130,6 +141,7 @@ fn is_back(snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> bool 
         && snapshot.workload.desired > 0
         && current.is_some()
         && current == rollout.target.as_ref().map(|it| &it.object);
+    let hangs = rollout.way(snapshot.workload.id.kind) == Way::Partition && !places.beyond.is_empty();
     let mut touchable = places.all.iter().filter(|place| place.touchable);
-    !leaves && touchable.all(|place| !place.pods.iter().any(|pod| updated(pod)) && settled(&place))
+    !leaves && !hangs && touchable.all(|place| !place.pods.iter().any(|pod| updated(pod)) && settled(&place))
 }

@@ -308,3 +308,15 @@ fn stored_is(workload: &Workload) -> Option<Value> {
     let path = format!("/metadata/annotations/{}", STORED.replace('/', "~1"));
     Some(plan::test(&path, map.get(STORED).cloned().unwrap_or(Value::Null)))
 }
+
+/// Returns the revisions that carry a copy of what is stored.
+pub(super) fn copies(snapshot: &Snapshot) -> impl Iterator<Item = &Revision> {
+    snapshot.history.iter().filter(|revision| {
+        revision.object.pointer("/metadata/annotations").is_some_and(|map| map.get(STORED).is_some())
+    })
+}
+
+/// Returns the requests that take those copies off.
+pub(super) fn cleaning(snapshot: &Snapshot) -> impl Iterator<Item = Request> {
+    copies(snapshot).filter_map(|it| Request::forget_stored(&snapshot.workload.id, &it.object))
+}

@@ -73,8 +73,9 @@ pub fn start(snapshot: &Snapshot, options: &StartOptions) -> Result<Decision, Re
     }
     let change = change(snapshot, wanted, before.as_ref())?;
     let after = with_template(snapshot, wanted);
-    let places = Places::resolve(&after, &options.rules, options.options.skip_unready_nodes)
-        .ok_or(Refusal::Unread("nodes"))??;
+    let places =
+        Places::resolve(&after, &options.rules, options.options.skip_unready_nodes, wanted.is_some())
+            .ok_or(Refusal::Unread("nodes"))??;
     let rollout = rollout(snapshot, options, &change);
     let mut plan = pause::unchanged(snapshot);
     plan.to = change.target.and_then(|it| it.number);

@@ -115,7 +115,7 @@ impl Cluster {
             (0..size).for_each(|node| cluster.join(&format!("n{node}")));
         }
         cluster.world.observed = false;
-        (0..200).for_each(|_| cluster.tick());
+        (0..2 * size + 10).for_each(|_| cluster.tick());
         assert!(cluster.pods().iter().all(Pod::ready));
         cluster
     }
@@ -194,6 +194,7 @@ impl Cluster {
         self.revisions.push(json!({
             "metadata": {"name": format!("web-h{id}"), "uid": format!("cr-{id}"),
                 "labels": {"controller-revision-hash": format!("h{id}")},
+                "annotations": self.object["metadata"]["annotations"],
                 "ownerReferences": [{"controller": true, "uid": "set"}]},
             "revision": newest + 1, "data": {"spec": {"template": data}}}));
     }
@@ -271,6 +272,18 @@ impl Cluster {
     /// What the server does with a request.
     pub fn send(&mut self, request: &Request) -> Sent {
         match request.method {
+            Method::Patch if request.path.contains("/controllerrevisions/") => {
+                let name = request.path.rsplit('/').next().unwrap();
+                let mut revisions = self.revisions.iter_mut();
+                let revision = revisions.find(|it| it["metadata"]["name"] == name).unwrap();
+                match patched(revision, &request.body) {
+                    Some(after) => {
+                        *revision = after;
+                        Sent::Done
+                    }
+                    None => Sent::Changed,
+                }
+            }
             Method::Patch => self.patch(&request.body),
             Method::Delete => {
                 let name = request.path.rsplit('/').next().unwrap().to_string();
@@ -296,21 +309,8 @@ impl Cluster {
         Sent::Done
     }
 
-    /// A JSON patch as the server applies it: `test PATH null` holds where nothing is below a path that exists.
     pub fn patch(&mut self, body: &Value) -> Sent {
-        let mut object = self.object.clone();
-        for operation in body.as_array().unwrap() {
-            let path = operation["path"].as_str().unwrap();
-            let parent = path.rsplit_once('/').map(|(parent, _)| parent).unwrap();
-            let absent = object.pointer(path).is_none() && object.pointer(parent).is_some();
-            if operation["op"] == "test" && operation["value"].is_null() && absent {
-                continue;
-            }
-            let one: json_patch::Patch = serde_json::from_value(json!([operation])).unwrap();
-            if json_patch::patch(&mut object, &one).is_err() {
-                return Sent::Changed;
-            }
-        }
+        let Some(object) = patched(&self.object, body) else { return Sent::Changed };
         self.change(|it| *it = object);
         Sent::Done
     }
@@ -343,7 +343,8 @@ impl Cluster {
     }
 
     pub fn has_trace(&self) -> bool {
-        self.object["metadata"]["annotations"].get(STORED).is_some()
+        let carries = |it: &Value| it["metadata"]["annotations"].get(STORED).is_some();
+        carries(&self.object) || self.revisions.iter().any(carries)
     }
 
     pub fn strategy(&self) -> &Value {
@@ -465,4 +466,20 @@ pub fn image_of(template: &Value) -> u32 {
 pub fn reach(amounts: &[Amount], done: usize, total: usize) -> usize {
     let ends = amounts.iter().map(|it| (it.rounded_up(total as u32) as usize).min(total));
     ends.take(done + 1).max().unwrap_or(0)
+}
+
+/// A JSON patch as the server applies it: `test PATH null` holds where nothing is below a path that exists.
+fn patched(object: &Value, body: &Value) -> Option<Value> {
+    let mut object = object.clone();
+    for operation in body.as_array().unwrap() {
+        let path = operation["path"].as_str().unwrap();
+        let parent = path.rsplit_once('/').map(|(parent, _)| parent).unwrap();
+        let absent = object.pointer(path).is_none() && object.pointer(parent).is_some();
+        if operation["op"] == "test" && operation["value"].is_null() && absent {
+            continue;
+        }
+        let one: json_patch::Patch = serde_json::from_value(json!([operation])).unwrap();
+        json_patch::patch(&mut object, &one).ok()?;
+    }
+    Some(object)
 }

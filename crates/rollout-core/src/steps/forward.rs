@@ -1,0 +1,354 @@
+//! The way forward of a driver: steps, their gates, and the end.
+
+use super::abort;
+use super::driver::{Driver, HOLDS};
+use super::hold::{Live, live, stand_still};
+use super::moves;
+use super::places::{Place, Places};
+use super::put_back::Back;
+use super::record::{self, OnFailure, Reached, Recorded, Rollout, Stage, Way, set_strategy};
+use crate::causes::{Cause, CauseId};
+use crate::event::{Event, StepProgress};
+use crate::gate::{Gate, GateOptions, GateState};
+use crate::kind::Kind;
+use crate::machine::{Act, CheckRun, Ending, Step, Why};
+use crate::pods::Pod;
+use crate::snapshot::{Side, Snapshot};
+use crate::status::Progress;
+use crate::stuck::{self, Blockage};
+use crate::workload::Strategy;
+
+impl Driver {
+    /// What was to be rolled out is: says what is next.
+    pub(super) fn forward(&mut self, snapshot: &Snapshot, rollout: &Rollout, progress: &Progress) -> Step {
+        // What was to end it did not get through.
+        (self.ending, self.back) = (None, None);
+        match live(snapshot, rollout) {
+            Live::Previous => return Step::End(Ending::AbortedByHand),
+            Live::Other => return Step::End(Ending::Superseded),
+            Live::Target | Live::Unknown => {}
+        }
+        if let Some(step) = self.hold_again(snapshot, rollout) {
+            return step;
+        }
+        let observed = snapshot.observed();
+        match (snapshot.history.current(), &rollout.target) {
+            (Some(current), None) if observed => {
+                let after = Rollout { target: Some(Recorded::of(current)), ..rollout.clone() };
+                return self.write(snapshot, Act::Record, Some(&after), Vec::new());
+            }
+            (Some(_) | None, _) => {}
+        }
+        let Some(places) = Places::of(snapshot, rollout) else {
+            let words = "the pods, or the nodes, cannot be read";
+            return Step::End(Ending::Refused(words.to_string()));
+        };
+        if !observed {
+            return self.wait(snapshot, rollout, &places, rollout.done);
+        }
+        self.report(snapshot, rollout, &places);
+        if let Some(step) = self.clean(snapshot) {
+            return step;
+        }
+        let causes = failures(snapshot, rollout, progress);
+        if !causes.is_empty() {
+            return self.fail(snapshot, rollout, causes);
+        }
+        if rollout.done >= places.ends.len() {
+            return self.finish(snapshot, rollout, &places);
+        }
+        self.step_on(snapshot, rollout, &places)
+    }
+
+    /// One step: its pods are moved, and then they have to pass the gate.
+    fn step_on(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> Step {
+        let end = places.end(rollout.done + 1);
+        if let Some(step) = self.move_on(snapshot, rollout, places, end) {
+            return step;
+        }
+        let scope = &places.all[..end];
+        let healthy = scope.iter().all(|place| place.is_settled(snapshot));
+        if places.added(rollout.done).is_empty() && healthy {
+            return self.step_done(snapshot, rollout, places);
+        }
+        self.pass(snapshot, rollout, places, healthy)
+    }
+
+    fn pass(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>, healthy: bool) -> Step {
+        let scope = &places.all[..places.end(rollout.done + 1)];
+        let new: Vec<&Pod> = scope
+            .iter()
+            .flat_map(Place::living)
+            .filter(|pod| snapshot.side(pod) == Side::New && !moves::is_stale_failure(snapshot, rollout, pod))
+            .collect();
+        let state = self.gate(rollout).look(&new, healthy, snapshot.now);
+        match state {
+            GateState::Failed(cause) => self.fail(snapshot, rollout, vec![cause]),
+            GateState::Broken(words) => Step::End(Ending::CheckBroken(words)),
+            GateState::Check => Step::Check(check_run(snapshot, rollout, places)),
+            GateState::Open => self.step_done(snapshot, rollout, places),
+            GateState::Soaking(left) => Step::Soak(left),
+            GateState::Closed => self.wait(snapshot, rollout, places, rollout.done),
+        }
+    }
+
+    fn gate(&mut self, rollout: &Rollout) -> &mut Gate {
+        let options = &rollout.options;
+        let made = (rollout.done, rollout.began);
+        if self.gate.as_ref().is_none_or(|(done, began, _)| (*done, *began) != made) {
+            self.gate = None;
+        }
+        let (_, _, gate) = self.gate.get_or_insert_with(|| {
+            let gate = Gate::new(GateOptions {
+                soak: options.soak,
+                max_restarts: options.max_restarts,
+                checks: !(options.checks.is_empty() && options.queries.is_empty()),
+            });
+            (made.0, made.1, gate)
+        });
+        gate
+    }
+
+    /// Moves the pods of the first `end` places, one request at a time; nothing where all are moved or have to be waited for.
+    fn move_on(
+        &mut self,
+        snapshot: &Snapshot,
+        rollout: &Rollout,
+        places: &Places<'_>,
+        end: usize,
+    ) -> Option<Step> {
+        if let Blockage::Stuck(pod) = stuck::examine(snapshot) {
+            return self.delete(snapshot, rollout, pod, Why::Blocks);
+        }
+        let scope = &places.all[..end];
+        let retried = |pod: &Pod| moves::is_stale_failure(snapshot, rollout, pod);
+        let unwanted = |pod: &Pod| snapshot.side(pod) == Side::Old || retried(pod);
+        match rollout.way(snapshot.workload.id.kind) {
+            Way::Deletion => {
+                let pod = moves::next(snapshot, rollout, places, scope, &self.deletions, &unwanted)?;
+                let why = if retried(pod) { Why::Retry } else { Why::OnDelete };
+                self.delete(snapshot, rollout, pod, why)
+            }
+            Way::Partition => {
+                let partition = snapshot.workload.desired - end as u32;
+                if snapshot.workload.partition() > partition {
+                    return Some(self.lower(snapshot, rollout, partition));
+                }
+                let pod = moves::next(snapshot, rollout, places, scope, &self.deletions, &retried)?;
+                self.delete(snapshot, rollout, pod, Why::Retry)
+            }
+        }
+    }
+
+    fn step_done(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> Step {
+        let done = rollout.done + 1;
+        let pauses = rollout.pause_at.is_some_and(|at| done >= at) && done < places.ends.len();
+        let partition = snapshot.workload.partition();
+        let after = Rollout {
+            done,
+            began: snapshot.now,
+            reached: places.reached(snapshot, done, partition).or_else(|| rollout.reached.clone()),
+            retry: false,
+            phase: if pauses { Stage::Paused } else { Stage::Running },
+            holder: if pauses { None } else { rollout.holder.clone() },
+            ..rollout.clone()
+        };
+        self.write(snapshot, Act::StepDone { done }, Some(&after), Vec::new())
+    }
+
+    /// After the last step: the strategy comes back when no node and no ordinal is old, since its controller would replace
+    /// those at once (hazard H8).
+    fn finish(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> Step {
+        let end = places.end(places.ends.len());
+        if let Some(step) = self.move_on(snapshot, rollout, places, end) {
+            return step;
+        }
+        if !places.all[..end].iter().all(|place| place.is_settled(snapshot)) {
+            return self.wait(snapshot, rollout, places, places.ends.len() - 1);
+        }
+        // An unready pod beyond the range may hang the set up, and is freed like any that does.
+        if rollout.way(snapshot.workload.id.kind) == Way::Partition && !places.beyond.is_empty() {
+            return self.wait(snapshot, rollout, places, places.ends.len() - 1);
+        }
+        let old = still_old(snapshot, places);
+        if !old.is_empty() {
+            self.ending = Some(Ending::HeldShort { old });
+            let after = Rollout { phase: Stage::Paused, holder: None, ..rollout.clone() };
+            return self.write(snapshot, Act::Finish, Some(&after), Vec::new());
+        }
+        if is_completing(snapshot, rollout) {
+            return self.wait(snapshot, rollout, places, places.ends.len() - 1);
+        }
+        self.ending = Some(Ending::Complete);
+        self.end(snapshot, rollout)
+    }
+
+    /// Waits for a step, but not for ever.
+    fn wait(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>, done: usize) -> Step {
+        if !is_over(snapshot, rollout) {
+            return Step::Wait;
+        }
+        let scope = &places.all[..places.end(done + 1)];
+        let unsettled = scope.iter().filter(|place| !place.is_settled(snapshot));
+        let beyond = places.beyond.iter().map(|pod| pod.name.as_str());
+        let waits: Vec<&str> = unsettled.map(|place| place.name.as_str()).chain(beyond).collect();
+        let missing = places.all.iter().filter(|place| !place.serves(snapshot));
+        let blocks: Vec<&str> = missing.map(|place| place.name.as_str()).collect();
+        let message = match (snapshot.observed(), waits.is_empty()) {
+            (false, _) => "the controller has not acted upon the change within the time given".to_string(),
+            (true, false) => {
+                let mut words = format!("not new and available within the time given: {}", some(&waits));
+                if !blocks.is_empty() {
+                    words += &format!("; without an available pod: {}", some(&blocks));
+                }
+                words
+            }
+            (true, true) => "the step is not over within the time given".to_string(),
+        };
+        let cause = Cause { evidence: self.forbidden.clone(), ..Cause::new(CauseId::Deadline, message) };
+        self.fail(snapshot, rollout, vec![cause])
+    }
+
+    fn fail(&mut self, snapshot: &Snapshot, rollout: &Rollout, causes: Vec<Cause>) -> Step {
+        let words = causes.iter().map(|it| it.message.as_str()).collect::<Vec<_>>().join("; ");
+        self.causes = causes.clone();
+        let back = match rollout.options.on_failure {
+            OnFailure::Pause => None,
+            OnFailure::Abort => {
+                let holder = Some(self.holder.clone());
+                abort::request(snapshot, rollout, holder, Some(words.clone())).ok()
+            }
+        };
+        // Without a way back it stands still as well.
+        match back {
+            Some(request) => {
+                self.back = Some(Back::new(rollout.clone()));
+                let to = rollout.previous.find(snapshot).and_then(|it| it.number);
+                self.send(snapshot, Act::GoBack { to, causes }, request)
+            }
+            None => {
+                let request = stand_still(snapshot, rollout, Stage::Failed, Some(words));
+                self.send(snapshot, Act::StandStill { causes }, request)
+            }
+        }
+    }
+
+    /// Somebody may have put the strategy back, or moved the partition: that is undone, a few times, and what they set comes
+    /// back at the end.
+    fn hold_again(&mut self, snapshot: &Snapshot, rollout: &Rollout) -> Option<Step> {
+        let workload = &snapshot.workload;
+        let partition = match &rollout.reached {
+            Some(Reached::Index { partition, replicas: _ }) => *partition,
+            Some(Reached::Node { .. }) | None => record::ALL,
+        };
+        let held = match (rollout.way(workload.id.kind), &workload.strategy) {
+            (Way::Deletion, strategy) => *strategy == Strategy::OnDelete,
+            (Way::Partition, Strategy::Partitioned { partition: now, max_unavailable: _ }) => {
+                *now >= partition
+            }
+            (
+                Way::Partition,
+                Strategy::RollingUpdate { .. } | Strategy::OnDelete | Strategy::Recreate | Strategy::Other(_),
+            ) => false,
+        };
+        if held {
+            return None;
+        }
+        let found = workload.strategy.name().to_string();
+        if self.holds == HOLDS {
+            let words = format!("somebody sets the strategy {found} again and again");
+            return Some(Step::End(Ending::Refused(words)));
+        }
+        self.holds += 1;
+        let mut after = rollout.clone();
+        if rollout.way(workload.id.kind) == Way::Deletion {
+            // Theirs is the newer will.
+            after.strategy = record::strategy_of(workload);
+        }
+        let changes = vec![set_strategy(&rollout.held_strategy(workload.id.kind, partition))];
+        Some(self.write(snapshot, Act::HoldAgain { found }, Some(&after), changes))
+    }
+
+    fn report(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) {
+        for pod in places.leaked(snapshot, rollout) {
+            if self.reported.insert(pod.uid.clone()) {
+                self.news.push(Event::OutsideStep { pod: pod.name.clone(), node: pod.node.clone() });
+            }
+        }
+        if rollout.done >= places.ends.len() {
+            return;
+        }
+        let added = places.added(rollout.done);
+        let in_hand = |place: &&Place<'_>| {
+            place.ends()
+                || !place.living().any(|pod| snapshot.side(pod) == Side::Old) && !place.is_settled(snapshot)
+        };
+        let progress = StepProgress {
+            step: rollout.done + 1,
+            of: places.ends.len(),
+            words: places.words[rollout.done].clone(),
+            total: added.len(),
+            settled: added.iter().filter(|place| place.is_settled(snapshot)).count(),
+            in_hand: added.iter().filter(in_hand).map(|place| place.name.clone()).collect(),
+        };
+        if self.told.as_ref() != Some(&progress) {
+            self.told = Some(progress.clone());
+            self.news.push(Event::Step(progress));
+        }
+    }
+}
+
+/// What fails, but for what failed before the rollout was resumed, and a blocker, which is freed.
+fn failures(snapshot: &Snapshot, rollout: &Rollout, progress: &Progress) -> Vec<Cause> {
+    let stale = |cause: &Cause| {
+        snapshot.pods.iter().flatten().any(|pod| {
+            Some(&pod.name) == cause.pod.as_ref() && moves::is_stale_failure(snapshot, rollout, pod)
+        })
+    };
+    progress.causes.iter().filter(|it| it.id != CauseId::StsStuck && !stale(it)).cloned().collect()
+}
+
+/// Returns what stays old although all steps are done: nodes, also those in no step, or pods.
+fn still_old(snapshot: &Snapshot, places: &Places<'_>) -> Vec<String> {
+    let old = |pod: &Pod| snapshot.side(pod) == Side::Old;
+    let within = places.all.iter().filter(|place| place.living().any(old)).map(|place| place.name.clone());
+    let elsewhere = places.elsewhere.iter().filter(|pod| !pod.terminating && !pod.ended() && old(pod));
+    within.chain(elsewhere.map(|pod| pod.node.clone().unwrap_or_else(|| pod.name.clone()))).collect()
+}
+
+/// A partition that was there before may come back only when the set's current revision is the new one: a pod below it would
+/// come back old (hazard H2).
+fn is_completing(snapshot: &Snapshot, rollout: &Rollout) -> bool {
+    let status = &snapshot.workload.status;
+    rollout.way(snapshot.workload.id.kind) == Way::Partition
+        && rollout.partition_before() > 0
+        && snapshot.workload.desired > 0
+        && status.current_revision != status.update_revision
+}
+
+pub(super) fn is_over(snapshot: &Snapshot, rollout: &Rollout) -> bool {
+    let limit = rollout.options.timeout.map(|limit| limit.saturating_add(rollout.options.soak));
+    limit.is_some_and(|limit| snapshot.now.as_second() - rollout.began.as_second() >= limit)
+}
+
+fn check_run(snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> CheckRun {
+    let added = places.added(rollout.done);
+    let pods = added.iter().flat_map(Place::living).map(|pod| pod.name.clone()).collect();
+    let nodes = match snapshot.workload.id.kind {
+        Kind::DaemonSet => added.iter().map(|place| place.name.clone()).collect(),
+        Kind::StatefulSet | Kind::Deployment => {
+            added.iter().flat_map(Place::living).filter_map(|pod| pod.node.clone()).collect()
+        }
+    };
+    CheckRun {
+        revision: snapshot.target().and_then(|target| target.number),
+        step: rollout.done + 1,
+        pods,
+        nodes,
+    }
+}
+
+fn some(names: &[&str]) -> String {
+    let shown = names.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > 5 { format!("{shown} and {} more", names.len() - 5) } else { shown }
+}
