@@ -84,6 +84,9 @@ pub enum Refusal {
         /// Its kind.
         kind: Kind,
     },
+    /// The workload is paused, and nothing is started on that.
+    #[error("is paused; resume it first with 'kubectl rollback resume' and try again")]
+    IsPaused,
     /// It is paused already.
     #[error("is already paused")]
     AlreadyPaused,
@@ -136,7 +139,7 @@ pub enum Refusal {
     #[error(transparent)]
     NoRevision(#[from] NoRevision),
     /// A rollout in steps is under way.
-    #[error("a rollout in steps is {} (step {} of {of} is next){}", phase.as_str(), done + 1, held_by(holder.as_ref()))]
+    #[error("a rollout in steps is {} ({}){}", phase.as_str(), next(*done, *of), held_by(holder.as_ref()))]
     UnderWay {
         /// What it is at.
         phase: Stage,
@@ -183,6 +186,10 @@ pub enum Refusal {
     /// The workload keeps no old revisions.
     #[error("no last revision to roll back to: `revisionHistoryLimit: 0` keeps no history")]
     KeepsNoHistory,
+}
+
+fn next(done: usize, of: usize) -> String {
+    if done < of { format!("step {} of {of} is next", done + 1) } else { format!("all {of} steps are done") }
 }
 
 fn held_by(holder: Option<&Holder>) -> String {

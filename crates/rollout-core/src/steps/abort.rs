@@ -80,7 +80,7 @@ pub(super) fn request(
         phase: Stage::Aborting,
         holder,
         failure,
-        began: snapshot.now,
+        began: record::whole(snapshot.now),
         pause_at: None,
         ..rollout.clone()
     };

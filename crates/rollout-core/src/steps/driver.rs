@@ -13,6 +13,7 @@ use crate::causes::Cause;
 use crate::event::{Event, StepProgress};
 use crate::gate::Gate;
 use crate::json::text;
+use crate::kind::Kind;
 use crate::machine::{Act, Deadline, Ending, Machine, Order, Sent, Step, Verdict, Why};
 use crate::plan::{self, Request};
 use crate::pods::Pod;
@@ -158,9 +159,7 @@ impl Driver {
         let workload = &snapshot.workload;
         let reached = Some(Reached::Index { partition, replicas: workload.desired });
         let after = Rollout { reached, ..rollout.clone() };
-        let replicas = workload.object.pointer("/spec/replicas");
-        let mut changes: Vec<_> =
-            replicas.map(|it| plan::test("/spec/replicas", it.clone())).into_iter().collect();
+        let mut changes: Vec<_> = replicas_are(snapshot).into_iter().collect();
         changes.push(set_strategy(&rollout.held_strategy(workload.id.kind, partition)));
         self.write(snapshot, Act::Partition { to: partition }, Some(&after), changes)
     }
@@ -217,7 +216,8 @@ impl Driver {
 
     /// Puts back what was there, and leaves no trace.
     pub(super) fn end(&mut self, snapshot: &Snapshot, rollout: &Rollout) -> Step {
-        let mut changes = vec![set_strategy(&rollout.strategy)];
+        let mut changes: Vec<_> = replicas_are(snapshot).into_iter().collect();
+        changes.push(set_strategy(&rollout.strategy));
         changes.extend(restored_limit(rollout));
         self.write(snapshot, Act::Finish, None, changes)
     }
@@ -282,6 +282,14 @@ impl Driver {
         }
         self.forbidden = Some(words.to_string());
     }
+}
+
+/// What is counted against a StatefulSet's replicas holds only while they are what they were.
+fn replicas_are(snapshot: &Snapshot) -> Option<serde_json::Value> {
+    let workload = &snapshot.workload;
+    let replicas =
+        workload.object.pointer("/spec/replicas").filter(|_| workload.id.kind == Kind::StatefulSet);
+    replicas.map(|it| plan::test("/spec/replicas", it.clone()))
 }
 
 fn version_of(snapshot: &Snapshot) -> Option<String> {

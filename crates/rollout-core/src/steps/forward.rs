@@ -146,8 +146,8 @@ impl Driver {
         let partition = snapshot.workload.partition();
         let after = Rollout {
             done,
-            began: snapshot.now,
-            reached: places.reached(snapshot, done, partition).or_else(|| rollout.reached.clone()),
+            began: record::whole(snapshot.now),
+            reached: places.reached(snapshot, rollout, done, partition).or_else(|| rollout.reached.clone()),
             retry: false,
             phase: if pauses { Stage::Paused } else { Stage::Running },
             holder: if pauses { None } else { rollout.holder.clone() },
@@ -166,9 +166,15 @@ impl Driver {
         if !places.all[..end].iter().all(|place| place.is_settled(snapshot)) {
             return self.wait(snapshot, rollout, places, places.ends.len() - 1);
         }
-        // An unready pod beyond the range may hang the set up, and is freed like any that does.
-        if rollout.way(snapshot.workload.id.kind) == Way::Partition && !places.beyond.is_empty() {
-            return self.wait(snapshot, rollout, places, places.ends.len() - 1);
+        // A scale-up would take pods beyond the range in again, old as they are. An unready one may hang the set up: where
+        // the controller replaces pods it is freed like any that does, and elsewhere it is not waited for for ever.
+        match (places.beyond.is_empty(), rollout.way(snapshot.workload.id.kind)) {
+            (true, _) => {}
+            (false, Way::Partition) => {
+                return self.wait(snapshot, rollout, places, places.ends.len() - 1);
+            }
+            (false, Way::Deletion) if !is_over(snapshot, rollout) => return Step::Wait,
+            (false, Way::Deletion) => {}
         }
         let old = still_old(snapshot, places);
         if !old.is_empty() {

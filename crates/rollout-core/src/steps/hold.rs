@@ -119,7 +119,7 @@ pub fn resume(snapshot: &Snapshot, options: &ResumeOptions) -> Result<Decision, 
     }
     let mut after = Rollout {
         holder: Some(options.holder.clone()),
-        began: snapshot.now,
+        began: record::whole(snapshot.now),
         pause_at: options.pause_after.map(|steps| rollout.done + steps),
         retry: rollout.phase == Stage::Failed,
         ..rollout.clone()

@@ -323,11 +323,21 @@ impl<'a> Places<'a> {
     }
 
     /// Returns how far the steps have reached when so many are done.
-    pub(super) fn reached(&self, snapshot: &Snapshot, done: usize, partition: u32) -> Option<Reached> {
+    pub(super) fn reached(
+        &self,
+        snapshot: &Snapshot,
+        rollout: &Rollout,
+        done: usize,
+        partition: u32,
+    ) -> Option<Reached> {
         match snapshot.workload.id.kind {
             Kind::StatefulSet => Some(Reached::Index { partition, replicas: snapshot.workload.desired }),
             Kind::DaemonSet | Kind::Deployment => {
-                let within = self.all[..self.end(done)].iter();
+                // Those that were new before come first wherever they are.
+                let late = |place: &&Place<'_>| {
+                    place.living().all(|pod| pod.created.is_none_or(|created| created >= rollout.started))
+                };
+                let within = self.all[..self.end(done)].iter().filter(late);
                 let last =
                     within.max_by_key(|it| (it.node.and_then(|node| node.created), it.name.clone()))?;
                 let created = last.node.and_then(|node| node.created);

@@ -141,7 +141,10 @@ fn is_back(snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> bool 
         && snapshot.workload.desired > 0
         && current.is_some()
         && current == rollout.target.as_ref().map(|it| &it.object);
-    let hangs = rollout.way(snapshot.workload.id.kind) == Way::Partition && !places.beyond.is_empty();
+    let hangs = match rollout.way(snapshot.workload.id.kind) {
+        Way::Partition => !places.beyond.is_empty(),
+        Way::Deletion => !places.beyond.is_empty() && !is_over(snapshot, rollout),
+    };
     let mut touchable = places.all.iter().filter(|place| place.touchable);
     !leaves && !hangs && touchable.all(|place| !place.pods.iter().any(|pod| updated(pod)) && settled(&place))
 }

@@ -269,6 +269,11 @@ impl Rollout {
     }
 }
 
+/// Cuts a time to whole seconds, in which objects tell when they were created.
+pub(super) fn whole(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
 /// Returns the `updateStrategy` as it is.
 pub(super) fn strategy_of(workload: &Workload) -> Value {
     workload.object.pointer("/spec/updateStrategy").cloned().unwrap_or(Value::Null)

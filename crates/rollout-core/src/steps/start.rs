@@ -57,7 +57,7 @@ pub fn start(snapshot: &Snapshot, options: &StartOptions) -> Result<Decision, Re
     check_kind(snapshot)?;
     let stored = Stored::read(workload)?;
     if stored.as_ref().is_some_and(|stored| stored.paused_strategy.is_some()) {
-        return Err(Refusal::Paused { kind: workload.id.kind });
+        return Err(Refusal::IsPaused);
     }
     let before = stored.and_then(|stored| stored.rollout);
     if let Some(rollout) = before.as_ref().filter(|it| !is_superseded(snapshot, it)) {
@@ -84,7 +84,7 @@ pub fn start(snapshot: &Snapshot, options: &StartOptions) -> Result<Decision, Re
     plan.requests = vec![request(snapshot, options, &change, &rollout)];
     plan.steps = places.planned(&after, 0, wanted.is_some());
     plan.impact = impact(snapshot, pods, &places, &rollout, &plan.steps);
-    plan.notes = notes(&after, &places, options);
+    plan.notes = notes(&after, &places, options, &rollout);
     plan.warnings = warnings(snapshot, options, &change, &rollout);
     if let Some(template) = wanted {
         plan.changes = diff::changes(workload.template(), template);
@@ -179,8 +179,8 @@ fn rollout(snapshot: &Snapshot, options: &StartOptions, change: &Change<'_>) -> 
         retry: false,
         options: options.options.clone(),
         holder: options.holder.clone(),
-        started: snapshot.now,
-        began: snapshot.now,
+        started: record::whole(snapshot.now),
+        began: record::whole(snapshot.now),
     };
     let own = change.strategy.pointer("/rollingUpdate/maxUnavailable").and_then(Amount::from_value);
     let own = own.filter(|it| !matches!(it, Amount::Count(0) | Amount::Percent(0)));
@@ -268,8 +268,19 @@ fn impact(
     }
 }
 
-fn notes(snapshot: &Snapshot, places: &Places<'_>, options: &StartOptions) -> Vec<String> {
+fn notes(snapshot: &Snapshot, places: &Places<'_>, options: &StartOptions, rollout: &Rollout) -> Vec<String> {
     let mut notes = Vec::new();
+    // Hazard H4.
+    notes.extend(match (rollout.way(snapshot.workload.id.kind), snapshot.workload.id.kind) {
+        (Way::Deletion, Kind::DaemonSet) => Some(
+            "a pod that dies before its step, and a node that joins, get the new revision at once"
+                .to_string(),
+        ),
+        (Way::Deletion, _) => {
+            Some("a pod that dies before its step gets the new revision at once".to_string())
+        }
+        (Way::Partition, _) => None,
+    });
     let left = places.all.len() - places.end(places.ends.len());
     let what = match snapshot.workload.id.kind {
         Kind::DaemonSet => "nodes",

