@@ -218,7 +218,7 @@ impl Run {
         match step {
             Step::End(ending) => return Some(ending),
             Step::Wait | Step::Soak(_) | Step::Passed => self.cluster.tick(),
-            Step::Check(_) => unreachable!("no checks were asked for"),
+            Step::Check(_) | Step::Survey(_) => unreachable!("no checks were asked for"),
             Step::Send { act, request } => {
                 self.judge(&request);
                 self.cluster.acts.push(act);
