@@ -65,7 +65,7 @@ impl CliError {
         let at = format!("({id} in namespace {})", id.namespace);
         match refusal {
             Refusal::NoRevision(error) => CliError::no_revision(id, error),
-            Refusal::AlreadyPaused | Refusal::NotPaused => {
+            Refusal::AlreadyPaused | Refusal::NotPaused | Refusal::IsPaused => {
                 CliError::failed(format!("{}.apps {:?} {refusal}", id.kind.plural(), id.name))
             }
             Refusal::NoContainer { existing, .. } => CliError::failed(format!("{refusal} {at}"))

@@ -37,6 +37,7 @@ pub fn doing(act: &Act) -> String {
             let why = causes.first().map(|it| format!(" ({}: {})", it.id.as_str(), it.message));
             format!("the step failed{}: standing still", why.unwrap_or_default())
         }
+        Act::Clean { object } => format!("taking what was stored off {object}"),
         Act::Finish => "putting back what held the pods".to_string(),
     }
 }
@@ -51,6 +52,7 @@ pub fn not_done(act: &Act) -> String {
         | Act::StepDone { .. }
         | Act::HoldAgain { .. }
         | Act::StandStill { .. }
+        | Act::Clean { .. }
         | Act::Finish => "it was changed meanwhile: looking again".to_string(),
     }
 }
@@ -101,6 +103,7 @@ fn act_fields(act: &Act) -> (&'static str, Value) {
         Act::StepDone { done } => ("step-done", json!({"done": done})),
         Act::HoldAgain { found } => ("holding-again", json!({"found": found})),
         Act::StandStill { causes } => ("standing-still", json!({"causes": causes})),
+        Act::Clean { object } => ("cleaning", json!({"object": object})),
         Act::Finish => ("finishing", json!({})),
     }
 }

@@ -202,7 +202,7 @@ impl Display<'_> {
             }
             Event::Soaking(_) | Event::Passed => {}
             // Only for whoever goes on with it.
-            Event::Doing(Act::Record) => {}
+            Event::Doing(Act::Record | Act::Clean { .. }) => {}
             Event::Doing(act) => progress.note(ui, now, index, &event_text::doing(act)),
             Event::NotDone(act) => progress.note(ui, now, index, &event_text::not_done(act)),
             Event::Step(step) => {
