@@ -7,7 +7,8 @@ use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
 use cluster::Namespace;
-use e2e::{LONG, Web, assert_code, cluster, image, json, set_image};
+use e2e::{LONG, Web, assert_code, cluster, image, set_image};
+use serde_json::json;
 
 use crate::guard::guard;
 use crate::scene::{for_each_kind, rollback, uids};
@@ -55,9 +56,9 @@ fn a_check_that_does_not_pass_takes_the_rollout_back_with_its_words() {
         let (ns, target) = (cluster().namespace("gate-fails"), format!("{kind}/web"));
         Web::new(kind, "app:1").create(&ns);
         set_image(&ns, &target, "app:2");
-        let failed = guard(&ns, &[&target, "--check=true", "--check=echo no luck >&2; exit 3"]);
+        let failed = guard(&ns, &[&target, "--check=true", "--check=echo bad $((1 + 1)) >&2; exit 3"]);
         assert_code(&failed, 5);
-        let says = "\n  check: check \"echo no luck >&2; exit 3\" ended with exit code 3 (no luck)\n";
+        let says = "\n  check: check \"echo bad $((1 + 1)) >&2; exit 3\" ended with exit code 3 (bad 2)\n";
         assert!(failed.stderr.contains(says), "{failed}");
         assert_eq!(image(&ns, &target), "app:1", "{kind}");
     });
@@ -74,7 +75,7 @@ fn checks_are_run_again_when_the_pods_have_soaked() {
     let words = ["try", "deployment/web", "app=app:2", "--soak=3s", "--check", &check, "-o", "json"];
     let failed = rollback(&ns, &words);
     assert_code(&failed, 5);
-    assert_eq!(json(&failed)["causes"][0]["id"], "check", "{failed}");
+    assert_eq!(e2e::json(&failed)["causes"][0]["id"], "check", "{failed}");
     assert!(marker.exists(), "{failed}");
     assert_eq!(image(&ns, "deployment/web"), "app:1");
 }
@@ -136,14 +137,34 @@ fn answer(mut stream: &TcpStream) {
     );
 }
 
-/// A service whose only endpoint is that server.
+/// A service whose only endpoint is that server. The API server's proxy goes to addresses of pods only
+/// (pkg/registry/core/service/storage/storage.go, `isValidAddress`), so a pod that nobody schedules says that it is there.
 fn service(ns: &Namespace<'_>, address: IpAddr, port: u16) -> String {
     ns.apply(&format!(
-        "apiVersion: v1\nkind: Service\nmetadata: {{ name: prometheus }}\nspec: {{ ports: [{{ name: web, port: 9090, targetPort: {port} }}] }}\n---\n\
-         apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{ name: prometheus-1, labels: {{ kubernetes.io/service-name: prometheus }} }}\n\
-         addressType: IPv4\nendpoints: [{{ addresses: [{address}], conditions: {{ ready: true }} }}]\nports: [{{ name: web, port: {port}, protocol: TCP }}]\n---\n\
-         apiVersion: v1\nkind: Endpoints\nmetadata: {{ name: prometheus }}\nsubsets: [{{ addresses: [{{ ip: {address} }}], ports: [{{ name: web, port: {port} }}] }}]\n"
+        "apiVersion: v1
+kind: Service
+metadata: {{ name: prometheus }}
+spec: {{ ports: [{{ name: web, port: 9090 }}] }}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{ name: prometheus, labels: {{ kubernetes.io/service-name: prometheus }} }}
+addressType: IPv4
+endpoints:
+- addresses: [{address}]
+  conditions: {{ ready: true }}
+  targetRef: {{ kind: Pod, name: prometheus, namespace: {namespace} }}
+ports: [{{ name: web, port: {port}, protocol: TCP }}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {{ name: prometheus }}
+spec: {{ schedulerName: nobody, containers: [{{ name: prometheus, image: prometheus:1 }}] }}
+",
+        namespace = ns.name()
     ));
+    let patch = json!({ "status": { "podIP": address, "podIPs": [{ "ip": address }] } }).to_string();
+    ns.kubectl(&["patch", "pod", "prometheus", "--subresource=status", "-p", &patch]).expect_ok();
     let path =
         format!("/api/v1/namespaces/{}/services/prometheus:9090/proxy/api/v1/query?query=up", ns.name());
     ns.wait_until("the service answers", LONG, || cluster().kubectl(&["get", "--raw", &path]).ok());

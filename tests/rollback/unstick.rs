@@ -7,7 +7,7 @@ use e2e::{LONG, Web, assert_code, cluster, image, json, observed, pods, set_imag
 use serde_json::json;
 
 use crate::background::Running;
-use crate::guard::{all_run, create};
+use crate::guard::all_run;
 use crate::scene::{A_WHILE, Terminal, broken, json_lines, rollback, uids};
 
 const SET: &str = "statefulset/web";
@@ -19,6 +19,12 @@ fn hanging(ns: &Namespace<'_>) {
     broken(ns, "app:missing", 1);
     ns.kubectl(&["rollout", "undo", SET]).expect_ok();
     observed(ns, SET);
+}
+
+/// Makes a pod unready, as a kubelet would.
+fn unready(ns: &Namespace<'_>, pod: &str) {
+    let patch = json!({ "status": { "conditions": [{ "type": "Ready", "status": "False" }] } }).to_string();
+    ns.kubectl(&["patch", "pod", pod, "--subresource=status", "-p", &patch]).expect_ok();
 }
 
 fn deleted(output: &Output) -> Vec<String> {
@@ -67,8 +73,10 @@ fn a_set_that_hangs_is_freed_by_deleting_the_pod_that_blocks_it() {
 #[test]
 fn one_blocker_after_the_other_is_deleted() {
     let ns = cluster().namespace("unstick-all");
-    create(&ns, &Web::new("statefulset", "app:late"));
-    broken(&ns, "app:late", 3);
+    Web::new("statefulset", "app:1").create(&ns);
+    for pod in ["web-0", "web-1", "web-2"] {
+        unready(&ns, pod);
+    }
     set_image(&ns, SET, "app:2");
     let freed = rollback(&ns, &["unstick", SET, "-o", "json", "--output-watch-events"]);
     assert_code(&freed, 0);
@@ -103,8 +111,7 @@ fn a_pod_below_the_partition_is_explained_and_left() {
     ns.wait_until("web-2 is new", LONG, || {
         ns.get(&[SET])["status"]["readyReplicas"] == 3 && pods(&ns).get(2).is_some_and(|it| it.2 == "app:2")
     });
-    let patch = json!({ "status": { "conditions": [{ "type": "Ready", "status": "False" }] } }).to_string();
-    ns.kubectl(&["patch", "pod", "web-0", "--subresource=status", "-p", &patch]).expect_ok();
+    unready(&ns, "web-0");
     let before = uids(&ns);
     let refused = rollback(&ns, &["unstick", SET]);
     assert_code(&refused, 1);

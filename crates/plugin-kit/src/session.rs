@@ -148,7 +148,7 @@ impl Session {
             }
             TargetSpec::Listed { kinds, selector, all_namespaces } => {
                 found.all_namespaces = all_namespaces;
-                self.list(&mut found, &kinds, selector.as_deref(), mode).await?;
+                self.list(&mut found, &kinds, selector.as_deref(), mode, missing).await?;
             }
             TargetSpec::Manifests(source) => {
                 let manifests = manifests::read(&source, &mut self.ui)?;
@@ -160,7 +160,9 @@ impl Session {
                     let namespace = object.namespace.unwrap_or_else(|| default.clone());
                     self.get(&mut found, object.kind, &namespace, &object.name, missing).await?;
                 }
-                self.none_found(&found, mode, Some(&default))?;
+                if missing == Missing::IsAnError {
+                    self.none_found(&found, mode, Some(&default))?;
+                }
             }
         }
         Ok(found)
@@ -192,6 +194,7 @@ impl Session {
         kinds: &[Kind],
         selector: Option<&str>,
         mode: VerbMode,
+        missing: Missing,
     ) -> Result<(), CliError> {
         let namespace = self.namespace().await?;
         let scope = if found.all_namespaces { Scope::All } else { Scope::Namespace(namespace.clone()) };
@@ -206,7 +209,9 @@ impl Session {
                 }
             }
         }
-        self.none_found(found, mode, (!found.all_namespaces).then_some(&*namespace))?;
+        if missing == Missing::IsAnError {
+            self.none_found(found, mode, (!found.all_namespaces).then_some(&*namespace))?;
+        }
         found.scope = Some(scope);
         Ok(())
     }

@@ -85,13 +85,21 @@ impl Cluster {
         let request =
             http::Request::get(uri).body(Vec::new()).map_err(|error| NoAnswer::Api(error.to_string()))?;
         let answer: Answer = self.client.request(request).await.map_err(|error| match error {
-            Error::Api(status) => NoAnswer::Api(status.message.clone()),
+            Error::Api(status) => refusal(&status.message),
             other => NoAnswer::Api(crate::feed::innermost(&other)),
         })?;
         let Some(Data { result_type, result }) = answer.data else {
             return Err(NoAnswer::Refused(answer.error));
         };
         values(&result_type, &result).ok_or(NoAnswer::Shape(result_type))
+    }
+}
+
+/// Prometheus refuses with a status of HTTP and its own document, which comes through the API server as it is.
+fn refusal(message: &str) -> NoAnswer {
+    match serde_json::from_str::<Answer>(message) {
+        Ok(answer) if !answer.error.is_empty() => NoAnswer::Refused(answer.error),
+        Ok(_) | Err(_) => NoAnswer::Api(message.to_string()),
     }
 }
 
@@ -117,6 +125,13 @@ mod tests {
         for text in ["", "prometheus:9090", "a/b", "a/b:", "a/b:1/../x", "/b:1"] {
             assert!(text.parse::<Service>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_refusal_is_said_in_the_words_of_who_refuses() {
+        let theirs = refusal(r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#);
+        assert_eq!(theirs.to_string(), "parse error");
+        assert_eq!(refusal("no endpoints available").to_string(), "no endpoints available");
     }
 
     #[test]

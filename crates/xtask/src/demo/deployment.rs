@@ -145,6 +145,38 @@ pub(super) const PART: Part = Part {
             ],
         },
         Step {
+            title: "The same failure in a pipeline: guard takes it back",
+            see: "`guard` watches what was rolled out, lets the pods soak, and goes back to what worked where they \
+                  fail: nobody was awake, the exit code (5) says what happened, and nginx 1.11.13 serves on.",
+            acts: &[
+                act("kubectl set image deployment/nginx nginx=nginx:missing"),
+                act("kubectl rollback guard deployment/nginx")
+                    .ends(5)
+                    .shows(&["image-pull", "going back to revision", "failed and was undone"]),
+                look(
+                    "kubectl get pods -l app=nginx -o custom-columns=POD:.metadata.name,IMAGE:.spec.containers[0].image",
+                )
+                .shows(&["nginx:1.11.13"])
+                .hides(&["missing"]),
+            ],
+        },
+        Step {
+            title: "Change and guard in one: try",
+            see: "`try` notes where it starts from, sets the image, and guards it. Any command can make the change \
+                  instead; here sed plays the editor again, with a typo.",
+            acts: &[
+                act("kubectl rollback try deployment/nginx nginx=nginx:1.10.3 --soak 5s --reason 'a careful step back'")
+                    .shows(&["nginx:1.11.13 -> nginx:1.10.3", "successfully rolled out"]),
+                act(
+                    "KUBE_EDITOR='sed -i.bak s/nginx:1.10.3/nginx:missing/' kubectl rollback try deployment/nginx -- kubectl edit deployment/nginx",
+                )
+                .ends(5)
+                .shows(&["edited", "failed and was undone"]),
+                act("kubectl rollback try deployment/nginx nginx=nginx:1.11.13 --soak 5s --reason 'smaller image'")
+                    .shows(&["successfully rolled out"]),
+            ],
+        },
+        Step {
             title: "Two failures in a row: the previous revision is no way back",
             see: "The fix of the failed upgrade has a typo. A plain undo would go back to the first failure: it \
                   stops (with 8), nothing changed, and names the revision that worked.",
