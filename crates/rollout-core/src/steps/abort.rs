@@ -41,6 +41,7 @@ fn impact(snapshot: &Snapshot, rollout: &Rollout) -> Impact {
     crate::follow::sort_for_deletion(snapshot, &mut updated);
     let available = snapshot.living().filter(|pod| snapshot.available(pod)).count() as u32;
     let costs = updated.iter().any(|pod| snapshot.available(pod));
+    let kind = snapshot.workload.id.kind;
     Impact {
         pods: updated
             .iter()
@@ -49,7 +50,7 @@ fn impact(snapshot: &Snapshot, rollout: &Rollout) -> Impact {
         least_available: available.saturating_sub(u32::from(costs)),
         most_existing: snapshot.living().count() as u32,
         phases: Vec::new(),
-        moves_by_itself: rollout.goes_back_by_itself(snapshot.workload.id.kind),
+        moves_by_itself: rollout.goes_back_by_itself(kind) || rollout.way(kind) == Way::Partition,
         known: snapshot.pods.is_some(),
     }
 }

@@ -263,7 +263,7 @@ fn impact(
         least_available: available.saturating_sub(budget.min(largest)),
         most_existing: snapshot.living().count() as u32,
         phases: Vec::new(),
-        moves_by_itself: false,
+        moves_by_itself: rollout.way(snapshot.workload.id.kind) == Way::Partition,
         known: true,
     }
 }
