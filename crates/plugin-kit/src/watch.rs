@@ -172,13 +172,12 @@ impl Display<'_> {
         let Display { ui, progress, counts: shown, soaking, in_steps, held_up, .. } = self;
         match event {
             Event::Progress(it) => {
+                // A step says more than the counts of the whole.
                 let counts = event_text::counts(it);
-                if shown.insert(index, counts.clone()).as_ref() != Some(&counts) {
+                if !in_steps.contains(&index) && shown.insert(index, counts.clone()).as_ref() != Some(&counts)
+                {
                     soaking.remove(&index);
-                    // A step says more than the counts of the whole.
-                    if !in_steps.contains(&index) {
-                        progress.show(ui, now, index, &counts);
-                    }
+                    progress.show(ui, now, index, &counts);
                 }
                 // What fails a rollout is told at its end.
                 for cause in it.causes.iter().filter(|cause| !cause.fails) {
@@ -207,6 +206,7 @@ impl Display<'_> {
             Event::NotDone(act) => progress.note(ui, now, index, &event_text::not_done(act)),
             Event::Step(step) => {
                 in_steps.insert(index);
+                soaking.remove(&index);
                 shown.insert(index, event_text::step(step));
                 progress.show(ui, now, index, &event_text::step(step));
             }
