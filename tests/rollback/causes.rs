@@ -230,7 +230,7 @@ fn pods_that_are_not_admitted_are_named_on_each_kind() {
 
 /// Marks the pods of a node as not ready, as the node controller does when it is the one to find out that it is dead
 /// (pkg/controller/util/node/controller_utils.go, `MarkPodsNotReady`), or as ready again, as its kubelet does.
-fn mark(ns: &Namespace<'_>, node: &str, ready: &str) {
+pub fn mark(ns: &Namespace<'_>, node: &str, ready: &str) {
     let on_it = format!("--field-selector=spec.nodeName={node}");
     let patch = json!({ "status": { "conditions": [{ "type": "Ready", "status": ready }] } }).to_string();
     for pod in ns.kubectl(&["get", "pods", "-o", "name", &on_it]).expect_ok().lines() {

@@ -66,7 +66,7 @@ fn a_rollout_that_works_stays() {
         let good = guard(&ns, &[&target]);
         assert_code(&good, 0);
         assert_eq!(good.stdout, format!("{} successfully rolled out\n", named(kind)));
-        assert!(good.stderr.contains("all pods are available and have to stay so for 2s"), "{good}");
+        assert!(good.stderr.contains("its pods are available and have to stay so for 2s"), "{good}");
         assert!(images(&ns).iter().all(|image| image == "app:2"), "{kind}");
         let before = version(&ns, &target);
         let rests = json(&guard(&ns, &[&target, "-o", "json"]));

@@ -65,11 +65,11 @@ pub fn parse(words: &[String]) -> Result<Vec<SetImage>, NoImages> {
 /// Plans the change of images.
 pub fn plan(snapshot: &Snapshot, images: &[SetImage], reason: Option<&str>) -> Result<Decision, Refusal> {
     let workload = &snapshot.workload;
-    if !snapshot.observed() {
-        return Err(Refusal::Unobserved);
-    }
     if pause::is_paused(workload) {
         return Err(Refusal::PausedUpgrade { kind: workload.id.kind });
+    }
+    if !snapshot.observed() {
+        return Err(Refusal::Unobserved);
     }
     let wanted = with_images(workload.template(), images)?;
     if template::same(&wanted, workload.template()) {

@@ -119,6 +119,10 @@ impl Intent for Try {
         Some(Box::new(Guard::of(&plan.template, GuardOptions { before, ..self.options.clone() })))
     }
 
+    fn known(&self, before: &Snapshot) -> BTreeSet<Symptom> {
+        causes::symptoms(before)
+    }
+
     fn check(&self, id: &WorkloadId, run: CheckRun) -> Checking {
         self.guarding.gate.run(&self.cluster, id, run)
     }

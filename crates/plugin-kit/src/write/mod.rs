@@ -3,10 +3,10 @@
 mod agree;
 mod args;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use rollout_core::causes;
+use rollout_core::causes::Symptom;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
@@ -58,6 +58,10 @@ pub trait Intent {
     }
     /// Returns what follows the change, for that many seconds at most; none where the write is all.
     fn machine(&self, plan: &Plan, before: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>>;
+    /// Returns what failed before the change and is not held against it.
+    fn known(&self, _before: &Snapshot) -> BTreeSet<Symptom> {
+        BTreeSet::new()
+    }
     /// Runs the checks that the machine asks for.
     fn check(&self, _id: &WorkloadId, _run: CheckRun) -> Checking {
         Box::pin(std::future::ready(Verdict::Passed))
@@ -239,7 +243,7 @@ impl Flow<'_> {
             self.reports.finish(&plan.workload, &Outcome::new("written", Exit::Done).of(&plan));
             return Ok(Carried::Done);
         }
-        let known = causes::symptoms(&snapshot);
+        let known = self.intent.known(&snapshot);
         let job = Job { id: plan.workload.clone(), seen: seen.after(written), machine, known };
         Ok(Carried::Follow(Box::new(plan), Box::new(job)))
     }
