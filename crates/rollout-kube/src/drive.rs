@@ -85,6 +85,11 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
                             (run.tell)(Event::NotDone(act));
                         }
                         machine.sent(&sent);
+                        // What is done may be one of several things that can be done at once.
+                        if sent == machine::Sent::Done {
+                            sight = feed.next(Duration::ZERO).await;
+                            continue;
+                        }
                     }
                 }
             }

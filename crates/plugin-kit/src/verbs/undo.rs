@@ -5,6 +5,8 @@ use rollout_core::follow::Follow;
 use rollout_core::machine::Machine;
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
+use rollout_core::steps as core_steps;
+use rollout_core::stored::Stored;
 use rollout_core::undo::{UndoOptions, plan};
 use rollout_core::{RevisionSelector, Snapshot};
 
@@ -81,6 +83,11 @@ struct Undo(UndoOptions);
 
 impl Intent for Undo {
     fn plan(&self, snapshot: &Snapshot, resolved: Option<RevisionNumber>) -> Result<Decision, Refusal> {
+        let in_steps = Stored::of(&snapshot.workload).is_some_and(|stored| stored.rollout.is_some());
+        if in_steps && self.0.target == RevisionSelector::Previous {
+            // This process drives what has to be driven.
+            return core_steps::abort(snapshot, Some(process::holder()));
+        }
         let mut options = self.0.clone();
         options.target = resolved.map_or(options.target, RevisionSelector::Number);
         plan(snapshot, &options)
