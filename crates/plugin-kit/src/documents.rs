@@ -4,13 +4,14 @@ use k8s_openapi::jiff::{Timestamp, Unit};
 use rollout_core::causes::Cause;
 use rollout_core::diff::Change;
 use rollout_core::node_rows::{Blocked, NodeRow, Nodes};
+use rollout_core::ordinal_rows::{Notice, OrdinalRow};
 use rollout_core::plan::{Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
 use rollout_core::status::{Progress, State};
 use rollout_core::stored::Stored;
 use rollout_core::timeline::{Entry, EntryState};
 use rollout_core::workload::WorkloadId;
-use rollout_core::{History, Revision, Snapshot, Workload, strategy, template};
+use rollout_core::{History, Pod, Revision, Side, Snapshot, Workload, strategy, template};
 use serde_json::{Map, Value, json};
 
 use crate::exit::Exit;
@@ -235,20 +236,13 @@ pub fn status(snapshot: &Snapshot, progress: &Progress, hint: Option<&str>) -> V
 /// Returns the fields of a `Status` without its head.
 pub fn status_fields(snapshot: &Snapshot, progress: &Progress, hint: Option<&str>) -> Value {
     let workload = &snapshot.workload;
-    let partition = match &workload.strategy {
-        rollout_core::Strategy::Partitioned { partition, .. } => json!(partition),
-        rollout_core::Strategy::RollingUpdate { .. }
-        | rollout_core::Strategy::OnDelete
-        | rollout_core::Strategy::Recreate
-        | rollout_core::Strategy::Other(_) => Value::Null,
-    };
     with(
         Map::new(),
         json!({
             "state": progress.state,
             "revision": progress.revision,
             "strategy": workload.strategy.name(),
-            "partition": partition,
+            "partition": partition(snapshot),
             "paused": workload.paused,
             "desired": progress.desired,
             "updated": progress.updated,
@@ -282,6 +276,30 @@ pub fn nodes(snapshot: &Snapshot, nodes: &Nodes<'_>, rows: &[&NodeRow<'_>], hidd
             "nodes": rows.iter().map(|row| node(row)).collect::<Vec<_>>(),
             "rollout": stored_rollout(snapshot),
             "warnings": warnings.chain(hidden).collect::<Vec<_>>(),
+        }),
+    )
+}
+
+fn partition(snapshot: &Snapshot) -> Option<u32> {
+    match &snapshot.workload.strategy {
+        rollout_core::Strategy::Partitioned { partition, max_unavailable: _ } => Some(*partition),
+        rollout_core::Strategy::RollingUpdate { .. }
+        | rollout_core::Strategy::OnDelete
+        | rollout_core::Strategy::Recreate
+        | rollout_core::Strategy::Other(_) => None,
+    }
+}
+
+/// Returns the `Pods` of a StatefulSet, from the highest ordinal down.
+pub fn pods(snapshot: &Snapshot, rows: &[OrdinalRow<'_>], notices: &[Notice]) -> Value {
+    let rows: Vec<Value> = rows.iter().map(ordinal).collect();
+    with(
+        document("Pods", &snapshot.workload.id),
+        json!({
+            "partition": partition(snapshot),
+            "pods": rows,
+            "rollout": stored_rollout(snapshot),
+            "warnings": notices,
         }),
     )
 }
@@ -342,6 +360,22 @@ pub fn strategy(workload: &Workload, paused: Option<&Value>) -> Value {
             "resolved": resolved.map(|(missing, twice)| json!({"maxUnavailable": missing, "maxSurge": twice})),
             "desired": workload.desired,
             "pausedStrategy": paused,
+        }),
+    )
+}
+
+fn ordinal(row: &OrdinalRow<'_>) -> Value {
+    with(
+        Map::new(),
+        json!({
+            "name": row.name,
+            "ordinal": row.ordinal,
+            "node": row.pod.and_then(|pod| pod.node.clone()),
+            "revision": row.revision.and_then(|revision| revision.number),
+            "updated": row.side == Some(Side::New),
+            "ready": row.pod.is_some_and(|pod| pod.ready() && !pod.terminating),
+            "restarts": row.pod.map(Pod::restarts),
+            "reason": row.reason,
         }),
     )
 }

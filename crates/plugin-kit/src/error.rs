@@ -76,7 +76,16 @@ impl CliError {
             )),
             Refusal::NoRollout => CliError::failed(format!("{id} in namespace {} {refusal}", id.namespace)),
             Refusal::Strategy(error) => CliError::strategy(Exit::Failed, &format!("{refusal} {at}"), error),
-            Refusal::PausedUpgrade { .. }
+            Refusal::NotFurther { .. } => CliError::failed(format!("{refusal} {at}")).hint(Some(format!(
+                "to hold more of them back: kubectl stspartition set {} --partition N -n {}",
+                id.name, id.namespace
+            ))),
+            Refusal::NewPodFails { .. } => CliError::failed(format!("{refusal} {at}"))
+                .hint(Some(format!("to go back: kubectl stspartition undo {} -n {}", id.name, id.namespace))),
+            Refusal::NoPartition { .. }
+            | Refusal::PausedPartition
+            | Refusal::TooFar { .. }
+            | Refusal::PausedUpgrade { .. }
             | Refusal::NotOrdered { .. }
             | Refusal::MayRecover { .. }
             | Refusal::Unreadable(_)
@@ -91,9 +100,13 @@ impl CliError {
                 "roll it back to a revision that works: kubectl rollback undo {id} -n {}",
                 id.namespace
             ))),
-            Refusal::BelowPartition { .. } => CliError::failed(format!("{refusal} {at}")).hint(Some(
-                "lower the partition first, then it comes back at the newest revision".to_string(),
-            )),
+            Refusal::BelowPartition { .. } => {
+                CliError::failed(format!("{refusal} {at}")).hint(Some(format!(
+                    "lower the partition first, then it comes back at the newest revision: \
+                     kubectl stspartition set {} --partition N -n {}",
+                    id.name, id.namespace
+                )))
+            }
             Refusal::Paused { .. } => CliError::failed(format!("{refusal} {at}"))
                 .hint(Some("--resume rolls it back and resumes it in one change".to_string())),
             Refusal::KeepsNoHistory => CliError::failed(format!("{refusal} {at}"))

@@ -144,7 +144,7 @@ fn hold(workload: &Workload, strategy: &Value, held: Value) -> Request {
     Request::patch(workload, tests, changes)
 }
 
-fn with_partition(strategy: &Value, partition: u32) -> Value {
+pub(crate) fn with_partition(strategy: &Value, partition: u32) -> Value {
     let mut rolling =
         strategy.get("rollingUpdate").filter(|it| it.is_object()).cloned().unwrap_or_else(|| json!({}));
     rolling["partition"] = json!(partition);

@@ -135,6 +135,43 @@ pub enum Refusal {
         /// The pod.
         pod: String,
     },
+    /// It has no partition that could be moved.
+    #[error("the update strategy {strategy} of a {kind} has no partition")]
+    NoPartition {
+        /// Its kind.
+        kind: Kind,
+        /// How it replaces pods.
+        strategy: String,
+    },
+    /// Its partition is what a pause has put there.
+    #[error(
+        "it is paused, which its partition does; resume it first with 'kubectl stspartition resume' and try again"
+    )]
+    PausedPartition,
+    /// More pods are to be new than there are.
+    #[error("{asked} pods cannot be new: there are {replicas}")]
+    TooFar {
+        /// The pods that are to be new.
+        asked: u32,
+        /// The replicas.
+        replicas: u32,
+    },
+    /// No more pods are to be new than now.
+    #[error("{asked} of {replicas} pods is no advance: its partition lets {now} be new already")]
+    NotFurther {
+        /// The pods that are to be new.
+        asked: u32,
+        /// Those that may be already.
+        now: u32,
+        /// The replicas.
+        replicas: u32,
+    },
+    /// A new pod fails, and more would.
+    #[error("what is new already fails, and more would: {why}")]
+    NewPodFails {
+        /// What is wrong with it.
+        why: String,
+    },
     /// No such revision.
     #[error(transparent)]
     NoRevision(#[from] NoRevision),

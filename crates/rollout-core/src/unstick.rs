@@ -70,7 +70,7 @@ pub(crate) fn freeing(snapshot: &Snapshot, target: &Revision, blocker: Option<&P
     }
 }
 
-fn nothing(snapshot: &Snapshot) -> Decision {
+pub(crate) fn nothing(snapshot: &Snapshot) -> Decision {
     let revision = snapshot.history.current().and_then(|current| current.number);
     Decision::Nothing { revision, warning: None }
 }

@@ -6,6 +6,8 @@ use plugin_kit::exit::Exit;
 use plugin_kit::run::Verb;
 use plugin_kit::session::Session;
 use plugin_kit::verbs::SharedVerb;
+use plugin_kit::verbs::partition::{self, AdvanceArgs, SetArgs};
+use plugin_kit::verbs::pods::{self, PodsArgs};
 use plugin_kit::verbs::steps::{self, AbortArgs, NodeArgs, StartArgs};
 use plugin_kit::verbs::unstick::{self, UnstickArgs};
 use plugin_kit::{Kind, Plugin};
@@ -13,15 +15,17 @@ use plugin_kit::{Kind, Plugin};
 /// The plugin.
 pub const PLUGIN: Plugin = Plugin {
     name: "kubectl-stspartition",
-    about: "Update StatefulSets, and roll them back",
+    about: "Update StatefulSets part by part, free stuck ones, and roll them back",
     examples: "\
 Examples:
   {me} start db db=db:2           # one pod, then 25%, 50% and all of them, with a soak between
   {me} abort db                   # back to the old template, only what was updated
-  {me} unstick db                 # free it from the pod that it waits for
+  {me} pods db                    # which pod is at which revision, and where the partition is
+  {me} advance db                 # one more pod at the new revision
   {me} history db                 # what was rolled out, and what changed
   {me} status db                  # also true for partitions and OnDelete
-  {me} undo db                    # frees a stuck set by itself",
+  {me} undo db                    # frees a stuck set by itself
+  {me} unstick db                 # only frees it",
     kind: Some(Kind::StatefulSet),
     default_verb: None,
 };
@@ -31,6 +35,12 @@ Examples:
 pub enum StspartitionVerb {
     #[command(flatten)]
     Shared(SharedVerb),
+    /// Show the pods by ordinal, with the line where the partition is
+    Pods(PodsArgs),
+    /// Set the partition
+    Set(SetArgs),
+    /// Let more pods be new
+    Advance(AdvanceArgs),
     /// Roll out in steps over the partition
     Start(Box<StartArgs>),
     /// Take a rollout in steps back
@@ -49,12 +59,21 @@ Examples:
 );
 
 impl Verb for StspartitionVerb {
-    const EXAMPLES: &'static [(&'static str, &'static str)] =
-        &[START_EXAMPLES, steps::ABORT_EXAMPLES, unstick::EXAMPLES];
+    const EXAMPLES: &'static [(&'static str, &'static str)] = &[
+        START_EXAMPLES,
+        steps::ABORT_EXAMPLES,
+        pods::EXAMPLES,
+        partition::SET_EXAMPLES,
+        partition::ADVANCE_EXAMPLES,
+        unstick::EXAMPLES,
+    ];
 
     async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
         match self {
             StspartitionVerb::Shared(verb) => verb.run(session).await,
+            StspartitionVerb::Pods(args) => pods::run(args, session).await,
+            StspartitionVerb::Set(args) => partition::run_set(args, session).await,
+            StspartitionVerb::Advance(args) => partition::run_advance(args, session).await,
             StspartitionVerb::Start(args) => steps::start(*args, NodeArgs::default(), session).await,
             StspartitionVerb::Abort(args) => steps::abort(args, session).await,
             StspartitionVerb::Unstick(args) => unstick::run(args, session).await,

@@ -7,6 +7,7 @@ use super::moves;
 use super::places::{Place, Places};
 use super::put_back::Back;
 use super::record::{self, OnFailure, Reached, Recorded, Rollout, Stage, Way, set_strategy};
+use super::some;
 use crate::causes::{Cause, CauseId};
 use crate::event::{Event, StepProgress};
 use crate::gate::{Gate, GateOptions, GateState};
@@ -352,9 +353,4 @@ fn check_run(snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> Che
         pods,
         nodes,
     }
-}
-
-fn some(names: &[&str]) -> String {
-    let shown = names.iter().take(5).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > 5 { format!("{shown} and {} more", names.len() - 5) } else { shown }
 }

@@ -17,8 +17,16 @@ mod start;
 pub use abort::{abort, release};
 pub use driver::Driver;
 pub use hold::{ResumeOptions, pause, resume};
+pub(crate) use moves::{Sent as Deletions, next_ordinal};
 pub use places::{Place, Places};
-pub(crate) use record::ALL;
+pub(crate) use record::{ALL, set_strategy, stored_is};
 pub use record::{Holder, OnFailure, Reached, Recorded, Rollout, Stage, StepOptions};
 pub use rules::{BadSteps, First, Rest, Rules};
 pub use start::{StartOptions, start};
+
+/// Names as many as a sentence bears.
+pub(crate) fn some(names: &[&str]) -> String {
+    const NAMED: usize = 5;
+    let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED { format!("{shown} and {} more", names.len() - NAMED) } else { shown }
+}

@@ -8,7 +8,7 @@ use crate::snapshot::{Side, Snapshot};
 
 /// Deletions that were sent, by the pods' UIDs: the picture may be older than they are.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sent {
+pub(crate) struct Sent {
     /// The server has answered.
     pub sure: Vec<String>,
     /// It has not: they may be done or not.
@@ -86,7 +86,7 @@ fn next_on_node<'a>(
 
 /// One at a time from the highest ordinal, and nothing while an index is missing, Terminating or not available: an
 /// OrderedReady set with a hole loses what is deleted above it. But for the lowest blocker itself (hazard H15).
-fn next_ordinal<'a>(
+pub(crate) fn next_ordinal<'a>(
     snapshot: &Snapshot,
     places: &Places<'_>,
     scope: &'a [Place<'a>],

@@ -98,6 +98,11 @@ impl<'a> Places<'a> {
         }))
     }
 
+    /// Returns the ordinals of a StatefulSet from the highest down, without any steps; nothing where the pods were not read.
+    pub(crate) fn without_steps(snapshot: &'a Snapshot) -> Option<Places<'a>> {
+        Places::before_steps(snapshot, &Rules { first: None, rest: Rest::Amounts(Vec::new()) }, false, None)
+    }
+
     fn before_steps(
         snapshot: &'a Snapshot,
         rules: &Rules,

@@ -280,7 +280,7 @@ pub(super) fn strategy_of(workload: &Workload) -> Value {
 }
 
 /// Returns the operation that replaces the `updateStrategy`.
-pub(super) fn set_strategy(strategy: &Value) -> Value {
+pub(crate) fn set_strategy(strategy: &Value) -> Value {
     json!({"op": "add", "path": "/spec/updateStrategy", "value": strategy})
 }
 
@@ -308,7 +308,7 @@ pub(super) fn write(workload: &Workload, rollout: Option<&Rollout>, changes: Vec
 }
 
 /// The key must be absent where it was: without the map, [`plan::annotation_operations`] tests that (hazard H16).
-fn stored_is(workload: &Workload) -> Option<Value> {
+pub(crate) fn stored_is(workload: &Workload) -> Option<Value> {
     let map = workload.object.pointer("/metadata/annotations").filter(|it| it.is_object())?;
     let path = format!("/metadata/annotations/{}", STORED.replace('/', "~1"));
     Some(plan::test(&path, map.get(STORED).cloned().unwrap_or(Value::Null)))

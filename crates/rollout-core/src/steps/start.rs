@@ -8,6 +8,7 @@ use super::record::{
     strategy_of,
 };
 use super::rules::{Rest, Rules};
+use super::some;
 use crate::diff;
 use crate::history::NoRevision;
 use crate::kind::Kind;
@@ -357,11 +358,6 @@ fn placement(snapshot: &Snapshot, change: &Change<'_>) -> Option<Warning> {
         fix: Some("change the placement on its own, before or after".to_string()),
         stops: true,
     })
-}
-
-fn some(names: &[&str]) -> String {
-    let shown = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > 3 { format!("{shown}, ...") } else { shown }
 }
 
 fn surge_lost(snapshot: &Snapshot, options: &StartOptions, change: &Change<'_>) -> Option<Warning> {

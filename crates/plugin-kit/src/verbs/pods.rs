@@ -1,0 +1,291 @@
+//! `pods`: a StatefulSet by ordinal, with the line where its partition is.
+
+use std::time::Duration;
+
+use clap::Args;
+use rollout_core::ordinal_rows::{self, OrdinalRow, Zone};
+use rollout_core::partition;
+use rollout_core::plan::Decision;
+use rollout_core::stored::Stored;
+use rollout_core::{Pod, Side, Snapshot, Strategy, Workload};
+use rollout_kube::{Cluster, Depth, Feed, Reader, Sight};
+use serde_json::Value;
+
+use crate::documents;
+use crate::duration;
+use crate::ending_text::few;
+use crate::error::CliError;
+use crate::escape;
+use crate::exit::Exit;
+use crate::output::{self, OutputArgs, OutputForm};
+use crate::session::Session;
+use crate::table::{Cell, Table};
+use crate::targets::{TargetArgs, VerbMode};
+use crate::ui::{Style, Ui};
+
+/// The examples with which the help of `pods` starts.
+pub const EXAMPLES: (&str, &str) = (
+    "pods",
+    "\
+Examples:
+  {me} pods {target}                # which pod is at which revision, and what comes next
+  {me} pods {target} -w             # and again whenever that changes
+  {me} pods {target} -o wide        # with nodes, restarts and images",
+);
+
+/// After how long the picture is looked at again without a change: some things become true by the time alone.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// The arguments of `pods`.
+#[derive(Args, Debug)]
+pub struct PodsArgs {
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Show it again whenever it changes
+    #[arg(short, long)]
+    watch: bool,
+}
+
+/// Runs `pods`.
+pub async fn run(args: PodsArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let form = args.output.form(&[])?;
+    let found = session.find(&args.targets, VerbMode::Reading).await?;
+    let cluster = session.cluster().await?;
+    let (mut exits, several) = (found.exits, found.workloads.len() > 1);
+    let view = View { form: &form, no_headers: args.output.no_headers, named: several };
+    if args.watch {
+        return match <[Workload; 1]>::try_from(found.workloads) {
+            Ok([workload]) => watch(&view, session, &cluster, workload).await,
+            Err(none) if none.is_empty() => Ok(Exit::worst_of(exits)),
+            Err(all) => Err(CliError::usage(format!(
+                "watch is only supported on individual resources - {} resources were found",
+                all.len()
+            ))),
+        };
+    }
+    let mut documents = Vec::new();
+    for workload in found.workloads {
+        match look(&cluster, workload).await {
+            Ok(snapshot) if form.is_human() => view.print(&mut session.ui, &snapshot),
+            Ok(snapshot) => documents.push(document(&snapshot)),
+            Err(error) => {
+                session.report(&error);
+                exits.push(error.exit);
+            }
+        }
+    }
+    if let Some(document) = documents::list(documents, found.single).filter(|_| !form.is_human()) {
+        output::print_document(&mut session.ui, &document, &form)?;
+    }
+    Ok(Exit::worst_of(exits))
+}
+
+async fn look(cluster: &Cluster, workload: Workload) -> Result<Snapshot, CliError> {
+    let seen = cluster.seen(workload, Depth::Pods).await?;
+    let mut snapshot = readable(seen.into_snapshot(cluster.now()))?;
+    Reader::default().look(cluster, &mut snapshot).await;
+    Ok(snapshot)
+}
+
+/// Without the pods there is nothing to show, and a table of missing ones would be a lie.
+fn readable(snapshot: Snapshot) -> Result<Snapshot, CliError> {
+    let id = &snapshot.workload.id;
+    match snapshot.pods {
+        Some(_) => Ok(snapshot),
+        None => {
+            Err(CliError::failed(format!("the pods of {id} in namespace {} may not be listed", id.namespace)))
+        }
+    }
+}
+
+/// Shows the set until somebody has seen enough, or it is gone.
+async fn watch(
+    view: &View<'_>,
+    session: &mut Session,
+    cluster: &Cluster,
+    workload: Workload,
+) -> Result<Exit, CliError> {
+    let seen = cluster.seen(workload, Depth::Pods).await?;
+    let mut feed = Feed::start(cluster, seen);
+    let mut reader = Reader::default();
+    let mut shown: Option<Value> = None;
+    let mut sight = feed.sight();
+    while !session.ui.stdout_is_closed() {
+        match sight {
+            Sight::Gone => return Err(CliError::failed("object has been deleted")),
+            Sight::Lost(error) => session
+                .ui
+                .note(&format!("the API server does not answer ({}): trying again", escape::inline(&error))),
+            Sight::Back => session.ui.note("the API server answers again"),
+            Sight::Snapshot(snapshot) => {
+                let mut snapshot = readable(*snapshot)?;
+                reader.look(cluster, &mut snapshot).await;
+                let document = document(&snapshot);
+                // An age that grows is no change.
+                if shown.as_ref() != Some(&document) {
+                    view.again(&mut session.ui, &snapshot, &document, shown.is_some())?;
+                    shown = Some(document);
+                }
+            }
+        }
+        sight = feed.next(GLANCE).await;
+    }
+    Ok(Exit::Done)
+}
+
+fn document(snapshot: &Snapshot) -> Value {
+    documents::pods(snapshot, &ordinal_rows::rows(snapshot), &ordinal_rows::notices(snapshot))
+}
+
+/// How a set is shown.
+struct View<'a> {
+    form: &'a OutputForm,
+    no_headers: bool,
+    /// Whether it is one of several.
+    named: bool,
+}
+
+impl View<'_> {
+    fn again(
+        &self,
+        ui: &mut Ui,
+        snapshot: &Snapshot,
+        document: &Value,
+        changed: bool,
+    ) -> Result<(), CliError> {
+        if !self.form.is_human() {
+            return Ok(output::print_document(ui, document, self.form)?);
+        }
+        if changed {
+            ui.line("");
+        }
+        self.print(ui, snapshot);
+        Ok(())
+    }
+
+    fn print(&self, ui: &mut Ui, snapshot: &Snapshot) {
+        let id = &snapshot.workload.id;
+        if self.named {
+            ui.line(&format!("{} in namespace {}", id.qualified(), escape::inline(&id.namespace)));
+        }
+        let rows = ordinal_rows::rows(snapshot);
+        self.table(snapshot, &rows).print(ui);
+        if rows.is_empty() {
+            ui.note(&format!("{id} has 0 replicas and no pods"));
+        }
+        for notice in ordinal_rows::notices(snapshot) {
+            ui.note(&format!("{}: {}", notice.id, escape::inline(&notice.message)));
+            if let Some(fix) = &notice.fix {
+                ui.note(&format!("  to help: {}", escape::inline(fix)));
+            }
+        }
+        ui.note(&escape::inline(&next(snapshot)));
+        if self.named {
+            ui.line("");
+        }
+    }
+
+    fn table(&self, snapshot: &Snapshot, rows: &[OrdinalRow<'_>]) -> Table {
+        let wide = self.form.is_wide();
+        let headers = ["POD", "REVISION", "SIDE", "READY", "REASON", "NODE", "RESTARTS", "AGE", "IMAGES"];
+        let shown = if wide { headers.len() } else { 5 };
+        let mut table = Table::plain(&headers[..shown]).no_headers(self.no_headers);
+        if !wide {
+            table = table.shorten("REASON");
+        }
+        let mut zone: Option<Zone> = None;
+        for row in rows {
+            if zone != Some(row.zone) {
+                for rule in rules(snapshot, zone, row.zone) {
+                    table.rule(&rule);
+                }
+                zone = Some(row.zone);
+            }
+            table.push(cells(snapshot, row).into_iter().take(shown));
+        }
+        // What is held is below the line: here nothing is.
+        if zone == Some(Zone::Updated) && snapshot.workload.partition() > 0 {
+            table.rule(&line(snapshot));
+        }
+        table
+    }
+}
+
+/// The lines between two zones.
+fn rules(snapshot: &Snapshot, from: Option<Zone>, to: Zone) -> Vec<String> {
+    let workload = &snapshot.workload;
+    let mut rules = Vec::new();
+    if from == Some(Zone::Beyond) {
+        rules.push(format!("beyond {} replicas", workload.desired));
+    }
+    match to {
+        Zone::Kept => rules.push(line(snapshot)),
+        Zone::BelowStart => rules.push(format!("below ordinal {}", workload.first_ordinal)),
+        Zone::Beyond | Zone::Updated => {}
+    }
+    rules
+}
+
+fn line(snapshot: &Snapshot) -> String {
+    format!("partition {}", snapshot.workload.partition())
+}
+
+fn cells(snapshot: &Snapshot, row: &OrdinalRow<'_>) -> Vec<Cell> {
+    let none = || "<none>".to_string();
+    let pod = row.pod;
+    let revision = match (row.revision, pod) {
+        (Some(revision), _) => revision.label(),
+        (None, Some(pod)) => pod.revision.clone().unwrap_or_else(none),
+        (None, None) => none(),
+    };
+    let side = row.side.map_or("<none>", |side| match side {
+        Side::New => "new",
+        Side::Old => "old",
+    });
+    let ready = pod.is_some_and(|pod| pod.ready() && !pod.terminating);
+    let reason = Cell::from(row.reason.clone().unwrap_or_else(none));
+    let images = |pod: &Pod| pod.containers.iter().map(|it| it.image.as_str()).collect::<Vec<_>>().join(",");
+    vec![
+        Cell::from(row.name.as_str()),
+        Cell::from(revision),
+        Cell::from(side),
+        Cell::from(if ready { "yes" } else { "no" }),
+        if row.reason.is_some() { reason.styled(Style::Bad) } else { reason },
+        Cell::from(pod.and_then(|pod| pod.node.clone()).unwrap_or_else(none)),
+        Cell::from(pod.map_or_else(none, |pod| pod.restarts().to_string())),
+        Cell::from(
+            pod.and_then(|pod| pod.created).map_or_else(none, |created| duration::age(created, snapshot.now)),
+        ),
+        Cell::from(pod.map_or_else(none, images)),
+    ]
+}
+
+/// Says what `advance` would do, or what else has a hand on the set.
+fn next(snapshot: &Snapshot) -> String {
+    if let Some(rollout) = Stored::of(&snapshot.workload).and_then(|stored| stored.rollout) {
+        return format!("stored: {}", rollout.under_way(snapshot));
+    }
+    let old = snapshot.living().filter(|pod| snapshot.side(pod) == Side::Old).count();
+    match partition::advance(snapshot, None) {
+        Ok(Decision::Change(plan)) => {
+            let names: Vec<String> = plan.impact.pods.iter().map(|pod| pod.name.clone()).collect();
+            match (names.is_empty(), snapshot.target()) {
+                (true, _) => "next: advance would lower the partition and replace no pod".to_string(),
+                (false, None) => format!("next: advance would make {} new", few(&names)),
+                (false, Some(target)) => {
+                    format!("next: advance would make {} new ({})", few(&names), partition::called(target))
+                }
+            }
+        }
+        Ok(Decision::Nothing { .. }) if old == 0 => "next: nothing, no pod is old".to_string(),
+        Ok(Decision::Nothing { .. }) => {
+            "next: nothing is held back, the controller replaces what is old".to_string()
+        }
+        Err(_) if snapshot.workload.strategy == Strategy::OnDelete => {
+            format!("next: nothing by itself, the strategy is OnDelete and {old} pods are old")
+        }
+        Err(refusal) => format!("next: advance would be refused: {refusal}"),
+    }
+}
