@@ -9,8 +9,8 @@ use cluster::{Login, Namespace, Output, Rule};
 use e2e::{KINDS, Web, assert_code, cluster, image, json, set_image};
 use serde_json::{Value, json};
 
-use crate::background::Running;
 use crate::scene::{roll, rollback};
+use e2e::Running;
 
 const OBJECTS: &str =
     "deployments.apps,daemonsets.apps,statefulsets.apps,replicasets.apps,controllerrevisions.apps";

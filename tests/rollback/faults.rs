@@ -6,8 +6,8 @@ use std::process::Stdio;
 use cluster::{Cluster, Namespace, Options, Part};
 use e2e::{Web, assert_code, cluster, image, install, set_image};
 
-use crate::background::Running;
 use crate::scene::{CAUSE, Terminal, change, roll, rollback};
+use e2e::Running;
 
 /// A Deployment whose new pods never get ready.
 fn unfinished(ns: &Namespace<'_>) {

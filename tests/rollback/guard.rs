@@ -7,10 +7,10 @@ use cluster::{Login, Namespace, Output, Rule};
 use e2e::{KINDS, LONG, Web, assert_code, cluster, image, json, pods, set_image, settled};
 use serde_json::{Value, json};
 
-use crate::background::Running;
 use crate::scene::{
     A_WHILE, broken, for_each_kind, json_lines, meanwhile, qualified, quiet, roll, rollback, uids, version,
 };
+use e2e::Running;
 
 /// Guards with a soak that keeps tests short; more words of the same flags count more.
 #[track_caller]

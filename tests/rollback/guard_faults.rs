@@ -8,10 +8,10 @@ use cluster::{Cluster, Options, Part};
 use e2e::{Web, assert_code, cluster, image, install, json, set_image, settled, until};
 use serde_json::json;
 
-use crate::background::Running;
 use crate::causes::mark;
 use crate::guard::{all_run, guard};
 use crate::scene::{for_each_kind, roll, rollback};
+use e2e::Running;
 
 fn die_and_come_back(cluster: &Cluster, running: &Running) {
     cluster.stop(Part::ApiServer).unwrap();

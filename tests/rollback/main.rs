@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
 
 mod attempt;
-mod background;
 mod causes;
 mod choice;
 mod connection;

@@ -1,11 +1,11 @@
 //! What the tests of this plugin share beyond the workloads: changes with a reason, what must not change, a terminal.
 
-use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
 use cluster::{Namespace, Output};
-use e2e::{KINDS, LONG, observed, pods, set_image, settled};
+pub use e2e::{A_WHILE, broken, json_lines, quiet, roll, uids};
+use e2e::{KINDS, LONG, observed};
 use rexpect::session::{PtySession, spawn_command};
 use serde_json::{Value, json};
 
@@ -24,22 +24,6 @@ pub fn for_each_kind(check: impl Fn(&'static str) + Sync) {
             let check = &check;
             scope.spawn(move || check(kind));
         }
-    });
-}
-
-/// Rolls an image out to the end, when the old pods are gone.
-pub fn roll(ns: &Namespace<'_>, target: &str, image: &str) {
-    set_image(ns, target, image);
-    quiet(ns, target);
-}
-
-/// Waits until a rollout is over and no pod is on its way out.
-pub fn quiet(ns: &Namespace<'_>, target: &str) {
-    settled(ns, target);
-    ns.wait_until("the old pods are gone", LONG, || {
-        let list = ns.get(&["pods", "-l", "app=web"]);
-        let mut pods = list["items"].as_array().into_iter().flatten();
-        !pods.any(|pod| pod["metadata"]["deletionTimestamp"].is_string())
     });
 }
 
@@ -70,26 +54,6 @@ pub fn annotation(ns: &Namespace<'_>, target: &str, key: &str) -> Value {
     ns.get(&[target])["metadata"]["annotations"][key].clone()
 }
 
-/// Returns the pods by name, each with its UID.
-pub fn uids(ns: &Namespace<'_>) -> BTreeMap<String, String> {
-    pods(ns).into_iter().map(|(name, uid, _)| (name, uid)).collect()
-}
-
-/// Waits until a number of pods has an image and shows why it does not start.
-pub fn broken(ns: &Namespace<'_>, image: &str, count: usize) {
-    ns.wait_until(&format!("{count} pods of {image} are broken"), LONG, || {
-        let list = ns.get(&["pods", "-l", "app=web"]);
-        let waits = |pod: &&Value| {
-            let container = &pod["status"]["containerStatuses"][0];
-            pod["spec"]["containers"][0]["image"] == image
-                && (container["state"]["waiting"]["reason"] == "ImagePullBackOff"
-                    || container["restartCount"].as_u64().unwrap_or(0) >= 2
-                    || container["image"] == "app:never" && container["ready"] == false)
-        };
-        list["items"].as_array().into_iter().flatten().filter(waits).count() == count
-    });
-}
-
 /// Runs something while a plugin waits, and returns what became of the plugin.
 pub fn meanwhile(ns: &Namespace<'_>, words: &[&str], act: impl FnOnce()) -> Output {
     thread::scope(|scope| {
@@ -97,14 +61,6 @@ pub fn meanwhile(ns: &Namespace<'_>, words: &[&str], act: impl FnOnce()) -> Outp
         act();
         plugin.join().unwrap_or_else(|_| panic!("{words:?} could not be run"))
     })
-}
-
-/// Reads the events that a plugin prints, a line each, before its document.
-pub fn json_lines(text: &str) -> Vec<Value> {
-    text.lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .filter(|it: &Value| it["kind"] == "Event")
-        .collect()
 }
 
 /// A terminal of 80 columns in which `kubectl rollback` runs.
@@ -148,6 +104,3 @@ impl Terminal {
 pub fn next_second() {
     thread::sleep(Duration::from_millis(1_100));
 }
-
-/// Long enough for anything wrong to happen that does not wait for something.
-pub const A_WHILE: Duration = Duration::from_secs(3);

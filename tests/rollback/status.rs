@@ -4,8 +4,8 @@ use cluster::{Cluster, Namespace, Options, Output, Part};
 use e2e::{KINDS, LONG, Web, assert_code, cluster, install, json, observed, pods, set_image, settled};
 use serde_json::{Deserializer, Value};
 
-use crate::background::Running;
 use crate::scene::rollback;
+use e2e::Running;
 
 /// Asks how far a rollout is now.
 #[track_caller]

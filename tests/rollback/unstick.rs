@@ -6,9 +6,9 @@ use cluster::{Namespace, Output};
 use e2e::{LONG, Web, assert_code, cluster, image, json, observed, pods, set_image};
 use serde_json::json;
 
-use crate::background::Running;
 use crate::guard::all_run;
 use crate::scene::{A_WHILE, Terminal, broken, json_lines, rollback, uids};
+use e2e::Running;
 
 const SET: &str = "statefulset/web";
 

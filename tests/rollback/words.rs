@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use cluster::Output;
 use e2e::{assert_code, cluster};
 
-use crate::background::Running;
+use e2e::Running;
 
 fn plugin(words: &[&str]) -> Output {
     cluster().kubectl(&[&["rollback"], words].concat())

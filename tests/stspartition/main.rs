@@ -1,5 +1,14 @@
 //! `kubectl stspartition` end to end.
 
+#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
+
+mod advance;
+mod input;
+mod pods;
+mod scene;
+mod set;
+mod unstick;
+
 use e2e::{Web, assert_code, cluster, image, set_image};
 
 #[test]

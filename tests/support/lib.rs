@@ -1,11 +1,16 @@
 //! What the end-to-end tests share: one cluster a process with the plugins on its PATH, and workloads of each kind.
 
+mod background;
+
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use cluster::{Cluster, Namespace, Output, build_plugins};
 use serde_json::Value;
+
+pub use background::Running;
 
 /// How long anything may take that a test waits for.
 pub const LONG: Duration = Duration::from_secs(60);
@@ -208,3 +213,50 @@ pub fn json(output: &Output) -> Value {
 pub fn assert_code(output: &Output, code: i32) {
     assert_eq!(output.code, code, "{output}");
 }
+
+/// Rolls an image out to the end, when the old pods are gone.
+pub fn roll(ns: &Namespace<'_>, target: &str, image: &str) {
+    set_image(ns, target, image);
+    quiet(ns, target);
+}
+
+/// Waits until a rollout is over and no pod is on its way out.
+pub fn quiet(ns: &Namespace<'_>, target: &str) {
+    settled(ns, target);
+    ns.wait_until("the old pods are gone", LONG, || {
+        let list = ns.get(&["pods", "-l", "app=web"]);
+        let mut pods = list["items"].as_array().into_iter().flatten();
+        !pods.any(|pod| pod["metadata"]["deletionTimestamp"].is_string())
+    });
+}
+
+/// Returns the pods by name, each with its UID.
+pub fn uids(ns: &Namespace<'_>) -> BTreeMap<String, String> {
+    pods(ns).into_iter().map(|(name, uid, _)| (name, uid)).collect()
+}
+
+/// Waits until a number of pods has an image and shows why it does not start.
+pub fn broken(ns: &Namespace<'_>, image: &str, count: usize) {
+    ns.wait_until(&format!("{count} pods of {image} are broken"), LONG, || {
+        let list = ns.get(&["pods", "-l", "app=web"]);
+        let waits = |pod: &&Value| {
+            let container = &pod["status"]["containerStatuses"][0];
+            pod["spec"]["containers"][0]["image"] == image
+                && (container["state"]["waiting"]["reason"] == "ImagePullBackOff"
+                    || container["restartCount"].as_u64().unwrap_or(0) >= 2
+                    || container["image"] == "app:never" && container["ready"] == false)
+        };
+        list["items"].as_array().into_iter().flatten().filter(waits).count() == count
+    });
+}
+
+/// Reads the events that a plugin prints, a line each, before its document.
+pub fn json_lines(text: &str) -> Vec<Value> {
+    text.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|it: &Value| it["kind"] == "Event")
+        .collect()
+}
+
+/// Long enough for anything wrong to happen that does not wait for something.
+pub const A_WHILE: Duration = Duration::from_secs(3);

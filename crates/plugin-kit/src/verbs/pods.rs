@@ -173,15 +173,15 @@ impl View<'_> {
         let rows = ordinal_rows::rows(snapshot);
         self.table(snapshot, &rows).print(ui);
         if rows.is_empty() {
-            ui.note(&format!("{id} has 0 replicas and no pods"));
+            ui.line(&format!("{id} has 0 replicas and no pods"));
         }
         for notice in ordinal_rows::notices(snapshot) {
-            ui.note(&format!("{}: {}", notice.id, escape::inline(&notice.message)));
+            ui.line(&format!("{}: {}", notice.id, escape::inline(&notice.message)));
             if let Some(fix) = &notice.fix {
-                ui.note(&format!("  to help: {}", escape::inline(fix)));
+                ui.line(&format!("  to help: {}", escape::inline(fix)));
             }
         }
-        ui.note(&escape::inline(&next(snapshot)));
+        ui.line(&escape::inline(&next(snapshot)));
         if self.named {
             ui.line("");
         }
@@ -205,10 +205,6 @@ impl View<'_> {
             }
             table.push(cells(snapshot, row).into_iter().take(shown));
         }
-        // What is held is below the line: here nothing is.
-        if zone == Some(Zone::Updated) && snapshot.workload.partition() > 0 {
-            table.rule(&line(snapshot));
-        }
         table
     }
 }
@@ -218,18 +214,14 @@ fn rules(snapshot: &Snapshot, from: Option<Zone>, to: Zone) -> Vec<String> {
     let workload = &snapshot.workload;
     let mut rules = Vec::new();
     if from == Some(Zone::Beyond) {
-        rules.push(format!("beyond {} replicas", workload.desired));
+        rules.push(format!("above: beyond {} replicas", workload.desired));
     }
     match to {
-        Zone::Kept => rules.push(line(snapshot)),
-        Zone::BelowStart => rules.push(format!("below ordinal {}", workload.first_ordinal)),
+        Zone::Kept => rules.push(format!("partition {}", workload.partition())),
+        Zone::BelowStart => rules.push(format!("below: lower than ordinal {}", workload.first_ordinal)),
         Zone::Beyond | Zone::Updated => {}
     }
     rules
-}
-
-fn line(snapshot: &Snapshot) -> String {
-    format!("partition {}", snapshot.workload.partition())
 }
 
 fn cells(snapshot: &Snapshot, row: &OrdinalRow<'_>) -> Vec<Cell> {
@@ -246,7 +238,10 @@ fn cells(snapshot: &Snapshot, row: &OrdinalRow<'_>) -> Vec<Cell> {
     });
     let ready = pod.is_some_and(|pod| pod.ready() && !pod.terminating);
     let reason = Cell::from(row.reason.clone().unwrap_or_else(none));
-    let images = |pod: &Pod| pod.containers.iter().map(|it| it.image.as_str()).collect::<Vec<_>>().join(",");
+    let images = |pod: &Pod| {
+        let images = pod.containers.iter().map(|it| format!("{}={}", it.name, it.image));
+        images.collect::<Vec<_>>().join(",")
+    };
     vec![
         Cell::from(row.name.as_str()),
         Cell::from(revision),

@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use crate::LONG;
 use cluster::{Namespace, Output, wait_until};
-use e2e::LONG;
 
 /// A process in the background; it is killed when it is dropped.
 pub struct Running {
@@ -19,8 +19,13 @@ pub struct Running {
 impl Running {
     /// Starts `kubectl rollback` with these words in a namespace.
     pub fn rollback(ns: &Namespace<'_>, words: &[&str]) -> Running {
+        Running::plugin("rollback", ns, words)
+    }
+
+    /// Starts `kubectl` with a plugin and these words in a namespace.
+    pub fn plugin(name: &str, ns: &Namespace<'_>, words: &[&str]) -> Running {
         let mut command = ns.cluster().command("kubectl");
-        command.arg("rollback").args(words).args(["-n", ns.name()]);
+        command.arg(name).args(words).args(["-n", ns.name()]);
         Running::start(command)
     }
 
