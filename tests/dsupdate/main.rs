@@ -1,5 +1,17 @@
 //! `kubectl dsupdate` end to end.
 
+#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
+
+#[path = "../rollback/background.rs"]
+#[allow(dead_code, reason = "what the tests of the other plugin need")]
+mod background;
+mod fleet;
+mod nodes;
+#[path = "../rollback/scene.rs"]
+#[allow(dead_code, reason = "what the tests of the other plugin need")]
+mod scene;
+mod strategy;
+
 use e2e::{Web, assert_code, cluster, image, set_image};
 
 #[test]

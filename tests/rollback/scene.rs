@@ -69,9 +69,14 @@ pub struct Terminal(PtySession);
 impl Terminal {
     /// Starts the plugin.
     pub fn start(ns: &Namespace<'_>, words: &[&str]) -> Terminal {
+        Terminal::of("rollback", ns, words)
+    }
+
+    /// Starts a plugin.
+    pub fn of(plugin: &str, ns: &Namespace<'_>, words: &[&str]) -> Terminal {
         let mut command = ns.cluster().command("sh");
-        let script = "stty cols 80 rows 24; exec kubectl rollback \"$@\"";
-        command.args(["-c", script, "sh"]).args(words).args(["-n", ns.name()]).env("TERM", "xterm");
+        let script = "stty cols 80 rows 24; exec kubectl \"$@\"";
+        command.args(["-c", script, "sh", plugin]).args(words).args(["-n", ns.name()]).env("TERM", "xterm");
         let limit = u64::try_from(LONG.as_millis()).ok();
         Terminal(spawn_command(command, limit).unwrap_or_else(|error| panic!("no terminal: {error}")))
     }

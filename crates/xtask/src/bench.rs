@@ -1,11 +1,13 @@
 //! `cargo xtask bench`: the plugins against `kubectl rollout`, side by side on one cluster.
 //!
-//! `bench timeline` makes thousands of ReplicaSets instead, which takes minutes; `bench failures` waits for rollouts that fail.
+//! `bench timeline` makes thousands of ReplicaSets instead, and `bench nodes` a DaemonSet on thousands of nodes, which takes
+//! minutes; `bench failures` waits for rollouts that fail.
 //!
 //! Runs alternate, so that both meet the same cluster and the same machine; medians are compared, as ratios: a
 //! machine's speed cancels out. Nothing here decides a test.
 
 mod failures;
+mod nodes;
 mod report;
 mod timeline;
 mod workloads;
@@ -51,6 +53,8 @@ enum Part {
     Verbs,
     /// The timeline of thousands of revisions.
     Timeline,
+    /// A DaemonSet on thousands of nodes.
+    Nodes,
     /// Rollouts that fail.
     Failures,
 }
@@ -58,10 +62,11 @@ enum Part {
 pub(crate) fn run(args: &[String]) -> Result {
     let (part, args) = match args {
         [first, rest @ ..] if first == "timeline" => (Part::Timeline, rest),
+        [first, rest @ ..] if first == "nodes" => (Part::Nodes, rest),
         [first, rest @ ..] if first == "failures" => (Part::Failures, rest),
         _ => (Part::Verbs, args),
     };
-    let large = part == Part::Timeline;
+    let large = matches!(part, Part::Timeline | Part::Nodes);
     let runs = runs(args, if large { FEWEST_LONG_RUNS } else { FEWEST_RUNS })?;
     let plugins = plugins::build("release", None)?;
     let cluster = Cluster::start(&Options { large, ..Options::default() })?;
@@ -74,6 +79,11 @@ pub(crate) fn run(args: &[String]) -> Result {
             let pairs = timeline::pairs();
             let namespace = cluster.namespace("bench");
             report::print(&timeline::compare(&namespace, &pairs, runs)?, &plugins, runs)
+        }
+        Part::Nodes => {
+            let namespace = cluster.namespace("bench");
+            let pairs = nodes::pairs(namespace.name());
+            report::print(&nodes::compare(&namespace, &pairs, runs)?, &plugins, runs)
         }
         Part::Failures => failures::run(&cluster),
     }
@@ -100,7 +110,7 @@ fn runs(args: &[String], fewest: usize) -> Result<usize> {
             0 => Err("--runs needs at least 1".into()),
             runs => Ok(runs),
         },
-        _ => Err("there are only timeline, failures and --runs N".into()),
+        _ => Err("there are only timeline, nodes, failures and --runs N".into()),
     }
 }
 
@@ -167,6 +177,19 @@ fn compare<'a>(namespace: &Namespace<'_>, pair: &'a Pair, runs: usize) -> Result
         kubectl: Cost::median(&theirs),
         requests: (here, kubectl),
     })
+}
+
+/// Compares two commands that change nothing and take seconds, run after run by turns.
+fn compare_reading<'a>(cluster: &Cluster, pair: &'a Pair, runs: usize) -> Result<Comparison<'a>> {
+    eprintln!("{}: {runs} runs each", pair.name);
+    let counts = (requests(cluster, &pair.here)?, requests(cluster, &pair.kubectl)?);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        ours.push(cost(cluster, &pair.here)?);
+        theirs.push(cost(cluster, &pair.kubectl)?);
+    }
+    let (here, kubectl) = (Cost::median(&ours), Cost::median(&theirs));
+    Ok(Comparison { pair, here, kubectl, requests: counts })
 }
 
 /// Runs a command in a process that measures it.

@@ -63,12 +63,18 @@ pub struct NodesArgs {
 /// Runs `nodes`.
 pub async fn run(args: NodesArgs, session: &mut Session) -> Result<Exit, CliError> {
     let form = args.output.form(&[])?;
+    if args.by.as_deref() == Some("") {
+        return Err(CliError::usage("--by needs a label"));
+    }
     if args.watch && !form.is_human() {
         return Err(CliError::usage("--watch shows a table; a document is printed once, without --watch"));
     }
     let found = session.find::<Workload>(&args.targets, VerbMode::Reading).await?;
-    if args.watch && found.workloads.len() + found.exits.len() > 1 {
-        return Err(CliError::usage("--watch follows one daemonset"));
+    let several = found.workloads.len() + found.exits.len();
+    if args.watch && several > 1 {
+        return Err(CliError::usage(format!(
+            "watch is only supported on individual resources - {several} resources were found"
+        )));
     }
     let view = View { form: &form, args: &args, called: session.called() };
     let cluster = session.cluster().await?;
@@ -292,9 +298,10 @@ impl View<'_> {
                 Sight::Snapshot(snapshot) => screen.show(&mut session.ui, self, &snapshot)?,
                 Sight::Gone => return Err(CliError::failed("object has been deleted")),
                 Sight::Lost(error) => {
-                    session.ui.note(&format!("connection lost, trying again: {}", escape::inline(&error)));
+                    let error = escape::inline(&error).into_owned();
+                    session.ui.note(&format!("the API server does not answer ({error}): trying again"));
                 }
-                Sight::Back => session.ui.note("the server answers again"),
+                Sight::Back => session.ui.note("the API server answers again"),
             }
             tokio::time::sleep(REDRAW).await;
             sight = feed.next(GLANCE).await;
@@ -351,9 +358,14 @@ impl Screen {
             view.show(ui, snapshot, false)?;
             return Ok(());
         };
-        let is_new = |row: &&&NodeRow<'_>| before.get(row.node) != Some(&state(row));
-        let new: Vec<&NodeRow<'_>> = rows.iter().filter(is_new).copied().collect();
-        view.table(&new, snapshot.now).no_headers(true).print(ui);
+        // As lines of the whole table, so that columns stay where they are.
+        let table =
+            view.table(&rows, snapshot.now).no_headers(true).render(ui.width(), ui.stdout_has_color());
+        for (row, line) in rows.iter().zip(table.lines()) {
+            if before.get(row.node) != Some(&state(row)) {
+                ui.line(line);
+            }
+        }
         let why = if view.args.behind { "no longer behind" } else { "gone" };
         let gone = |node: &&String| !self.rows.as_ref().is_some_and(|now| now.contains_key(*node));
         for node in before.keys().filter(gone) {

@@ -7,7 +7,7 @@ use cluster::Namespace;
 use serde_json::{Value, json};
 
 use super::workloads::pod;
-use super::{Comparison, Pair, cost, requests, words};
+use super::{Comparison, Pair, compare_reading, words};
 use crate::Result;
 use crate::measure::Cost;
 
@@ -44,16 +44,7 @@ pub(super) fn compare<'a>(
         eprintln!("{}: creating them", pair.name);
         create(namespace, &uids, from..to);
         from = to;
-        eprintln!("{}: {runs} runs each", pair.name);
-        let cluster = namespace.cluster();
-        let counts = (requests(cluster, &pair.here)?, requests(cluster, &pair.kubectl)?);
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for _ in 0..runs {
-            ours.push(cost(cluster, &pair.here)?);
-            theirs.push(cost(cluster, &pair.kubectl)?);
-        }
-        let (here, kubectl) = (Cost::median(&ours), Cost::median(&theirs));
-        comparisons.push(Comparison { pair, here, kubectl, requests: counts });
+        comparisons.push(compare_reading(namespace.cluster(), pair, runs)?);
     }
     Ok(comparisons)
 }
