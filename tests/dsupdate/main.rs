@@ -2,13 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
 
-#[path = "../rollback/background.rs"]
-#[allow(dead_code, reason = "what the tests of the other plugin need")]
-mod background;
 mod fleet;
 mod nodes;
 #[path = "../rollback/scene.rs"]
-#[allow(dead_code, reason = "what the tests of the other plugin need")]
+#[allow(dead_code, unused_imports, reason = "what the tests of the other plugin need")]
 mod scene;
 mod strategy;
 

@@ -4,9 +4,9 @@ use cluster::Login;
 use e2e::{LONG, assert_code, json, set_image};
 use serde_json::{Value, json as value};
 
-use crate::background::Running;
 use crate::fleet::{Fleet, own_cluster};
 use crate::scene::Terminal;
+use e2e::Running;
 
 const ON_DELETE: &str = "updateStrategy: { type: OnDelete }";
 
