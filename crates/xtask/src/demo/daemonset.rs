@@ -84,5 +84,27 @@ pub(super) const PART: Part = Part {
                 look("kubectl dsupdate history agent").shows(&["missing -> 1.10.3", "*6"]),
             ],
         },
+        Step {
+            title: "In steps: a canary that crashes after a while",
+            see: "`start` holds the set and goes to one node first. The new pod is ready at once, and would pass; in its soak \
+                  it crashes, so that node alone gets the old version back, and no other was touched.",
+            acts: &[
+                act("kubectl dsupdate start agent nginx=nginx:late --steps 1,100% --soak 20s --on-failure abort")
+                    .ends(5)
+                    .shows(&["step 1 of 2", "failed and was undone"]),
+                look("kubectl dsupdate nodes agent").hides(&["CrashLoopBackOff"]),
+            ],
+        },
+        Step {
+            title: "In steps, to the end",
+            see: "One node, then the rest. A rollout is stored on the workload: after --pause-after, Ctrl-C or a lost \
+                  terminal, resume goes on. Afterwards strategy and annotations are what they were.",
+            acts: &[
+                act("kubectl dsupdate start agent nginx=nginx:1.11.13 --steps 1,100% --soak 2s --pause-after 1")
+                    .shows(&["held: 1 of 2 steps"]),
+                look("kubectl dsupdate nodes agent"),
+                act("kubectl dsupdate resume agent").shows(&["step 2 is done", "successfully rolled out"]),
+            ],
+        },
     ],
 };

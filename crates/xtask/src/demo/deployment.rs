@@ -205,5 +205,13 @@ pub(super) const PART: Part = Part {
                 .hides(&["missing"]),
             ],
         },
+        Step {
+            title: "What was rolled out lately?",
+            see: "The first question of an incident: all revisions of all workloads, the newest first, each at the time when \
+                  it went live or came back.",
+            acts: &[
+                look("kubectl rollback timeline").shows(&["deploy/nginx", "current", "to undo the newest"]),
+            ],
+        },
     ],
 };

@@ -46,12 +46,10 @@ pub(super) const PART: Part = Part {
         },
         Step {
             title: "The canary is good: the rest follows",
-            see: "Partition 0 holds nothing back.",
+            see: "`pods` draws the line where the partition is; `advance` moves it: one more pod, or up to a number or a share.",
             acts: &[
-                act(
-                    "kubectl patch statefulset/web -p '{\"spec\":{\"updateStrategy\":{\"rollingUpdate\":{\"partition\":0}}}}'",
-                ),
-                act("kubectl stspartition status web").shows(&["successfully rolled out"]),
+                look("kubectl stspartition pods web").shows(&["partition 2"]),
+                act("kubectl stspartition advance web --to 100%").shows(&["successfully rolled out"]),
             ],
         },
         Step {
