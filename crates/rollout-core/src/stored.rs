@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::plan;
 use crate::steps::Rollout;
 use crate::workload::Workload;
 
@@ -77,18 +76,6 @@ impl Stored {
     /// Writes the annotation's value.
     pub fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
-/// Makes the test that nothing is remembered on a workload on which nothing is: without annotations there is no path to a
-/// key (hazard H16).
-pub(crate) fn is_absent(workload: &Workload) -> Value {
-    const MAP: &str = "/metadata/annotations";
-    match workload.object.pointer(MAP) {
-        Some(map) if map.is_object() => {
-            plan::test(&format!("{MAP}/{}", STORED.replace('/', "~1")), Value::Null)
-        }
-        Some(_) | None => plan::test(MAP, Value::Null),
     }
 }
 

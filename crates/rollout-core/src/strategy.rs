@@ -9,7 +9,8 @@ use crate::kind::Kind;
 use crate::pause;
 use crate::plan::{self, Decision, Plan, Refusal, Request};
 use crate::snapshot::{Side, Snapshot};
-use crate::stored::{self, Stored};
+use crate::steps;
+use crate::stored::Stored;
 use crate::undo;
 use crate::workload::{Amount, Strategy, Workload};
 
@@ -207,9 +208,14 @@ pub fn plan(snapshot: &Snapshot, change: &StrategyChange) -> Result<Decision, Re
 
 fn request(workload: &Workload, strategy: &Strategy) -> Request {
     let tests =
-        vec![plan::test("/spec/updateStrategy", pause::strategy_of(workload)), stored::is_absent(workload)];
+        vec![plan::test("/spec/updateStrategy", pause::strategy_of(workload)), nothing_is_stored(workload)];
     let change = json!({"op": "add", "path": "/spec/updateStrategy", "value": value(strategy)});
     Request::patch(workload, tests, vec![change])
+}
+
+/// Without annotations there is no path to a key (hazard H16).
+fn nothing_is_stored(workload: &Workload) -> Value {
+    steps::stored_is(workload).unwrap_or_else(|| plan::test("/metadata/annotations", Value::Null))
 }
 
 fn value(strategy: &Strategy) -> Value {
@@ -264,6 +270,7 @@ mod tests {
     use super::*;
     use crate::fixture::{pod, revision, snapshot, workload};
     use crate::pods::Pod;
+    use crate::stored::STORED;
 
     const ROLLING: StrategyChange =
         StrategyChange { kind: Some(StrategyKind::RollingUpdate), max_unavailable: None, max_surge: None };
@@ -312,13 +319,13 @@ mod tests {
                 let mut object = before.workload.object.clone();
                 object["spec"]["updateStrategy"] = strategy;
                 if stored {
-                    object["metadata"]["annotations"] = json!({stored::STORED: "{}"});
+                    object["metadata"]["annotations"] = json!({STORED: "{}"});
                 }
                 // The server takes what is absent for null.
                 if object["metadata"].get("annotations").is_none() {
                     object["metadata"]["annotations"] = Value::Null;
                 } else if !stored {
-                    object["metadata"]["annotations"][stored::STORED] = Value::Null;
+                    object["metadata"]["annotations"][STORED] = Value::Null;
                 }
                 json_patch::patch(&mut object, &patch).map(|()| object["spec"]["updateStrategy"].clone())
             };
@@ -408,7 +415,7 @@ mod tests {
         assert!(matches!(plan(&now, &ROLLING), Ok(Decision::Nothing { .. })));
         let mut paused = workload(Kind::DaemonSet, "app:2", json!({"type": "OnDelete"}));
         let note = Stored::pause(rolling(json!(1), json!(0))).text();
-        paused["metadata"]["annotations"] = json!({stored::STORED: note});
+        paused["metadata"]["annotations"] = json!({STORED: note});
         let paused = snapshot(Kind::DaemonSet, paused, Vec::new(), Vec::new());
         assert!(refused(&paused, ROLLING).starts_with("a paused daemonset has the strategy that holds it"));
         let unrecorded = workload(Kind::DaemonSet, "app:9", rolling(json!(1), json!(0)));

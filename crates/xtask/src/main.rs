@@ -42,7 +42,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        about: "the plugins against kubectl rollout: time, CPU, memory, requests [timeline] [--runs N]",
+        about: "the plugins against kubectl rollout: time, CPU, memory, requests [timeline|nodes|failures] [--runs N]",
         run: bench::run,
     },
     Command {
