@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
 
+mod drivers;
+mod failures;
 mod fleet;
+mod hazards;
 mod nodes;
+mod rollout;
 #[path = "../rollback/scene.rs"]
 #[allow(dead_code, unused_imports, reason = "what the tests of the other plugin need")]
 mod scene;
+mod steps;
 mod strategy;
 
 use e2e::{Web, assert_code, cluster, image, set_image};
