@@ -169,19 +169,30 @@ fn evictions_wait_for_the_budget_and_say_so() {
 }
 
 #[test]
-fn a_budget_that_can_never_allow_an_eviction_is_said_at_once() {
+fn a_budget_that_can_never_allow_an_eviction_is_said_and_nothing_is_deleted() {
     let fleet = fleet(2);
-    let before = fleet.kept();
+    let (before, uids) = (fleet.kept(), fleet.uids());
     fleet.ns.apply("apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: { name: web }\nspec: { maxUnavailable: 1, selector: { matchLabels: { app: web } } }\n");
     e2e::until(&fleet.ns, "pdb/web", "fails", |object| object.to_string().contains("SyncFailed"));
-    let refused = fleet.start(&["app=app:2", "--evict"]);
-    assert_ne!(refused.code, 0, "{refused}");
-    says(&refused, &["does not implement the scale subresource"]);
+    let driver = fleet.running(&["start", "web", "app=app:2", "--evict", "--soak=1s"]);
+    driver.says("may not be evicted now: ");
+    driver.signal("INT");
+    assert_code(&driver.ends(), 130);
+    assert_eq!(fleet.uids(), uids);
+    assert_code(&fleet.dsupdate(&["abort", "web"]), 0);
+    assert_eq!((fleet.kept(), fleet.uids()), (before, uids));
+}
+
+#[test]
+fn a_template_with_what_json_may_escape_is_guarded_all_the_same() {
+    let fleet = fleet(2);
+    let command = r#"{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"app:1","command":["sh","-c","a && b < c > d"]}]}}}}"#;
+    fleet.patch(command);
+    e2e::settled(&fleet.ns, WEB);
+    assert_code(&fleet.start(&["app=app:2", "--check=true && cat < /dev/null"]), 0);
+    assert_eq!((fleet.images().as_str(), fleet.stored()), ("a:2 b:2", Value::Null));
+    assert_code(&fleet.ns.kubectl(&["rollback", "undo", "ds/web"]), 0);
     assert_eq!(fleet.images(), "a:1 b:1");
-    if !fleet.stored().is_null() {
-        assert_code(&fleet.dsupdate(&["abort", "web"]), 0);
-    }
-    assert_eq!(fleet.kept(), before);
 }
 
 #[test]
@@ -195,7 +206,7 @@ fn a_dead_node_is_waited_for_or_left_out() {
 
     let skips = fleet.start(&["app=app:3", "--skip-unready-nodes"]);
     assert_code(&skips, 0);
-    says(&skips, &["node b is never touched: it is not ready", "stay old: b"]);
+    says(&skips, &["node b is never touched: it is not ready", "1 stay old: b"]);
     assert_eq!((fleet.images().as_str(), fleet.strategy().as_str()), ("a:3 b:1 c:3", "OnDelete"));
     fleet.ns.cluster().revive_node(&fleet.node("b")).unwrap();
     fleet

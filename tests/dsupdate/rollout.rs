@@ -33,6 +33,7 @@ impl Fleet {
     #[track_caller]
     pub fn dsupdate(&self, words: &[&str]) -> Output {
         let mut output = self.ns.kubectl(&[&["dsupdate"], words].concat());
+        output.stdout = self.plain(&output.stdout);
         output.stderr = self.plain(&output.stderr);
         output
     }

@@ -3,6 +3,7 @@
 use rollout_core::causes::Cause;
 use rollout_core::machine::{Ending, NoWayBack};
 use rollout_core::status::Hold;
+use rollout_core::steps;
 use rollout_core::stored::Stored;
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Kind, RevisionNumber, Side, Snapshot};
@@ -89,9 +90,13 @@ fn no_way_back(why: &NoWayBack) -> String {
 }
 
 /// Names the command that helps where a failed rollout was not undone.
-pub fn hint(ending: &Ending, id: &WorkloadId) -> Option<String> {
+pub fn hint(end: &End, id: &WorkloadId) -> Option<String> {
     let at = format!("{id} -n {}", id.namespace);
-    let why = match ending {
+    let why = match &end.ending {
+        Ending::Superseded => {
+            let stored = end.snapshot.as_deref().filter(|snapshot| steps::is_superseded(snapshot));
+            return stored.map(|_| ways_on_superseded(id));
+        }
         Ending::NotUndone { why, .. } => why,
         Ending::Paused { .. } => return Some(format!("to go on: {} resume {at}", plugin(id.kind))),
         Ending::StepFailed { .. } => {
@@ -106,7 +111,6 @@ pub fn hint(ending: &Ending, id: &WorkloadId) -> Option<String> {
         | Ending::Held(_)
         | Ending::Failed
         | Ending::TimedOut
-        | Ending::Superseded
         | Ending::Gone
         | Ending::Refused(_)
         | Ending::CheckBroken(_)
@@ -160,6 +164,9 @@ pub fn causes(end: &End) -> &[Cause] {
 
 /// Says what holds a rollout.
 pub fn held(hold: Hold, snapshot: Option<&Snapshot>) -> String {
+    if let Some(words) = snapshot.and_then(held_in_steps) {
+        return words;
+    }
     let old = snapshot.map_or(0, |it| it.living().filter(|pod| it.side(pod) == Side::Old).count());
     match hold {
         Hold::Paused => "it is paused".to_string(),
@@ -181,10 +188,31 @@ pub fn held(hold: Hold, snapshot: Option<&Snapshot>) -> String {
     }
 }
 
+/// Says how a rollout in steps stands, where one is stored: it holds the pods, whatever the strategy is called.
+fn held_in_steps(snapshot: &Snapshot) -> Option<String> {
+    let rollout = Stored::of(&snapshot.workload)?.rollout?;
+    if steps::is_superseded(snapshot) {
+        return Some(
+            "somebody replaced the template of a rollout in steps, and no pod is replaced".to_string(),
+        );
+    }
+    let failure = rollout.failure.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    Some(format!("{}{failure}", rollout.under_way(snapshot)))
+}
+
+/// Names the two ways on after somebody replaced the template of a rollout in steps (hazard H9).
+fn ways_on_superseded(id: &WorkloadId) -> String {
+    let (me, at) = (plugin(id.kind), format!("{id} -n {}", id.namespace));
+    format!("to let the controller go on: {me} resume {at}; to drive it in steps: {me} start {at}")
+}
+
 /// Names the command that moves a held rollout on.
 pub fn way_on(hold: Hold, snapshot: &Snapshot) -> String {
     let id = &snapshot.workload.id;
     let at = format!("{id} -n {}", id.namespace);
+    if steps::is_superseded(snapshot) {
+        return ways_on_superseded(id);
+    }
     if Stored::of(&snapshot.workload).is_some_and(|stored| stored.rollout.is_some()) {
         let me = plugin(id.kind);
         return format!("to go on: {me} resume {at}; to take it back: {me} abort {at}");

@@ -76,7 +76,7 @@ impl<'a> Reports<'a> {
         }
         let way_on = match (&end.ending, end.snapshot.as_deref(), exit) {
             (Ending::Held(hold), Some(snapshot), Exit::Held) => Some(ending_text::way_on(*hold, snapshot)),
-            (ending, _, _) => ending_text::hint(ending, id),
+            (_, _, _) => ending_text::hint(end, id),
         };
         if let Some(hint) = way_on {
             self.session.ui.hint(&escape::inline(&hint));

@@ -64,7 +64,7 @@ impl Cluster {
             .method(verb)
             .uri(format!("{path}{}", query.trim_end_matches('?')))
             .header(http::header::CONTENT_TYPE, content_type)
-            .body(body.to_string().into_bytes())
+            .body(as_go_writes(body).into_bytes())
             .map_err(Error::HttpError)?;
         match self.client.request::<Value>(http).await {
             Ok(answer) => Ok(Sent::Done(answer)),
@@ -92,6 +92,22 @@ fn words(status: &kube::core::Status) -> String {
     cause.map_or_else(|| status.message.clone(), |cause| format!("{} {}", status.message, cause.message))
 }
 
+/// Writes JSON as Go's encoder does, which escapes `<`, `>`, `&` and two line separators: the server compares the strings of
+/// a `test` by their bytes as they are written (gopkg.in/evanphx/json-patch.v4, `lazyNode.equal`), so that a template with
+/// `a && b` would never be what it was. They only occur within strings.
+fn as_go_writes(body: &Value) -> String {
+    let mut text = String::new();
+    for character in body.to_string().chars() {
+        match character {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                text.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            other => text.push(other),
+        }
+    }
+    text
+}
+
 pub(crate) fn form_encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
@@ -99,4 +115,17 @@ pub(crate) fn form_encoded(text: &str) -> String {
             other => format!("%{other:02X}"),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_go_escapes_is_escaped_and_means_the_same() {
+        let body = json!({"command": ["a && b <c> \u{2028}", "d\ne"]});
+        let text = as_go_writes(&body);
+        assert_eq!(text, r#"{"command":["a \u0026\u0026 b \u003cc\u003e \u2028","d\ne"]}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), body);
+    }
 }

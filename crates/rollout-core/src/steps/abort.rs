@@ -101,6 +101,11 @@ pub(super) fn partition_back(snapshot: &Snapshot, rollout: &Rollout) -> u32 {
     lowest.map_or(rollout.partition_before(), |lowest| lowest.min(rollout.partition_before()))
 }
 
+/// Tells whether a rollout is stored whose template somebody else has replaced (hazard H9).
+pub fn is_superseded(snapshot: &Snapshot) -> bool {
+    stored(snapshot).is_ok_and(|rollout| live(snapshot, &rollout) == Live::Other)
+}
+
 /// Plans that the controller goes on with a template that superseded a stored rollout: what was there before comes back, and
 /// no trace stays.
 pub fn release(snapshot: &Snapshot) -> Result<Decision, Refusal> {

@@ -14,7 +14,7 @@ mod record;
 mod rules;
 mod start;
 
-pub use abort::{abort, release};
+pub use abort::{abort, is_superseded, release};
 pub use driver::Driver;
 pub use hold::{ResumeOptions, pause, resume};
 pub(crate) use moves::{Sent as Deletions, next_ordinal};
