@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::fleet::Fleet;
 use crate::rollout::{WEB, fleet, fleet_with, says};
 
-impl Fleet {
+impl Fleet<'_> {
     /// Adds a node on which a pod is placed.
     pub fn join(&self, letter: &str) {
         let node = Node::new(self.node(letter)).label("pool", self.ns.name());

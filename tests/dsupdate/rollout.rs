@@ -17,18 +17,18 @@ pub const WEB: &str = "daemonset/web";
 pub type Kept = (Value, Value, BTreeMap<String, Value>);
 
 /// Makes so many nodes, `a` and so on, with the DaemonSet `web` at `app:1` on them.
-pub fn fleet(nodes: usize) -> Fleet {
+pub fn fleet(nodes: usize) -> Fleet<'static> {
     fleet_with(nodes, &[])
 }
 
 /// The same with more lines in `spec`.
-pub fn fleet_with(nodes: usize, spec: &[&str]) -> Fleet {
+pub fn fleet_with(nodes: usize, spec: &[&str]) -> Fleet<'static> {
     let fleet = Fleet::new(&vec![""; nodes]);
     fleet.web("app:1", spec);
     fleet
 }
 
-impl Fleet {
+impl Fleet<'_> {
     /// Runs `kubectl dsupdate` with these words.
     #[track_caller]
     pub fn dsupdate(&self, words: &[&str]) -> Output {
