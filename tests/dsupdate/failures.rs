@@ -65,7 +65,7 @@ fn a_crash_that_comes_late_is_caught_by_the_soak() {
     let fleet = fleet(3);
     let caught = fleet.dsupdate(&["start", "web", "app=app:late", "--soak=30s", "--on-failure=abort"]);
     assert_code(&caught, 5);
-    says(&caught, &["have to stay so for 30s", "going back to revision 1", "crash-loop"]);
+    says(&caught, &["have to stay so for 30s", "(restarts: pod web-", "going back to revision 1"]);
     assert_eq!((fleet.images().as_str(), fleet.stored()), ("a:1 b:1 c:1", Value::Null));
 }
 

@@ -70,7 +70,7 @@ impl Cluster {
             Ok(answer) => Ok(Sent::Done(answer)),
             Err(Error::Api(status)) if status.code == 409 => Ok(Sent::Changed),
             Err(Error::Api(status)) if status.code == 404 && *method != Method::Patch => Ok(Sent::Gone),
-            // An eviction that a budget forbids; the client has waited already where the server only is busy.
+            // An eviction that a budget forbids.
             Err(Error::Api(status)) if status.code == 429 && *method == Method::Post => {
                 Ok(Sent::NotNow(words(&status)))
             }
