@@ -37,7 +37,7 @@ pub struct GateArgs {
     /// _REVISION, _PODS and _NODES in its environment
     #[arg(long, value_name = "COMMAND")]
     pub check: Vec<String>,
-    /// A query of Prometheus with its condition, e.g. 'rate(errors[1m]) < 0.05'; no data does not pass
+    /// A query of Prometheus with its condition, e.g. 'sum(up) >= 3'; no data does not pass
     #[arg(long, value_name = "PROMQL OP NUMBER")]
     pub check_query: Vec<Query>,
     /// Where Prometheus is
