@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
 
 mod advance;
+mod hold;
 mod input;
 mod pods;
 mod scene;
 mod set;
+mod steps;
 mod unstick;
 
 use e2e::{Web, assert_code, cluster, image, set_image};
