@@ -74,6 +74,8 @@ pub fn resume(snapshot: &Snapshot) -> Result<Decision, Refusal> {
     let mut plan = unchanged(snapshot);
     let (tests, changes) = release(workload);
     plan.requests = vec![Request::patch(workload, tests, changes)];
+    // A revision that was recorded meanwhile has a copy of what is stored (hazard H23).
+    plan.requests.extend(steps::cleaning(snapshot));
     plan.impact = undo::impact(&released(snapshot), snapshot.history.current());
     Ok(Decision::Change(Box::new(plan)))
 }

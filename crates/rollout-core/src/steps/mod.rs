@@ -19,7 +19,7 @@ pub use driver::Driver;
 pub use hold::{ResumeOptions, pause, resume};
 pub(crate) use moves::{Sent as Deletions, next_ordinal};
 pub use places::{Place, Places};
-pub(crate) use record::{ALL, set_strategy, stored_is};
+pub(crate) use record::{ALL, cleaning, set_strategy, stored_is};
 pub use record::{Holder, OnFailure, Reached, Recorded, Rollout, Stage, StepOptions};
 pub use rules::{BadSteps, First, Rest, Rules};
 pub use start::{StartOptions, start};

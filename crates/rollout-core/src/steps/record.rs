@@ -322,6 +322,6 @@ pub(super) fn copies(snapshot: &Snapshot) -> impl Iterator<Item = &Revision> {
 }
 
 /// Returns the requests that take those copies off.
-pub(super) fn cleaning(snapshot: &Snapshot) -> impl Iterator<Item = Request> {
+pub(crate) fn cleaning(snapshot: &Snapshot) -> impl Iterator<Item = Request> {
     copies(snapshot).filter_map(|it| Request::forget_stored(&snapshot.workload.id, &it.object))
 }
