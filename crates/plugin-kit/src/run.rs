@@ -59,14 +59,16 @@ pub fn run<V: Verb>(plugin: Plugin) -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().collect();
     let argv0 = words.first().cloned().unwrap_or_default();
     let called = called_as(&argv0, plugin.name);
-    let mut command = command::<V>(plugin, &called);
+    let command = command::<V>(plugin, &called);
     if completion::is_completer(&argv0) {
         let mut ui = Ui::from_process(ColorChoice::Never);
         ui.out(&completion::answer(command, &words[1..]));
         return ui.finish(Exit::Done).into();
     }
     insert_default_verb(plugin, &command, &mut words);
-    let cli = match command.try_get_matches_from_mut(words).and_then(|it| Cli::<V>::from_arg_matches(&it)) {
+    // A command that has been built cannot be completed any more.
+    let cli = match command.clone().try_get_matches_from(words).and_then(|it| Cli::<V>::from_arg_matches(&it))
+    {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
