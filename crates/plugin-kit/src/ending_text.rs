@@ -140,26 +140,10 @@ fn plugin(kind: Kind) -> &'static str {
     }
 }
 
-/// Returns why the rollout failed that an ending took back, or could not.
+/// Returns why the rollout failed, or what holds it up.
 pub fn causes(end: &End) -> &[Cause] {
-    match &end.ending {
-        Ending::Undone { causes, .. }
-        | Ending::NotUndone { causes, .. }
-        | Ending::StepFailed { causes, .. } => causes,
-        Ending::Complete
-        | Ending::Held(_)
-        | Ending::Failed
-        | Ending::TimedOut
-        | Ending::Superseded
-        | Ending::Gone
-        | Ending::Refused(_)
-        | Ending::CheckBroken(_)
-        | Ending::Paused { .. }
-        | Ending::HeldShort { .. }
-        | Ending::Aborted { .. }
-        | Ending::AbortedByHand
-        | Ending::TakenOver(_) => end.progress.as_ref().map_or(&[], |progress| &progress.causes),
-    }
+    let of_progress = || end.progress.as_ref().map_or(&[][..], |progress| &progress.causes);
+    end.ending.causes().unwrap_or_else(of_progress)
 }
 
 /// Says what holds a rollout.

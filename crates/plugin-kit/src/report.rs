@@ -1,6 +1,5 @@
 //! What a verb that changes something says about each workload in the end: a sentence, a document, an exit code.
 
-use rollout_core::causes::Cause;
 use rollout_core::machine::Ending;
 use rollout_core::plan::Plan;
 use rollout_core::revision::RevisionNumber;
@@ -89,7 +88,8 @@ impl<'a> Reports<'a> {
         self.finish(
             id,
             &Outcome {
-                causes: why(end),
+                // Others stand in the status.
+                causes: end.ending.causes().unwrap_or_default(),
                 back: back(end),
                 status,
                 ..Outcome::new(word(&end.ending), exit).of(plan)
@@ -113,28 +113,6 @@ impl<'a> Reports<'a> {
 fn back(end: &End) -> Option<(Option<RevisionNumber>, Option<RevisionNumber>)> {
     let Ending::Undone { from, to, causes: _ } = &end.ending else { return None };
     Some((*from, *to))
-}
-
-/// The causes of a rollout that was taken back are no longer those of its status.
-fn why(end: &End) -> &[Cause] {
-    match &end.ending {
-        Ending::Undone { .. } | Ending::NotUndone { .. } | Ending::StepFailed { .. } => {
-            ending_text::causes(end)
-        }
-        Ending::Complete
-        | Ending::Held(_)
-        | Ending::Failed
-        | Ending::TimedOut
-        | Ending::Superseded
-        | Ending::Gone
-        | Ending::Refused(_)
-        | Ending::CheckBroken(_)
-        | Ending::Paused { .. }
-        | Ending::HeldShort { .. }
-        | Ending::Aborted { .. }
-        | Ending::AbortedByHand
-        | Ending::TakenOver(_) => &[],
-    }
 }
 
 fn word(ending: &Ending) -> &'static str {

@@ -259,6 +259,30 @@ pub enum Ending {
     },
 }
 
+impl Ending {
+    /// Returns why a rollout failed whose present state no longer shows it: it was taken back, or stands still.
+    pub fn causes(&self) -> Option<&[Cause]> {
+        match self {
+            Ending::Undone { causes, .. }
+            | Ending::NotUndone { causes, .. }
+            | Ending::StepFailed { causes, .. } => Some(causes),
+            Ending::Complete
+            | Ending::Held(_)
+            | Ending::Failed
+            | Ending::TimedOut
+            | Ending::Superseded
+            | Ending::Gone
+            | Ending::Refused(_)
+            | Ending::CheckBroken(_)
+            | Ending::Paused { .. }
+            | Ending::HeldShort { .. }
+            | Ending::Aborted { .. }
+            | Ending::AbortedByHand
+            | Ending::TakenOver(_) => None,
+        }
+    }
+}
+
 /// Why a failed rollout was not taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoWayBack {
