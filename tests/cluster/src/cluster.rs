@@ -167,18 +167,22 @@ impl Cluster {
 
     /// Creates nodes and waits until they are ready for pods.
     pub fn create_nodes(&self, nodes: &[Node]) -> Result<()> {
-        self.own_plane("create nodes")?;
+        let plane = self.own_plane("create nodes")?;
         self.kubectl_with(&["create", "-f", "-"], &objects::list(nodes)).checked()?;
         let unready =
             r#"jsonpath={range .items[?(@.spec.taints[*].key=="node.kubernetes.io/not-ready")]}x{end}"#;
-        let ready = || {
+        let mut casualty = None;
+        let limit = Duration::from_secs(120).max(Duration::from_millis(100) * nodes.len() as u32);
+        let ready = holds_within(limit, || {
+            casualty = self.casualty();
             let nodes = self.kubectl(&["get", "nodes", "-o", unready]);
-            nodes.ok() && nodes.stdout.is_empty()
-        };
-        if holds_within(Duration::from_secs(60).max(Duration::from_millis(100) * nodes.len() as u32), ready) {
-            return Ok(());
+            casualty.is_some() || nodes.ok() && nodes.stdout.is_empty()
+        });
+        match casualty {
+            Some(casualty) => Err(casualty),
+            None if ready => Ok(()),
+            None => Err(plane.silent(Part::ControllerManager, "takes no taint from new nodes", limit)),
         }
-        Err(Error::new(self.kubectl(&["get", "nodes"]).to_string()))
     }
 
     /// Makes a node unreachable: not ready, and its pods neither start nor end any more. Label it `dead=true` by hand

@@ -152,13 +152,14 @@ impl ControlPlane {
         match failure {
             Some(failure) => Err(failure),
             None if up => Ok(()),
-            None => {
-                let log = tools::tail(&self.site.log(part));
-                Err(Error::new(format!(
-                    "{part} does not answer within {START:?}; the end of its log:\n{log}"
-                )))
-            }
+            None => Err(self.silent(part, "does not answer", START)),
         }
+    }
+
+    /// What to say of a part that does not do its work in time.
+    pub(crate) fn silent(&self, part: Part, what: &str, limit: Duration) -> Error {
+        let log = tools::tail(&self.site.log(part));
+        Error::new(format!("{part} {what} within {limit:?}; the end of its log:\n{log}"))
     }
 
     fn answers(&self, part: Part) -> bool {

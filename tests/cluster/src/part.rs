@@ -1,9 +1,14 @@
 //! The parts of a control plane: which program each is, and with what arguments it runs.
 
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A process of the control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +48,28 @@ impl fmt::Display for Part {
     }
 }
 
+/// Below the ports that a system gives to outgoing connections (32768 and up on Linux, 49152 and up elsewhere): a port of
+/// those may be taken between the moment when it is found free and the start of the part that is to listen there, and then
+/// the part ends at once while its port answers.
+const PORTS: Range<u16> = 20_000..32_000;
+
+/// Returns a port at which nobody listens, never the same twice in this process.
+fn free_port() -> io::Result<u16> {
+    static NEXT: OnceLock<AtomicU64> = OnceLock::new();
+    // Clusters of other processes most likely begin elsewhere.
+    let next = NEXT.get_or_init(|| AtomicU64::new(RandomState::new().build_hasher().finish()));
+    let mut outcome = Err(io::ErrorKind::AddrInUse.into());
+    for _ in PORTS {
+        let offset = next.fetch_add(1, Ordering::Relaxed) % u64::from(PORTS.end - PORTS.start);
+        let port = PORTS.start + offset as u16;
+        outcome = TcpListener::bind(("127.0.0.1", port)).map(|_| port);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
 /// Where a control plane lives: what its parts must know of each other.
 pub(crate) struct Site {
     pub(crate) folder: PathBuf,
@@ -54,15 +81,11 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new(folder: &Path, stages: PathBuf, large: bool) -> io::Result<Self> {
-        // All are held before the first is let go, so that they differ.
-        let held =
-            (0..=Part::ALL.len()).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>()?;
-        let port = |index: usize| held[index].local_addr().map(|address| address.port());
         let mut ports = [0; Part::ALL.len()];
-        for (index, slot) in ports.iter_mut().enumerate() {
-            *slot = port(index)?;
+        for slot in &mut ports {
+            *slot = free_port()?;
         }
-        Ok(Self { folder: folder.to_owned(), stages, large, ports, peer_port: port(Part::ALL.len())? })
+        Ok(Self { folder: folder.to_owned(), stages, large, ports, peer_port: free_port()? })
     }
 
     pub(crate) fn port(&self, part: Part) -> u16 {
