@@ -1,14 +1,16 @@
 //! `cargo xtask bench`: the plugins against `kubectl rollout`, side by side on one cluster.
 //!
 //! `bench timeline` makes thousands of ReplicaSets instead, and `bench nodes` a DaemonSet on thousands of nodes, which takes
-//! minutes; `bench failures` waits for rollouts that fail.
+//! minutes, `bench step` rolls a part of it; `bench failures` waits for rollouts that fail, `bench recovery` takes them back.
 //!
 //! Runs alternate, so that both meet the same cluster and the same machine; medians are compared, as ratios: a
 //! machine's speed cancels out. Nothing here decides a test.
 
 mod failures;
 mod nodes;
+mod recovery;
 mod report;
+mod step;
 mod timeline;
 mod workloads;
 
@@ -43,7 +45,8 @@ struct Comparison<'a> {
     pair: &'a Pair,
     here: Cost,
     kubectl: Cost,
-    requests: (usize, usize),
+    /// None where they are not counted.
+    requests: Option<(usize, usize)>,
 }
 
 /// What is measured.
@@ -55,18 +58,24 @@ enum Part {
     Timeline,
     /// A DaemonSet on thousands of nodes.
     Nodes,
+    /// A step over some of them.
+    Step,
     /// Rollouts that fail.
     Failures,
+    /// The way back from them.
+    Recovery,
 }
 
 pub(crate) fn run(args: &[String]) -> Result {
     let (part, args) = match args {
         [first, rest @ ..] if first == "timeline" => (Part::Timeline, rest),
         [first, rest @ ..] if first == "nodes" => (Part::Nodes, rest),
+        [first, rest @ ..] if first == "step" => (Part::Step, rest),
         [first, rest @ ..] if first == "failures" => (Part::Failures, rest),
+        [first, rest @ ..] if first == "recovery" => (Part::Recovery, rest),
         _ => (Part::Verbs, args),
     };
-    let large = matches!(part, Part::Timeline | Part::Nodes);
+    let large = matches!(part, Part::Timeline | Part::Nodes | Part::Step);
     let runs = runs(args, if large { FEWEST_LONG_RUNS } else { FEWEST_RUNS })?;
     let plugins = plugins::build("release", None)?;
     let cluster = Cluster::start(&Options { large, ..Options::default() })?;
@@ -85,7 +94,13 @@ pub(crate) fn run(args: &[String]) -> Result {
             let pairs = nodes::pairs(namespace.name());
             report::print(&nodes::compare(&namespace, &pairs, runs)?, &plugins, runs)
         }
+        Part::Step => {
+            let namespace = cluster.namespace("bench");
+            let pairs = step::pairs(namespace.name());
+            report::print(&step::compare(&namespace, &pairs, runs)?, &plugins, runs)
+        }
         Part::Failures => failures::run(&cluster),
+        Part::Recovery => recovery::run(&cluster),
     }
 }
 
@@ -110,7 +125,7 @@ fn runs(args: &[String], fewest: usize) -> Result<usize> {
             0 => Err("--runs needs at least 1".into()),
             runs => Ok(runs),
         },
-        _ => Err("there are only timeline, nodes, failures and --runs N".into()),
+        _ => Err("there are only timeline, nodes, step, failures, recovery and --runs N".into()),
     }
 }
 
@@ -175,7 +190,7 @@ fn compare<'a>(namespace: &Namespace<'_>, pair: &'a Pair, runs: usize) -> Result
         pair,
         here: Cost::median(&ours),
         kubectl: Cost::median(&theirs),
-        requests: (here, kubectl),
+        requests: Some((here, kubectl)),
     })
 }
 
@@ -189,7 +204,7 @@ fn compare_reading<'a>(cluster: &Cluster, pair: &'a Pair, runs: usize) -> Result
         theirs.push(cost(cluster, &pair.kubectl)?);
     }
     let (here, kubectl) = (Cost::median(&ours), Cost::median(&theirs));
-    Ok(Comparison { pair, here, kubectl, requests: counts })
+    Ok(Comparison { pair, here, kubectl, requests: Some(counts) })
 }
 
 /// Runs a command in a process that measures it.

@@ -12,7 +12,7 @@ use crate::Result;
 /// Seconds that a Deployment may be without progress; kubectl says nothing before. The default is ten times as many.
 const DEADLINE: u32 = 60;
 /// How long both wait at most.
-const LIMIT: Duration = Duration::from_secs(90);
+pub(super) const LIMIT: Duration = Duration::from_secs(90);
 
 /// A rollout that fails.
 struct Case {
@@ -23,7 +23,7 @@ struct Case {
 }
 
 /// How long one command took to say that it failed; none where it did not.
-type Called = Option<Duration>;
+pub(super) type Called = Option<Duration>;
 
 const CASES: [Case; 7] = [
     Case { name: "Deployment, the image is missing", kind: "Deployment", change: || image("app:missing") },
@@ -35,7 +35,7 @@ const CASES: [Case; 7] = [
     Case { name: "Deployment, it never gets ready", kind: "Deployment", change: || image("app:never") },
 ];
 
-fn image(image: &str) -> Value {
+pub(super) fn image(image: &str) -> Value {
     json!({ "containers": [{ "name": "app", "image": image }] })
 }
 
@@ -58,7 +58,7 @@ pub(super) fn run(cluster: &Cluster) -> Result {
     Ok(())
 }
 
-fn seconds(called: Called) -> String {
+pub(super) fn seconds(called: Called) -> String {
     called.map_or_else(
         || format!("not within {}", LIMIT.as_secs()),
         |took| format!("{:.1}", took.as_secs_f64()),
@@ -87,7 +87,7 @@ fn until_called(namespace: &Namespace<'_>, words: &[&str]) -> Called {
     (output.code != 0 && took < LIMIT).then_some(took)
 }
 
-fn manifest(kind: &str) -> Value {
+pub(super) fn manifest(kind: &str) -> Value {
     let labels = json!({ "app": "web" });
     let mut spec = json!({
         "selector": { "matchLabels": labels },

@@ -1,5 +1,6 @@
 //! `dsupdate nodes` and `status` of a DaemonSet on thousands of nodes against `kubectl get pods -o json` of the same set.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use cluster::{Namespace, Node};
@@ -40,17 +41,10 @@ pub(super) fn compare<'a>(
     let mut comparisons = Vec::new();
     let mut made = 0;
     for (pairs, nodes) in pairs.chunks(VERBS.len()).zip(STAGES) {
-        eprintln!("creating {nodes} nodes");
-        while made < nodes {
-            let some: Vec<Node> = (made..nodes.min(made + TOGETHER)).map(node).collect();
-            namespace.cluster().create_nodes(&some)?;
-            made += some.len();
-        }
-        namespace.apply(&manifest().to_string());
-        namespace.wait_until("all pods are available", LONG, || {
-            let status = namespace.get(&["daemonset/web"])["status"].take();
-            status["numberAvailable"].as_u64().is_some_and(|it| it as usize >= nodes)
-        });
+        create(namespace, made..nodes, node)?;
+        made = nodes;
+        namespace.apply(&manifest("web").to_string());
+        available(namespace, "web", nodes);
         for pair in pairs {
             comparisons.push(compare_reading(namespace.cluster(), pair, runs)?);
         }
@@ -58,8 +52,35 @@ pub(super) fn compare<'a>(
     Ok(comparisons)
 }
 
+/// Creates the nodes of these numbers, some at a time.
+pub(super) fn create(
+    namespace: &Namespace<'_>,
+    numbers: Range<usize>,
+    node: impl Fn(usize) -> Node,
+) -> Result {
+    eprintln!("creating nodes up to {}", numbers.end);
+    let mut made = numbers.start;
+    while made < numbers.end {
+        let some: Vec<Node> = (made..numbers.end.min(made + TOGETHER)).map(&node).collect();
+        namespace.cluster().create_nodes(&some)?;
+        made += some.len();
+    }
+    Ok(())
+}
+
+/// Waits until all pods of a set are new and available.
+pub(super) fn available(namespace: &Namespace<'_>, name: &str, nodes: usize) {
+    namespace.wait_until("all pods are available", LONG, || {
+        let set = namespace.get(&[&format!("daemonset/{name}")]);
+        let all = |count: &str| set["status"][count].as_u64().is_some_and(|it| it as usize >= nodes);
+        all("numberAvailable")
+            && all("updatedNumberScheduled")
+            && set["status"]["observedGeneration"] == set["metadata"]["generation"]
+    });
+}
+
 /// With labels as nodes of a cloud have them.
-fn node(number: usize) -> Node {
+pub(super) fn node(number: usize) -> Node {
     let zone = ["a", "b", "c"][number % 3];
     Node::new(format!("ip-10-0-{}-{}.eu-central-1.compute.internal", number / 250, number % 250))
         .label("topology.kubernetes.io/zone", &format!("eu-central-1{zone}"))
@@ -69,12 +90,13 @@ fn node(number: usize) -> Node {
         .label("example.com/lifecycle", "on-demand")
 }
 
-fn manifest() -> serde_json::Value {
-    let labels = json!({ "app": "web" });
+/// A DaemonSet with what real templates have.
+pub(super) fn manifest(name: &str) -> serde_json::Value {
+    let labels = json!({ "app": name });
     json!({
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
-        "metadata": { "name": "web" },
+        "metadata": { "name": name },
         "spec": {
             "selector": { "matchLabels": labels },
             "template": { "metadata": { "labels": labels }, "spec": pod(1) },

@@ -38,25 +38,29 @@ fn row(it: &Comparison<'_>) -> [String; 5] {
         let bound = it.pair.bounds.as_ref().map(figure).filter(|bound| *bound > 0.0);
         ratio(figure(&it.here), figure(&it.kubectl), bound)
     };
-    let (ours, theirs) = it.requests;
+    let requests = it.requests.map_or_else(|| "-".to_string(), |(ours, theirs)| format!("{ours} / {theirs}"));
     [
         it.pair.name.clone(),
         figure(|cost| cost.wall),
         figure(|cost| cost.cpu),
         figure(|cost| cost.memory),
-        format!("{ours} / {theirs}"),
+        requests,
     ]
 }
 
 /// `5.1 / 60.2 = 1/11.8 (1/8)`: the bound is in brackets.
 fn ratio(here: f64, kubectl: f64, bound: Option<f64>) -> String {
     let times = kubectl / here.max(f64::MIN_POSITIVE);
+    let share = |times: f64, digits: usize| match times >= 1.0 {
+        true => format!("1/{times:.digits$}"),
+        false => format!("{:.2}", 1.0 / times),
+    };
     let bound = match bound {
-        Some(bound) if times < bound => format!(" (1/{bound} !)"),
-        Some(bound) => format!(" (1/{bound})"),
+        Some(bound) if times < bound => format!(" ({} !)", share(bound, 0)),
+        Some(bound) => format!(" ({})", share(bound, 0)),
         None => String::new(),
     };
-    let share = if times >= 1.0 { format!("1/{times:.1}") } else { format!("{:.2}", 1.0 / times) };
+    let share = share(times, 1);
     format!("{here:.1} / {kubectl:.1} = {share}{bound}")
 }
 
@@ -69,5 +73,7 @@ mod tests {
         assert_eq!(ratio(5.0, 50.0, Some(8.0)), "5.0 / 50.0 = 1/10.0 (1/8)");
         assert_eq!(ratio(10.0, 50.0, Some(8.0)), "10.0 / 50.0 = 1/5.0 (1/8 !)");
         assert_eq!(ratio(75.0, 50.0, None), "75.0 / 50.0 = 1.50");
+        assert_eq!(ratio(60.0, 50.0, Some(1.0 / 1.5)), "60.0 / 50.0 = 1.20 (1.50)");
+        assert_eq!(ratio(80.0, 50.0, Some(1.0 / 1.5)), "80.0 / 50.0 = 1.60 (1.50 !)");
     }
 }
