@@ -243,7 +243,7 @@ fn a_rollout_in_steps_and_a_pause_are_told() {
     assert_code(&fleet.ns.kubectl(&[&["dsupdate"], &words[..]].concat()), 0);
     let nodes = fleet.nodes(&[]);
     assert!(nodes.stdout.contains("\na rollout in steps is paused (step 2 of 2 is next)\n"), "{nodes}");
-    assert!(nodes.stdout.contains(" 1 no yes waits for its step\n"), "{nodes}");
+    assert!(nodes.stdout.contains(" 1 no yes waits for step 2 of 2\n"), "{nodes}");
     let document = json(&fleet.ns.kubectl(&["dsupdate", "nodes", "web", "-o", "json"]));
     let rollout = &document["rollout"];
     assert_eq!(

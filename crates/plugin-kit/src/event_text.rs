@@ -3,6 +3,7 @@
 use rollout_core::RevisionNumber;
 use rollout_core::event::{Event, StepProgress};
 use rollout_core::machine::{Act, Why};
+use rollout_core::names::few;
 use rollout_core::status::Progress;
 use serde_json::{Value, json};
 
@@ -60,10 +61,9 @@ pub fn not_done(act: &Act) -> String {
 /// Says how far a step is.
 pub fn step(step: &StepProgress) -> String {
     let StepProgress { step, of, words, total, settled, in_hand } = step;
-    let in_hand = match in_hand.as_slice() {
-        [] => String::new(),
-        [one] => format!(", {one} in hand"),
-        several => format!(", {} in hand", several.len()),
+    let in_hand = match in_hand.is_empty() {
+        true => String::new(),
+        false => format!(", {} in hand", few(in_hand)),
     };
     format!("step {step} of {of} ({words}): {settled} of {total}{in_hand}")
 }

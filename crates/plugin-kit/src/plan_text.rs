@@ -1,10 +1,10 @@
 //! A plan as people read it before they agree to it.
 
 use rollout_core::diff::summary;
+use rollout_core::names::few;
 use rollout_core::plan::{Impact, Plan, PlannedStep, Warning};
 use rollout_core::revision::RevisionNumber;
 
-use crate::ending_text::few;
 use crate::escape;
 use crate::table::Table;
 use crate::ui::{Style, Ui};
@@ -87,8 +87,11 @@ fn many(ui: &mut Ui, plans: &[&Plan]) {
 fn step_lines(steps: &[PlannedStep]) -> Vec<String> {
     let of = steps.last().map_or(0, |step| step.step);
     let line = |PlannedStep { step, words, total, nodes, pods }: &PlannedStep| {
-        let names = if nodes.is_empty() { pods } else { nodes };
-        format!("step {step} of {of} ({words}): {}, {total} new in all", few(names))
+        let names = match if nodes.is_empty() { pods } else { nodes }.as_slice() {
+            [] => "nothing more".to_string(),
+            names => few(names),
+        };
+        format!("step {step} of {of} ({words}): {names}, {total} new in all")
     };
     steps.iter().map(line).collect()
 }

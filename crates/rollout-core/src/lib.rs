@@ -17,6 +17,7 @@ pub mod kind;
 mod live_at;
 pub mod machine;
 pub mod model;
+pub mod names;
 pub mod node_rows;
 pub mod nodes;
 pub mod ordinal_rows;

@@ -10,6 +10,7 @@ use crate::placement::{Obstacle, Placement};
 use crate::pods::Pod;
 use crate::revision::{Revision, RevisionNumber};
 use crate::snapshot::{Side, Snapshot};
+use crate::steps::Places;
 use crate::stored::Stored;
 use crate::workload::Strategy;
 
@@ -196,6 +197,8 @@ struct Judge<'a> {
     slowest: Option<i64>,
     /// What an old pod that is well waits for.
     waits: &'static str,
+    /// Which step of a stored rollout comes to a node, in words.
+    steps: BTreeMap<String, String>,
     /// The generation by which the controller takes old pods for new ones (hazard H25).
     generation: Option<&'a str>,
 }
@@ -207,6 +210,7 @@ impl<'a> Judge<'a> {
             placement: Placement::of(snapshot.workload.template()),
             slowest: causes::slowest_start(snapshot),
             waits: waits(snapshot),
+            steps: steps(snapshot),
             generation: snapshot.workload.annotation("deprecated.daemonset.template.generation"),
         }
     }
@@ -290,7 +294,7 @@ impl<'a> Judge<'a> {
         }
         let old = |pod: &Pod| is_living(pod) && self.snapshot.side(pod) == Side::Old;
         match (old(pod), pods.iter().any(|pod| old(pod))) {
-            (true, _) => (Trouble::Behind, Some(self.why_old(pod).to_string())),
+            (true, _) => (Trouble::Behind, Some(self.why_old(pod))),
             (false, true) => (Trouble::Behind, Some("the old pod has yet to go".to_string())),
             (false, false) => (Trouble::Fine, None),
         }
@@ -313,10 +317,11 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn why_old(&self, pod: &Pod) -> &'static str {
+    fn why_old(&self, pod: &Pod) -> String {
+        let step = pod.node.as_ref().and_then(|node| self.steps.get(node));
         let taken = self.generation.is_some() && pod.template_generation.as_deref() == self.generation;
         match (&self.snapshot.workload.strategy, taken) {
-            (Strategy::RollingUpdate { .. }, true) => "taken for new by its template generation",
+            (Strategy::RollingUpdate { .. }, true) => "taken for new by its template generation".to_string(),
             (
                 Strategy::RollingUpdate { .. }
                 | Strategy::Partitioned { .. }
@@ -324,9 +329,22 @@ impl<'a> Judge<'a> {
                 | Strategy::Recreate
                 | Strategy::Other(_),
                 _,
-            ) => self.waits,
+            ) => step.cloned().unwrap_or_else(|| self.waits.to_string()),
         }
     }
+}
+
+fn steps(snapshot: &Snapshot) -> BTreeMap<String, String> {
+    let Some(rollout) = Stored::of(&snapshot.workload).and_then(|stored| stored.rollout) else {
+        return BTreeMap::new();
+    };
+    let Some(places) = Places::of(snapshot, &rollout) else { return BTreeMap::new() };
+    let of = places.ends.len();
+    let words = |step: Option<usize>| match step {
+        Some(step) => format!("waits for step {step} of {of}"),
+        None => "no step comes to it".to_string(),
+    };
+    places.by_step().map(|(place, step)| (place.name.clone(), words(step))).collect()
 }
 
 fn waits(snapshot: &Snapshot) -> &'static str {

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::causes::Cause;
+use crate::names::few;
 use crate::partition::{called, comes_back_at, name_at};
 use crate::pods::Pod;
 use crate::revision::Revision;
 use crate::snapshot::{Side, Snapshot};
 use crate::status::evaluate;
-use crate::steps;
 use crate::stuck::{self, Blockage, Wait};
 
 /// One ordinal.
@@ -150,11 +150,7 @@ fn other_below(snapshot: &Snapshot) -> Option<Notice> {
         message: format!(
             "below the partition a pod that dies comes back at {}, which {} not at now",
             called(current),
-            if names.len() == 1 {
-                format!("{} is", names[0])
-            } else {
-                format!("{} are", steps::some(&names))
-            }
+            if names.len() == 1 { format!("{} is", names[0]) } else { format!("{} are", few(&names)) }
         ),
         fix: None,
     })

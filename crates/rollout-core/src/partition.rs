@@ -8,6 +8,7 @@
 use serde_json::json;
 
 use crate::causes::CauseId;
+use crate::names::few;
 use crate::pause::{self, strategy_of, unchanged, with_partition};
 use crate::plan::{self, Decision, Impact, Plan, Refusal, ReplacedPod, Request};
 use crate::pods::Pod;
@@ -195,7 +196,7 @@ fn notes(snapshot: &Snapshot, after: &Snapshot, back: &[&Pod]) -> Vec<String> {
 
 fn stays(pods: &[&Pod]) -> String {
     let names: Vec<&str> = pods.iter().map(|pod| pod.name.as_str()).collect();
-    format!("{} {}", steps::some(&names), if names.len() == 1 { "stays" } else { "stay" })
+    format!("{} {}", few(&names), if names.len() == 1 { "stays" } else { "stay" })
 }
 
 /// The ordinals from the highest down by the revision that they will have, those of one revision together.
@@ -223,7 +224,7 @@ fn fates(after: &Snapshot, back: &[&Pod]) -> Vec<String> {
     }
     let words = |(side, revision, names): &(&str, String, Vec<String>)| {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        format!("{side}, at {revision}: {}", steps::some(&names))
+        format!("{side}, at {revision}: {}", few(&names))
     };
     groups.iter().map(words).collect()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use k8s_openapi::jiff::Timestamp;
+use rollout_core::names::few;
 use rollout_core::node_rows::{NodeRow, Nodes, Share, Trouble};
 use rollout_core::revision::RevisionNumber;
 use rollout_core::stored::Stored;
@@ -24,8 +25,6 @@ use crate::table::{Cell, Column, Table};
 use crate::targets::{TargetArgs, VerbMode};
 use crate::ui::{Style, Ui};
 
-/// Nodes that are named in a line of the summary; more are counted.
-const NAMED: usize = 5;
 /// How often at most a watched table is drawn anew.
 const REDRAW: Duration = Duration::from_millis(250);
 /// How often it is looked at although nothing changed: ages and `minReadySeconds` pass in silence.
@@ -172,13 +171,12 @@ impl View<'_> {
             lines.extend(group_lines(label, nodes));
         }
         lines.extend(rollout_lines(snapshot, &self.called));
-        lines.extend(nodes.blocked.iter().map(|(why, names)| format!("blocked: {}: {why}", listed(names))));
+        lines.extend(nodes.blocked.iter().map(|(why, names)| format!("blocked: {}: {why}", few(names))));
         let tainted = nodes.tainted.iter();
-        lines.extend(
-            tainted.map(|(taint, names)| {
-                format!("no pod belongs on {}: untolerated taint {taint}", listed(names))
-            }),
-        );
+        lines
+            .extend(tainted.map(|(taint, names)| {
+                format!("no pod belongs on {}: untolerated taint {taint}", few(names))
+            }));
         lines.iter().map(|line| escape::inline(line).into_owned()).collect()
     }
 
@@ -255,12 +253,6 @@ fn hidden_nodes(snapshot: &Snapshot) -> Option<String> {
     snapshot.nodes.is_none().then(|| {
         "the nodes may not be listed: only those with a pod are shown, and what keeps pods away is not seen".to_string()
     })
-}
-
-fn listed(names: &[&str]) -> String {
-    let more = names.len().saturating_sub(NAMED);
-    let names = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{names} and {more} more") } else { names }
 }
 
 fn yes(it: bool) -> Cell {

@@ -3,13 +3,13 @@
 use clap::Args;
 use rollout_core::follow::Follow;
 use rollout_core::machine::Machine;
+use rollout_core::names::few;
 use rollout_core::partition::{self, HIGHEST};
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::recreate::Recreate;
 use rollout_core::revision::RevisionNumber;
 use rollout_core::{Amount, Snapshot};
 
-use crate::ending_text::few;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::OutputArgs;

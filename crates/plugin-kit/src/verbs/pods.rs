@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use rollout_core::names::few;
 use rollout_core::ordinal_rows::{self, OrdinalRow, Zone};
 use rollout_core::partition;
 use rollout_core::plan::Decision;
@@ -13,7 +14,6 @@ use serde_json::Value;
 
 use crate::documents;
 use crate::duration;
-use crate::ending_text::few;
 use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;

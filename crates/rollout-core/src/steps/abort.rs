@@ -82,7 +82,7 @@ pub(super) fn request(
         holder,
         failure,
         began: record::whole(snapshot.now),
-        pause_at: None,
+        pause_after: None,
         ..rollout.clone()
     };
     if rollout.way(kind) == Way::Partition {

@@ -23,7 +23,7 @@ use crate::stored::Stored;
 
 /// How often what holds the workload is put back before somebody's will counts.
 pub(super) const HOLDS: u32 = 3;
-/// Seconds within which the first pictures may be older than what was written before.
+/// Seconds within which a picture may be older than what was written.
 const PATIENCE: i64 = 30;
 
 /// A driver of one stored rollout.
@@ -33,8 +33,10 @@ pub struct Driver {
     pub(super) gate: Option<(usize, Timestamp, Gate)>,
     pub(super) deletions: moves::Sent,
     pub(super) reported: BTreeSet<String>,
-    /// What was sent last, and the version of the workload that it was sent on.
-    last: Option<(Last, Option<String>)>,
+    /// What was sent last, until it is known what came of it.
+    last: Option<Last>,
+    /// What came of the last patch, until a picture shows it.
+    written: Option<Written>,
     /// How it ends when what is stored is gone.
     pub(super) ending: Option<Ending>,
     /// The rollout that is taken back by the controller alone: nothing is stored of it any more.
@@ -60,9 +62,22 @@ enum Last {
         uid: String,
         pod: String,
     },
-    Patch,
+    /// A patch of the workload as it was in this version.
+    Patch {
+        version: Option<String>,
+    },
     /// Something that may fail.
     Cleaning,
+}
+
+/// A patch that was answered.
+#[derive(Clone, Debug)]
+struct Written {
+    /// The version of the workload that it was sent on.
+    version: Option<String>,
+    /// Whether what it tested was no more.
+    refused: bool,
+    patience: Deadline,
 }
 
 impl Driver {
@@ -74,6 +89,7 @@ impl Driver {
             deletions: moves::Sent::default(),
             reported: BTreeSet::new(),
             last: None,
+            written: None,
             ending: None,
             back: None,
             causes: Vec::new(),
@@ -98,8 +114,8 @@ impl Driver {
         if let Some(words) = &self.refused {
             return Step::End(Ending::Refused(words.clone()));
         }
-        if self.is_behind(snapshot) {
-            return Step::Wait;
+        if let Some(step) = self.is_behind(snapshot) {
+            return step;
         }
         self.deletions.forget(snapshot);
         let rollout = match Stored::read(&snapshot.workload) {
@@ -128,10 +144,20 @@ impl Driver {
         }
     }
 
-    /// After a patch nothing is decided on a picture that does not show what came of it.
-    fn is_behind(&self, snapshot: &Snapshot) -> bool {
-        let Some((Last::Patch, Some(version))) = &self.last else { return false };
-        version_of(snapshot).as_ref() == Some(version)
+    /// After a patch nothing is decided on a picture that does not show what came of it, for as long as that may take.
+    fn is_behind(&mut self, snapshot: &Snapshot) -> Option<Step> {
+        let written = self.written.as_mut()?;
+        if written.version.is_none() || version_of(snapshot) != written.version {
+            self.written = None;
+            return None;
+        }
+        if !written.patience.is_over(snapshot.now) {
+            return Some(Step::Wait);
+        }
+        let refused = written.refused;
+        self.written = None;
+        let words = "the server refuses the change as if the workload had changed, and shows no change";
+        refused.then(|| Step::End(Ending::Refused(words.to_string())))
     }
 
     fn nothing_stored(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
@@ -177,7 +203,7 @@ impl Driver {
         }
         let namespace = &snapshot.workload.id.namespace;
         let name = pod.name.clone();
-        self.last = Some((Last::Deletion { uid: pod.uid.clone(), pod: name.clone() }, None));
+        self.last = Some(Last::Deletion { uid: pod.uid.clone(), pod: name.clone() });
         // A budget counts a pod that is not ready as disrupted already and would forbid to end it.
         Some(if rollout.options.evict && pod.ready() {
             let request = Request::evict_pod(namespace, &pod.name, &pod.uid);
@@ -204,13 +230,13 @@ impl Driver {
         let mut revisions = record::copies(snapshot);
         let revision = revisions.find(|it| !self.cleaned.contains(&it.uid))?;
         self.cleaned.push(revision.uid.clone());
-        self.last = Some((Last::Cleaning, None));
+        self.last = Some(Last::Cleaning);
         let request = Request::forget_stored(&snapshot.workload.id, &revision.object)?;
         Some(Step::Send { act: Act::Clean { object: revision.name.clone() }, request })
     }
 
     pub(super) fn send(&mut self, snapshot: &Snapshot, act: Act, request: Request) -> Step {
-        self.last = Some((Last::Patch, version_of(snapshot)));
+        self.last = Some(Last::Patch { version: version_of(snapshot) });
         Step::Send { act, request }
     }
 
@@ -231,7 +257,7 @@ impl Machine for Driver {
     }
 
     fn sent(&mut self, sent: &Sent) {
-        let Some((last, version)) = self.last.take() else { return };
+        let Some(last) = self.last.take() else { return };
         match (last, sent) {
             (Last::Deletion { uid, .. }, Sent::Done | Sent::Changed | Sent::Gone) => {
                 self.deletions.doubtful.retain(|it| *it != uid);
@@ -244,9 +270,12 @@ impl Machine for Driver {
                 }
             }
             (Last::Deletion { pod, .. }, Sent::NotNow(words)) => self.not_now(pod, words),
-            (Last::Patch, Sent::Done | Sent::Changed) => self.last = Some((Last::Patch, version)),
+            (Last::Patch { version }, Sent::Done | Sent::Changed) => {
+                let patience = Deadline::new(Some(PATIENCE));
+                self.written = Some(Written { version, refused: *sent == Sent::Changed, patience });
+            }
             // It is done or not: the next picture says which, and the patch tests what it stands on.
-            (Last::Patch, Sent::Unanswered | Sent::Gone | Sent::NotNow(_)) => {}
+            (Last::Patch { .. }, Sent::Unanswered | Sent::Gone | Sent::NotNow(_)) => {}
             (Last::Cleaning, Sent::Unanswered) => {
                 self.cleaned.pop();
             }
@@ -254,7 +283,9 @@ impl Machine for Driver {
                 Last::Cleaning,
                 Sent::Done | Sent::Changed | Sent::Gone | Sent::Refused(_) | Sent::NotNow(_),
             ) => {}
-            (Last::Deletion { .. } | Last::Patch, Sent::Refused(words)) => self.refused = Some(words.clone()),
+            (Last::Deletion { .. } | Last::Patch { .. }, Sent::Refused(words)) => {
+                self.refused = Some(words.clone())
+            }
         }
     }
 

@@ -7,12 +7,12 @@ use super::moves;
 use super::places::{Place, Places};
 use super::put_back::Back;
 use super::record::{self, OnFailure, Reached, Recorded, Rollout, Stage, Way, set_strategy};
-use super::some;
 use crate::causes::{Cause, CauseId};
 use crate::event::{Event, StepProgress};
 use crate::gate::{Gate, GateOptions, GateState};
 use crate::kind::Kind;
 use crate::machine::{Act, CheckRun, Ending, Step, Why};
+use crate::names::few;
 use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
 use crate::status::Progress;
@@ -142,11 +142,16 @@ impl Driver {
     }
 
     fn step_done(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> Step {
-        let done = rollout.done + 1;
-        let pauses = rollout.pause_at.is_some_and(|at| done >= at) && done < places.ends.len();
+        let counts = usize::from(!places.added(rollout.done).is_empty());
+        let pause_after = rollout.pause_after.map(|steps| steps.saturating_sub(counts));
+        // Steps that add nothing are done with the one before them.
+        let empty = |done: &usize| *done < places.ends.len() && places.added(*done).is_empty();
+        let done = (rollout.done + 1..).find(|done| !empty(done)).unwrap_or(places.ends.len());
+        let pauses = pause_after == Some(0) && done < places.ends.len();
         let partition = snapshot.workload.partition();
         let after = Rollout {
             done,
+            pause_after: pause_after.filter(|_| !pauses),
             began: record::whole(snapshot.now),
             reached: places.reached(snapshot, rollout, done, partition).or_else(|| rollout.reached.clone()),
             retry: false,
@@ -154,7 +159,7 @@ impl Driver {
             holder: if pauses { None } else { rollout.holder.clone() },
             ..rollout.clone()
         };
-        self.write(snapshot, Act::StepDone { done }, Some(&after), Vec::new())
+        self.write(snapshot, Act::StepDone { done: rollout.done + 1 }, Some(&after), Vec::new())
     }
 
     /// After the last step: the strategy comes back when no node and no ordinal is old, since its controller would replace
@@ -204,9 +209,9 @@ impl Driver {
         let message = match (snapshot.observed(), waits.is_empty()) {
             (false, _) => "the controller has not acted upon the change within the time given".to_string(),
             (true, false) => {
-                let mut words = format!("not new and available within the time given: {}", some(&waits));
+                let mut words = format!("not new and available within the time given: {}", few(&waits));
                 if !blocks.is_empty() {
-                    words += &format!("; without an available pod: {}", some(&blocks));
+                    words += &format!("; without an available pod: {}", few(&blocks));
                 }
                 words
             }

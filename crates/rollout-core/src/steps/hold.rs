@@ -83,7 +83,7 @@ pub(super) fn stand_still(
     failure: Option<String>,
 ) -> Request {
     let kind = snapshot.workload.id.kind;
-    let mut after = Rollout { phase, holder: None, failure, pause_at: None, ..rollout.clone() };
+    let mut after = Rollout { phase, holder: None, failure, pause_after: None, ..rollout.clone() };
     let mut changes = Vec::new();
     match rollout.way(kind) {
         Way::Partition => {
@@ -120,7 +120,7 @@ pub fn resume(snapshot: &Snapshot, options: &ResumeOptions) -> Result<Decision, 
     let mut after = Rollout {
         holder: Some(options.holder.clone()),
         began: record::whole(snapshot.now),
-        pause_at: options.pause_after.map(|steps| rollout.done + steps),
+        pause_after: options.pause_after,
         retry: rollout.phase == Stage::Failed,
         ..rollout.clone()
     };

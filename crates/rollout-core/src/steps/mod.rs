@@ -23,10 +23,3 @@ pub(crate) use record::{ALL, cleaning, set_strategy, stored_is};
 pub use record::{Holder, OnFailure, Reached, Recorded, Rollout, Stage, StepOptions};
 pub use rules::{BadSteps, First, Rest, Rules};
 pub use start::{StartOptions, start};
-
-/// Names as many as a sentence bears.
-pub(crate) fn some(names: &[&str]) -> String {
-    const NAMED: usize = 5;
-    let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > NAMED { format!("{shown} and {} more", names.len() - NAMED) } else { shown }
-}

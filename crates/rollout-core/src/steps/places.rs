@@ -75,7 +75,7 @@ impl Place<'_> {
 
 impl<'a> Places<'a> {
     /// Resolves the steps of a stored rollout; nothing where pods or nodes were not read.
-    pub(super) fn of(snapshot: &'a Snapshot, rollout: &Rollout) -> Option<Places<'a>> {
+    pub(crate) fn of(snapshot: &'a Snapshot, rollout: &Rollout) -> Option<Places<'a>> {
         let started = Some(rollout.started);
         let mut places =
             Places::before_steps(snapshot, &rollout.rules, rollout.options.skip_unready_nodes, started)?;
@@ -294,6 +294,12 @@ impl<'a> Places<'a> {
         }
     }
 
+    /// Says which step comes to each place, from 1; none where no step does.
+    pub(crate) fn by_step(&self) -> impl Iterator<Item = (&Place<'a>, Option<usize>)> {
+        let step = |index: usize| self.ends.iter().position(|end| index < *end).map(|step| step + 1);
+        self.all.iter().enumerate().map(move |(index, place)| (place, step(index)))
+    }
+
     /// Returns the places that a step adds, by how many are done before it.
     pub fn added(&self, done: usize) -> &[Place<'a>] {
         &self.all[self.end(done)..self.end(done + 1)]
@@ -304,7 +310,6 @@ impl<'a> Places<'a> {
         let by_node = snapshot.workload.id.kind == Kind::DaemonSet;
         let old = |pod: &&Pod| all_old || snapshot.side(pod) == Side::Old;
         (done..self.ends.len())
-            .filter(|index| !self.added(*index).is_empty())
             .map(|index| {
                 let added = self.added(index);
                 PlannedStep {

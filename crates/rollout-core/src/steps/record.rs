@@ -40,9 +40,9 @@ pub struct Rollout {
     /// How far the steps have reached, by the order of the places.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reached: Option<Reached>,
-    /// The number of steps after which it pauses.
+    /// The number of steps, from where it is, after which it pauses.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pause_at: Option<usize>,
+    pub pause_after: Option<usize>,
     /// What it is at.
     pub phase: Stage,
     /// Why it failed, in words.

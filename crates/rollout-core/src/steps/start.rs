@@ -8,10 +8,10 @@ use super::record::{
     strategy_of,
 };
 use super::rules::{Rest, Rules};
-use super::some;
 use crate::diff;
 use crate::history::NoRevision;
 use crate::kind::Kind;
+use crate::names::few;
 use crate::pause;
 use crate::placement::Placement;
 use crate::plan::{self, Decision, Impact, PlannedStep, Refusal, ReplacedPod, Warning, WarningId};
@@ -174,7 +174,7 @@ fn rollout(snapshot: &Snapshot, options: &StartOptions, change: &Change<'_>) -> 
         rules: options.rules.clone(),
         done: 0,
         reached: None,
-        pause_at: options.pause_after,
+        pause_after: options.pause_after,
         phase: if options.holder.is_some() { Stage::Running } else { Stage::Paused },
         failure: None,
         retry: false,
@@ -346,7 +346,7 @@ fn placement(snapshot: &Snapshot, change: &Change<'_>) -> Option<Warning> {
         return None;
     }
     let of = |nodes: &[&str], what: &str| {
-        (!nodes.is_empty()).then(|| format!("{what} {} ({})", nodes.len(), some(nodes)))
+        (!nodes.is_empty()).then(|| format!("{what} {} ({})", nodes.len(), few(nodes)))
     };
     let parts = [of(&lost, "its pods vanish from"), of(&gained, "new ones come up on")];
     Some(Warning {
@@ -390,7 +390,7 @@ fn mixed(snapshot: &Snapshot, change: &Change<'_>) -> Option<Warning> {
     let moves = current.filter(|it| it.name != change.previous.name);
     let old = snapshot.living().next().is_some();
     let message = match (others.is_empty(), moves) {
-        (false, _) => format!("pods are at other revisions already ({})", some(&others)),
+        (false, _) => format!("pods are at other revisions already ({})", few(&others)),
         (true, Some(current)) if old => {
             format!("a pod that dies before its step comes back at {}", current.name)
         }

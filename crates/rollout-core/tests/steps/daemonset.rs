@@ -2,7 +2,7 @@
 
 use rollout_core::Kind;
 use rollout_core::causes::{Cause, CauseId};
-use rollout_core::machine::{Act, Ending, Verdict};
+use rollout_core::machine::{Act, Ending, Machine, Sent, Step, Verdict};
 use rollout_core::model::{Behaviour, RevisionId};
 use rollout_core::plan::{Decision, Refusal, WarningId};
 use rollout_core::steps::{self, BadSteps, Driver, First, OnFailure, Rest, Rules, Stage, StartOptions};
@@ -64,6 +64,38 @@ fn it_pauses_and_another_process_goes_on() {
     let mut driver = cluster.resume(2);
     assert_eq!(cluster.run(&mut driver), Ending::Complete);
     assert_eq!(new(&cluster), 4);
+}
+
+#[test]
+fn steps_that_add_nothing_are_passed_with_the_one_before_them_and_do_not_count_for_a_pause() {
+    let mut cluster = agents(4);
+    let plan = cluster.start(&StartOptions { pause_after: Some(2), ..to(1, "1,10%,50%,100%") });
+    let planned: Vec<(usize, usize)> = plan.steps.iter().map(|it| (it.step, it.nodes.len())).collect();
+    assert_eq!(planned, [(1, 1), (2, 0), (3, 1), (4, 2)]);
+    let mut driver = Driver::new(holder(1));
+    assert_eq!(cluster.run(&mut driver), Ending::Paused { done: 3, of: 4 });
+    assert_eq!(new(&cluster), 2);
+    let done = cluster.acts.iter().filter(|act| matches!(act, Act::StepDone { .. })).collect::<Vec<_>>();
+    assert_eq!(done, [&Act::StepDone { done: 1 }, &Act::StepDone { done: 3 }]);
+}
+
+#[test]
+fn a_patch_that_is_refused_although_nothing_changed_is_not_waited_for_for_ever() {
+    let mut cluster = agents(2);
+    cluster.start(&to(1, "100%"));
+    let mut driver = Driver::new(holder(1));
+    loop {
+        match driver.step(&cluster.snapshot()).1 {
+            Step::Send { act: Act::Record, .. } => break driver.sent(&Sent::Changed),
+            _ => cluster.tick(),
+        }
+    }
+    let before = cluster.now;
+    assert!(matches!(cluster.run(&mut driver), Ending::Refused(_)));
+    assert!((10..60).contains(&(cluster.now - before)), "{}", cluster.now - before);
+    // What is stored is still there, and goes on.
+    let mut driver = cluster.resume(2);
+    assert_eq!(cluster.run(&mut driver), Ending::Complete);
 }
 
 #[test]
