@@ -57,9 +57,9 @@ fn an_on_delete_set_is_held_until_its_pods_are_replaced() {
         assert_code(&held, 7);
         let why = format!("held: the strategy is OnDelete and {}", count.unwrap_or_default());
         assert!(held.stdout.starts_with(&why), "{held}");
-        assert!(
-            held.stderr.contains("hint: to go on, delete the old pods one by one: kubectl delete pod web-")
-        );
+        let plugin = if kind == "daemonset" { "dsupdate" } else { "stspartition" };
+        let way_on = format!("hint: to go on in steps: kubectl {plugin} start {target} -n {}", ns.name());
+        assert!(held.stderr.contains(&way_on), "{held}");
         assert_code(&status(&ns, &target, &["--held-ok"]), 0);
         let kubectl = kubectl_status(&ns, &target, &[]);
         assert_code(&kubectl, 1);

@@ -9,6 +9,8 @@ use clap::Command;
 use clap_complete::Shell;
 use clap_complete::engine::CompletionCandidate;
 
+use crate::path;
+
 /// What kubectl calls the completer of a plugin, before the plugin's name.
 const COMPLETER: &str = "kubectl_complete-";
 /// What kubectl calls a plugin, before its name.
@@ -135,9 +137,7 @@ pub fn install(argv0: &OsStr, path_variable: Option<&OsStr>) -> Result<PathBuf, 
     let found = if Path::new(argv0).components().count() > 1 {
         Some(PathBuf::from(argv0)).filter(|path| path.is_file())
     } else {
-        path_variable
-            .map(|paths| std::env::split_paths(paths).map(|folder| folder.join(argv0)).collect::<Vec<_>>())
-            .and_then(|candidates| candidates.into_iter().find(|path| path.is_file()))
+        path::find(argv0, path_variable)
     };
     let program = found.ok_or_else(|| InstallError::NotFound(name.clone()))?;
     let ending = name.strip_prefix(stem).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use rollout_core::causes::Cause;
 use rollout_core::machine::{Ending, NoWayBack};
+use rollout_core::names::few;
 use rollout_core::status::Hold;
 use rollout_core::steps;
 use rollout_core::stored::Stored;
@@ -10,6 +11,7 @@ use rollout_core::{Kind, RevisionNumber, Side, Snapshot};
 use rollout_kube::End;
 
 use crate::exit::Exit;
+use crate::path;
 
 /// Returns the sentence and the exit code of an ending; `held_ok` makes being held a success.
 pub fn ending(end: &End, id: &WorkloadId, held_ok: bool) -> (Exit, String) {
@@ -58,19 +60,6 @@ pub fn ending(end: &End, id: &WorkloadId, held_ok: bool) -> (Exit, String) {
             Exit::RolloutFailed,
             format!("error: the rollout of {name} failed and was not undone: {}", no_way_back(why)),
         ),
-    }
-}
-
-/// Names as many as fit a line.
-pub fn few(names: &[String]) -> String {
-    if names.is_empty() {
-        return "none".to_string();
-    }
-    const NAMED: usize = 5;
-    let shown: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
-    match names.len() > NAMED {
-        true => format!("{} and {} more", shown.join(", "), names.len() - NAMED),
-        false => shown.join(", "),
     }
 }
 
@@ -154,6 +143,7 @@ pub fn held(hold: Hold, snapshot: Option<&Snapshot>) -> String {
     let old = snapshot.map_or(0, |it| it.living().filter(|pod| it.side(pod) == Side::Old).count());
     match hold {
         Hold::Paused => "it is paused".to_string(),
+        Hold::InSteps => "a rollout in steps is stored".to_string(),
         Hold::Partition(partition) => {
             format!("partition {partition} keeps {old} pod{} at an older revision", plural(old))
         }
@@ -197,12 +187,13 @@ pub fn way_on(hold: Hold, snapshot: &Snapshot) -> String {
     if steps::is_superseded(snapshot) {
         return ways_on_superseded(id);
     }
-    if Stored::of(&snapshot.workload).is_some_and(|stored| stored.rollout.is_some()) {
-        let me = plugin(id.kind);
-        return format!("to go on: {me} resume {at}; to take it back: {me} abort {at}");
-    }
+    let me = plugin(id.kind);
+    let in_steps = path::has_plugin(me);
     match hold {
+        Hold::InSteps => format!("to go on: {me} resume {at}; to take it back: {me} abort {at}"),
         Hold::Paused => format!("to go on: kubectl rollback resume {at}"),
+        Hold::Partition(_) if in_steps => format!("to go on: {me} advance {at}"),
+        Hold::OnDelete if in_steps => format!("to go on in steps: {me} start {at}"),
         Hold::Partition(_) => format!(
             "to go on: kubectl patch {at} --type merge -p '{{\"spec\":{{\"updateStrategy\":{{\"rollingUpdate\":{{\"partition\":0}}}}}}}}'"
         ),

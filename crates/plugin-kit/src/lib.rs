@@ -10,6 +10,7 @@ pub mod jsonpath;
 mod kyaml;
 pub mod manifests;
 pub mod output;
+mod path;
 pub mod process;
 pub mod progress;
 pub mod prompt;

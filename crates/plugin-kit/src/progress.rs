@@ -1,9 +1,9 @@
-//! How a verb shows that it is at work: a spinner on a terminal, timestamped lines elsewhere. It is told what happens and
-//! what time it is, and decides nothing.
+//! How a verb shows that it is at work: a line for each rollout on a terminal, with a bar for the step that it is at, and
+//! timestamped lines elsewhere. It is told what happens and what time it is, and decides nothing.
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use k8s_openapi::jiff::{SignedDuration, Timestamp, Unit};
 
 use crate::escape;
@@ -16,39 +16,60 @@ const FRAME: Duration = Duration::from_millis(120);
 
 /// The display of one rollout, or of several at once.
 pub struct Progress {
-    bar: Option<ProgressBar>,
-    /// What each of them is called, and what was last said of it.
+    bars: Option<MultiProgress>,
     subjects: Vec<Subject>,
     last_time: Option<Timestamp>,
 }
 
+/// One rollout: what it is called, and what was last said of it.
 struct Subject {
     name: String,
     line: String,
+    bar: Option<ProgressBar>,
+}
+
+/// How much of a step is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// So many of its places.
+    pub done: usize,
+    /// Of so many.
+    pub of: usize,
 }
 
 impl Progress {
     /// Starts a display on stderr of what has these names.
     pub fn start(ui: &mut Ui, names: impl IntoIterator<Item = String>) -> Progress {
-        let bar = ui.can_animate().then(spinner);
-        ui.attach(bar.clone());
-        let subject =
-            |name: String| Subject { name: escape::inline(&name).into_owned(), line: String::new() };
-        Progress { bar, subjects: names.into_iter().map(subject).collect(), last_time: None }
+        let bars = ui.can_animate().then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        ui.attach(bars.clone());
+        let subject = |name: String| Subject {
+            name: escape::inline(&name).into_owned(),
+            line: String::new(),
+            bar: bars.as_ref().map(|bars| bars.add(spinner())),
+        };
+        let subjects = names.into_iter().map(subject).collect();
+        Progress { bars, subjects, last_time: None }
     }
 
     /// Tells whether what is shown is drawn over again and again, so that it may change all the time.
     pub fn is_drawn(&self) -> bool {
-        self.bar.is_some()
+        self.bars.is_some()
     }
 
-    /// Shows how far one of them is.
-    pub fn show(&mut self, ui: &mut Ui, now: Timestamp, index: usize, text: &str) {
+    /// Shows how far one of them is, with a bar where it goes in steps.
+    pub fn show(&mut self, ui: &mut Ui, now: Timestamp, index: usize, text: &str, share: Option<Share>) {
         let text = escape::inline(text).into_owned();
         let Some(subject) = self.subjects.get_mut(index).filter(|it| it.line != text) else { return };
         subject.line = text;
-        match &self.bar {
-            Some(bar) => bar.set_message(self.lines().join("; ")),
+        match &subject.bar {
+            Some(bar) => {
+                bar.set_style(style(share.is_some()));
+                if let Some(Share { done, of }) = share {
+                    bar.set_length(of as u64);
+                    bar.set_position(done as u64);
+                }
+                bar.set_message(subject.full());
+            }
             None => {
                 let line = subject.full();
                 self.write(ui, now, &line);
@@ -63,7 +84,7 @@ impl Progress {
             Some(name) => format!("{name}: {}", escape::inline(text)),
             None => escape::inline(text).into_owned(),
         };
-        match self.bar {
+        match self.bars {
             Some(_) => ui.note(&text),
             None => self.write(ui, now, &text),
         }
@@ -73,15 +94,15 @@ impl Progress {
     pub fn ended(&mut self, index: usize) {
         if let Some(subject) = self.subjects.get_mut(index) {
             subject.line.clear();
-        }
-        if let Some(bar) = &self.bar {
-            bar.set_message(self.lines().join("; "));
+            if let Some(bar) = &subject.bar {
+                bar.finish_and_clear();
+            }
         }
     }
 
     /// Breaks a silence that has become too long, off a terminal.
     pub fn tick(&mut self, ui: &mut Ui, now: Timestamp) {
-        if self.bar.is_some() {
+        if self.bars.is_some() {
             return;
         }
         match self.last_time {
@@ -99,8 +120,9 @@ impl Progress {
     /// Takes the display away; what was noted stays.
     pub fn finish(self, ui: &mut Ui) {
         ui.attach(None);
-        if let Some(bar) = self.bar {
-            bar.finish_and_clear();
+        if let Some(bars) = self.bars {
+            // Nothing is left to be drawn over, whether that succeeds or not.
+            let _ = bars.clear();
         }
     }
 
@@ -125,12 +147,16 @@ impl Subject {
 }
 
 fn spinner() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
-        bar.set_style(style);
-    }
+    let bar = ProgressBar::no_length().with_style(style(false));
     bar.enable_steady_tick(FRAME);
     bar
+}
+
+fn style(in_steps: bool) -> ProgressStyle {
+    let template =
+        if in_steps { "{spinner} [{bar:20}] {wide_msg} {elapsed}" } else { "{spinner} {wide_msg} {elapsed}" };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("=>-")
 }
 
 #[cfg(test)]
@@ -146,7 +172,7 @@ mod tests {
         let (mut ui, captured) = Ui::captured();
         let mut progress = Progress::start(&mut ui, ["deployment/web".to_string()]);
         for (second, text) in [(1, "1 of 3 new"), (2, "1 of 3 new"), (3, "2 of 3 new")] {
-            progress.show(&mut ui, at(second), 0, text);
+            progress.show(&mut ui, at(second), 0, text, None);
         }
         progress.note(&mut ui, at(5), 0, "pod web-1 restarted\nforged line");
         progress.finish(&mut ui);
@@ -163,8 +189,8 @@ mod tests {
     fn of_several_each_is_named() {
         let (mut ui, captured) = Ui::captured();
         let mut progress = Progress::start(&mut ui, ["a".to_string(), "b".to_string()]);
-        progress.show(&mut ui, at(0), 0, "1 of 3 new");
-        progress.show(&mut ui, at(0), 1, "2 of 3 new");
+        progress.show(&mut ui, at(0), 0, "1 of 3 new", None);
+        progress.show(&mut ui, at(0), 1, "2 of 3 new", None);
         progress.note(&mut ui, at(1), 1, "deleting pod b-1");
         progress.ended(0);
         progress.tick(&mut ui, at(61));
@@ -182,7 +208,7 @@ mod tests {
         let (mut ui, captured) = Ui::captured();
         let mut progress = Progress::start(&mut ui, [String::new()]);
         progress.tick(&mut ui, at(0));
-        progress.show(&mut ui, at(10), 0, "waiting for web-2");
+        progress.show(&mut ui, at(10), 0, "waiting for web-2", None);
         for second in 11..=200 {
             progress.tick(&mut ui, at(second));
         }
@@ -209,7 +235,7 @@ mod tests {
     fn times_are_whole_seconds() {
         let (mut ui, captured) = Ui::captured();
         let mut progress = Progress::start(&mut ui, [String::new()]);
-        progress.show(&mut ui, "2026-01-01T00:00:00.25Z".parse().unwrap(), 0, "now");
+        progress.show(&mut ui, "2026-01-01T00:00:00.25Z".parse().unwrap(), 0, "now", None);
         assert_eq!(captured.stderr(), "2026-01-01T00:00:00Z now\n");
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Effects};
 use clap::ColorChoice;
-use indicatif::ProgressBar;
+use indicatif::MultiProgress;
 
 use crate::exit::Exit;
 
@@ -129,7 +129,7 @@ pub struct Ui {
     stdin_is_terminal: bool,
     width: Option<usize>,
     dumb_terminal: bool,
-    bar: Option<ProgressBar>,
+    bars: Option<MultiProgress>,
 }
 
 impl Ui {
@@ -166,7 +166,7 @@ impl Ui {
             stdin_is_terminal: streams.stdin_is_terminal,
             width: streams.width,
             dumb_terminal: env.dumb_terminal,
-            bar: None,
+            bars: None,
         }
     }
 
@@ -259,8 +259,8 @@ impl Ui {
 
     /// Writes data to stdout as it is.
     pub fn out(&mut self, text: &str) {
-        let Ui { out, bar, .. } = self;
-        aside(bar.as_ref(), || out.write(text));
+        let Ui { out, bars, .. } = self;
+        aside(bars.as_ref(), || out.write(text));
     }
 
     /// Writes a line of data to stdout.
@@ -270,8 +270,8 @@ impl Ui {
 
     /// Writes a message to stderr without a line end.
     pub fn err(&mut self, text: &str) {
-        let Ui { err, bar, .. } = self;
-        aside(bar.as_ref(), || err.write(text));
+        let Ui { err, bars, .. } = self;
+        aside(bars.as_ref(), || err.write(text));
     }
 
     /// Says something on stderr.
@@ -301,10 +301,10 @@ impl Ui {
 
     /// Writes a question to stderr and reads a line from stdin without its end; none at the end of input.
     pub fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
-        let Ui { err, stdin, bar, .. } = self;
+        let Ui { err, stdin, bars, .. } = self;
         let mut line = String::new();
         let mut read = Ok(0);
-        aside(bar.as_ref(), || {
+        aside(bars.as_ref(), || {
             err.write(question);
             read = stdin.read_line(&mut line);
         });
@@ -321,9 +321,9 @@ impl Ui {
         Ok(text)
     }
 
-    /// Lets what is written from now on step around a bar on the terminal.
-    pub(crate) fn attach(&mut self, bar: Option<ProgressBar>) {
-        self.bar = bar;
+    /// Lets what is written from now on step around bars on the terminal.
+    pub(crate) fn attach(&mut self, bars: Option<MultiProgress>) {
+        self.bars = bars;
     }
 
     /// Ends the output: reports what could not be written to stdout, and returns the exit code that is left.
@@ -334,9 +334,9 @@ impl Ui {
     }
 }
 
-fn aside(bar: Option<&ProgressBar>, write: impl FnOnce()) {
-    match bar {
-        Some(bar) => bar.suspend(write),
+fn aside(bars: Option<&MultiProgress>, write: impl FnOnce()) {
+    match bars {
+        Some(bars) => bars.suspend(write),
         None => write(),
     }
 }

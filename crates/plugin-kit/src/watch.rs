@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::documents;
 use crate::event_text;
 use crate::output;
-use crate::progress::Progress;
+use crate::progress::{Progress, Share};
 use crate::ui::Ui;
 
 /// How rollouts are watched.
@@ -67,7 +67,7 @@ pub async fn watch(ui: &mut Ui, cluster: &Cluster, jobs: Vec<Job>, options: &Wat
         progress,
         counts: BTreeMap::new(),
         soaking: BTreeSet::new(),
-        in_steps: BTreeSet::new(),
+        in_steps: BTreeMap::new(),
         held_up: BTreeSet::new(),
     };
     let mut together = Together { on: options.together, order, passed: BTreeSet::new() };
@@ -157,8 +157,8 @@ struct Display<'a> {
     counts: BTreeMap<usize, String>,
     /// Those of which it was said that they only have to stay as they are.
     soaking: BTreeSet<usize>,
-    /// Those that go in steps.
-    in_steps: BTreeSet<usize>,
+    /// Those that go in steps, and how much of the step is done.
+    in_steps: BTreeMap<usize, Share>,
     /// What was said to hold them up: the job, the cause, the pod.
     held_up: BTreeSet<(usize, CauseId, Option<String>)>,
 }
@@ -174,10 +174,11 @@ impl Display<'_> {
             Event::Progress(it) => {
                 // A step says more than the counts of the whole.
                 let counts = event_text::counts(it);
-                if !in_steps.contains(&index) && shown.insert(index, counts.clone()).as_ref() != Some(&counts)
+                if !in_steps.contains_key(&index)
+                    && shown.insert(index, counts.clone()).as_ref() != Some(&counts)
                 {
                     soaking.remove(&index);
-                    progress.show(ui, now, index, &counts);
+                    progress.show(ui, now, index, &counts, None);
                 }
                 // What fails a rollout is told at its end.
                 for cause in it.causes.iter().filter(|cause| !cause.fails) {
@@ -189,7 +190,8 @@ impl Display<'_> {
             }
             Event::Soaking(left) if progress.is_drawn() => {
                 let counts = shown.get(&index).map_or("", String::as_str);
-                progress.show(ui, now, index, &format!("{counts}, {left}s to go"));
+                let share = in_steps.get(&index).copied();
+                progress.show(ui, now, index, &format!("{counts}, {left}s to go"), share);
             }
             Event::Soaking(left) if soaking.insert(index) => {
                 progress.note(
@@ -205,10 +207,11 @@ impl Display<'_> {
             Event::Doing(act) => progress.note(ui, now, index, &event_text::doing(act)),
             Event::NotDone(act) => progress.note(ui, now, index, &event_text::not_done(act)),
             Event::Step(step) => {
-                in_steps.insert(index);
+                let share = Share { done: step.settled, of: step.total };
+                in_steps.insert(index, share);
                 soaking.remove(&index);
                 shown.insert(index, event_text::step(step));
-                progress.show(ui, now, index, &event_text::step(step));
+                progress.show(ui, now, index, &event_text::step(step), Some(share));
             }
             Event::OutsideStep { pod, node } => {
                 let node = node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default();

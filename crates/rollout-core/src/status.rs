@@ -10,8 +10,9 @@ use crate::pause;
 use crate::pods::Pod;
 use crate::revision::RevisionNumber;
 use crate::snapshot::{Side, Snapshot};
+use crate::stored::Stored;
 use crate::stuck::{self, Blockage, Wait};
-use crate::workload::Strategy;
+use crate::workload::{Strategy, Workload};
 
 /// How far a rollout is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -54,6 +55,8 @@ pub enum Hold {
     Partition(u32),
     /// Pods are replaced only when somebody deletes them.
     OnDelete,
+    /// A rollout in steps is stored: what drives it moves the pods, or somebody who resumes it.
+    InSteps,
     /// The DaemonSet controller takes old pods for new ones by their template generation (hazard H25).
     TakenForNew,
 }
@@ -96,8 +99,9 @@ pub fn evaluate(snapshot: &Snapshot) -> Progress {
     let stalls = stuck.is_none() && stalled(snapshot, &progress.causes);
     progress.causes.extend(stuck);
     progress.causes.sort_by_key(|cause| !cause.fails);
-    progress.hold = hold(snapshot, &progress);
-    progress.state = if is_complete(snapshot, &progress) {
+    let complete = is_complete(snapshot, &progress);
+    progress.hold = hold(snapshot, &progress, complete);
+    progress.state = if complete && progress.hold != Some(Hold::InSteps) {
         progress.causes.clear();
         State::Complete
     } else if progress.causes.iter().any(|cause| cause.fails) {
@@ -181,10 +185,19 @@ fn beyond_range(snapshot: &Snapshot, pod: &Pod) -> bool {
         && snapshot.index(pod).is_none_or(|index| index >= snapshot.workload.desired)
 }
 
-fn hold(snapshot: &Snapshot, progress: &Progress) -> Option<Hold> {
-    let hold = hold_of_strategy(snapshot, progress)?;
+fn hold(snapshot: &Snapshot, progress: &Progress, complete: bool) -> Option<Hold> {
+    let hold = hold_of_strategy(snapshot, progress);
+    if (complete || hold.is_some()) && is_in_steps(&snapshot.workload) {
+        // All pods may be alike for the moment: the strategy is not theirs all the same.
+        return Some(Hold::InSteps);
+    }
     // A set that was paused is held by what the pause put in the place of its strategy.
-    Some(if pause::is_paused(&snapshot.workload) { Hold::Paused } else { hold })
+    hold.map(|hold| if pause::is_paused(&snapshot.workload) { Hold::Paused } else { hold })
+}
+
+fn is_in_steps(workload: &Workload) -> bool {
+    let rollout = Stored::of(workload).and_then(|stored| stored.rollout);
+    rollout.is_some_and(|rollout| rollout.workload == workload.id.uid)
 }
 
 fn hold_of_strategy(snapshot: &Snapshot, progress: &Progress) -> Option<Hold> {
@@ -316,6 +329,28 @@ mod tests {
             assert_eq!((progress.state, progress.hold), (State::Held, Some(Hold::OnDelete)), "{kind}");
             assert_eq!(seen(kind, object, mixed(kind, 3)).state, State::Complete, "{kind}");
         }
+    }
+
+    #[test]
+    fn a_set_whose_rollout_in_steps_is_stored_is_held_although_all_its_pods_are_alike() {
+        let kind = Kind::DaemonSet;
+        let stored = |uid: &str| {
+            let mut object = workload(kind, "app:2", json!({"type": "OnDelete"}));
+            let rollout = json!({"workload": uid, "previous": {"object": "web-aaa", "hash": "aaa"},
+                "strategy": {"type": "RollingUpdate"}, "rules": {"rest": {"amounts": [1]}}, "done": 0,
+                "phase": "failed", "options": {"soak": 0, "maxRestarts": 0, "onFailure": "pause",
+                "evict": false, "skipUnreadyNodes": false}, "started": "2026-01-01T00:00:00Z",
+                "began": "2026-01-01T00:00:00Z"});
+            let text = json!({"version": 1, "rollout": rollout}).to_string();
+            object["metadata"]["annotations"] = json!({crate::stored::STORED: text});
+            let uid = object["metadata"]["uid"].clone();
+            (object, uid)
+        };
+        let own = stored("").1.as_str().unwrap_or_default().to_string();
+        let progress = seen(kind, stored(&own).0, mixed(kind, 3));
+        assert_eq!((progress.state, progress.hold), (State::Held, Some(Hold::InSteps)));
+        // A copy of another object's means nothing.
+        assert_eq!(seen(kind, stored("another").0, mixed(kind, 3)).state, State::Complete);
     }
 
     #[test]
