@@ -30,6 +30,7 @@ mod overlay;
 pub mod plan_text;
 pub mod report;
 pub mod run;
+mod screen;
 pub mod session;
 pub mod verbs;
 pub mod watch;

@@ -20,6 +20,7 @@ use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;
 use crate::output::{self, OutputArgs, OutputForm};
+use crate::screen::Screen;
 use crate::session::Session;
 use crate::table::{Cell, Column, Table};
 use crate::targets::{TargetArgs, VerbMode};
@@ -284,7 +285,7 @@ impl View<'_> {
         let seen = cluster.seen(workload, Depth::Nodes).await?;
         let mut feed = Feed::start(cluster, seen);
         let mut sight = feed.sight();
-        let mut screen = Screen::default();
+        let mut screen = Shown::default();
         while !session.ui.stdout_is_closed() {
             match sight {
                 Sight::Snapshot(snapshot) => screen.show(&mut session.ui, self, &snapshot)?,
@@ -304,18 +305,18 @@ impl View<'_> {
 
 /// What was shown last of nodes that are watched.
 #[derive(Default)]
-struct Screen {
-    text: String,
-    /// What was said of each node; nothing on a terminal.
+struct Shown {
+    /// On a terminal.
+    screen: Screen,
+    /// What was said of each node elsewhere.
     rows: Option<BTreeMap<String, String>>,
 }
 
-impl Screen {
+impl Shown {
     fn show(&mut self, ui: &mut Ui, view: &View<'_>, snapshot: &Snapshot) -> Result<(), CliError> {
         if ui.can_redraw() { self.redraw(ui, view, snapshot) } else { self.changed(ui, view, snapshot) }
     }
 
-    /// Draws over what was drawn before, as much as the terminal holds.
     fn redraw(&mut self, ui: &mut Ui, view: &View<'_>, snapshot: &Snapshot) -> Result<(), CliError> {
         let nodes = view.nodes(snapshot)?;
         let rows: Vec<&NodeRow<'_>> = view.shown(&nodes).collect();
@@ -324,19 +325,7 @@ impl Screen {
         let table = view.table(&rows, snapshot.now).no_headers(view.args.output.no_headers);
         let table = table.render(ui.width(), ui.stdout_has_color());
         lines.extend(table.lines().map(str::to_string));
-        let room = ui.height().unwrap_or(usize::MAX).saturating_sub(1).max(1);
-        if lines.len() > room {
-            let left = lines.len() - (room - 1);
-            lines.truncate(room - 1);
-            lines.push(format!("and {left} more lines"));
-        }
-        let text = lines.join("\u{1b}[K\n");
-        if text != self.text {
-            // Nothing flickers where each line is written over and only the rest is cleared.
-            let home = if self.text.is_empty() { "\u{1b}[H\u{1b}[2J" } else { "\u{1b}[H" };
-            ui.out(&format!("{home}{text}\u{1b}[K\n\u{1b}[J"));
-            self.text = text;
-        }
+        self.screen.draw(ui, lines);
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;
 use crate::output::{self, OutputArgs, OutputForm};
+use crate::screen::Screen;
 use crate::session::Session;
 use crate::table::{Cell, Table};
 use crate::targets::{TargetArgs, VerbMode};
@@ -43,7 +44,7 @@ pub struct PodsArgs {
     targets: TargetArgs,
     #[command(flatten)]
     output: OutputArgs,
-    /// Show it again whenever it changes
+    /// Watch: draw it anew on a terminal, print it again whenever it changes elsewhere
     #[arg(short, long)]
     watch: bool,
 }
@@ -111,6 +112,7 @@ async fn watch(
     let mut feed = Feed::start(cluster, seen);
     let mut reader = Reader::default();
     let mut shown: Option<Value> = None;
+    let mut screen = Screen::default();
     let mut sight = feed.sight();
     while !session.ui.stdout_is_closed() {
         match sight {
@@ -122,11 +124,16 @@ async fn watch(
             Sight::Snapshot(snapshot) => {
                 let mut snapshot = readable(*snapshot)?;
                 reader.look(cluster, &mut snapshot).await;
-                let document = document(&snapshot);
-                // An age that grows is no change.
-                if shown.as_ref() != Some(&document) {
-                    view.again(&mut session.ui, &snapshot, &document, shown.is_some())?;
-                    shown = Some(document);
+                if view.form.is_human() && session.ui.can_redraw() {
+                    let lines = view.lines(&session.ui, &snapshot);
+                    screen.draw(&mut session.ui, lines);
+                } else {
+                    let document = document(&snapshot);
+                    // An age that grows is no change.
+                    if shown.as_ref() != Some(&document) {
+                        view.again(&mut session.ui, &snapshot, &document, shown.is_some())?;
+                        shown = Some(document);
+                    }
                 }
             }
         }
@@ -166,25 +173,30 @@ impl View<'_> {
     }
 
     fn print(&self, ui: &mut Ui, snapshot: &Snapshot) {
+        self.lines(ui, snapshot).iter().for_each(|line| ui.line(line));
+    }
+
+    fn lines(&self, ui: &Ui, snapshot: &Snapshot) -> Vec<String> {
         let id = &snapshot.workload.id;
+        let mut lines = Vec::new();
         if self.named {
-            ui.line(&format!("{} in namespace {}", id.qualified(), escape::inline(&id.namespace)));
+            lines.push(format!("{} in namespace {}", id.qualified(), escape::inline(&id.namespace)));
         }
         let rows = ordinal_rows::rows(snapshot);
-        self.table(snapshot, &rows).print(ui);
+        let table = self.table(snapshot, &rows).render(ui.width(), ui.stdout_has_color());
+        lines.extend(table.lines().map(str::to_string));
         if rows.is_empty() {
-            ui.line(&format!("{id} has 0 replicas and no pods"));
+            lines.push(format!("{id} has 0 replicas and no pods"));
         }
         for notice in ordinal_rows::notices(snapshot) {
-            ui.line(&format!("{}: {}", notice.id, escape::inline(&notice.message)));
-            if let Some(fix) = &notice.fix {
-                ui.line(&format!("  to help: {}", escape::inline(fix)));
-            }
+            lines.push(format!("{}: {}", notice.id, escape::inline(&notice.message)));
+            lines.extend(notice.fix.as_ref().map(|fix| format!("  to help: {}", escape::inline(fix))));
         }
-        ui.line(&escape::inline(&next(snapshot)));
+        lines.push(escape::inline(&next(snapshot)).into_owned());
         if self.named {
-            ui.line("");
+            lines.push(String::new());
         }
+        lines
     }
 
     fn table(&self, snapshot: &Snapshot, rows: &[OrdinalRow<'_>]) -> Table {
