@@ -7,8 +7,9 @@ use plugin_kit::run::Verb;
 use plugin_kit::session::Session;
 use plugin_kit::verbs::SharedVerb;
 use plugin_kit::verbs::nodes::{self, NodesArgs};
-use plugin_kit::verbs::steps::{self, AbortArgs, NodeArgs, StartArgs};
+use plugin_kit::verbs::steps::{self, NodeArgs, StartArgs};
 use plugin_kit::verbs::strategy::{self, StrategyArgs};
+use plugin_kit::write::ActionArgs;
 use plugin_kit::{Kind, Plugin};
 
 /// The plugin.
@@ -35,7 +36,7 @@ pub enum DsupdateVerb {
     /// Roll out in steps over the nodes
     Start(Box<StartOverNodes>),
     /// Take a rollout in steps back
-    Abort(AbortArgs),
+    Abort(ActionArgs),
     /// Show which revision runs on which node, and why a node is not updated or not ready
     Nodes(NodesArgs),
     /// Show how pods are replaced, or change it

@@ -10,7 +10,8 @@ use plugin_kit::verbs::SharedVerb;
 use plugin_kit::verbs::attempt::{self, TryArgs};
 use plugin_kit::verbs::guard::{self, GuardArgs};
 use plugin_kit::verbs::timeline::{self, TimelineArgs};
-use plugin_kit::verbs::unstick::{self, UnstickArgs};
+use plugin_kit::verbs::unstick;
+use plugin_kit::write::ActionArgs;
 
 /// The plugin.
 pub const PLUGIN: Plugin = Plugin {
@@ -40,7 +41,7 @@ pub enum RollbackVerb {
     /// Change something, and take it back where it fails
     Try(Box<TryArgs>),
     /// Free a StatefulSet that waits for a broken pod for ever
-    Unstick(UnstickArgs),
+    Unstick(ActionArgs),
 }
 
 impl Verb for RollbackVerb {

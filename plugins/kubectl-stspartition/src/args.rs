@@ -8,8 +8,9 @@ use plugin_kit::session::Session;
 use plugin_kit::verbs::SharedVerb;
 use plugin_kit::verbs::partition::{self, AdvanceArgs, SetArgs};
 use plugin_kit::verbs::pods::{self, PodsArgs};
-use plugin_kit::verbs::steps::{self, AbortArgs, NodeArgs, StartArgs};
-use plugin_kit::verbs::unstick::{self, UnstickArgs};
+use plugin_kit::verbs::steps::{self, NodeArgs, StartArgs};
+use plugin_kit::verbs::unstick;
+use plugin_kit::write::ActionArgs;
 use plugin_kit::{Kind, Plugin};
 
 /// The plugin.
@@ -44,9 +45,9 @@ pub enum StspartitionVerb {
     /// Roll out in steps over the partition
     Start(Box<StartArgs>),
     /// Take a rollout in steps back
-    Abort(AbortArgs),
+    Abort(ActionArgs),
     /// Free a set that waits for a broken pod for ever
-    Unstick(UnstickArgs),
+    Unstick(ActionArgs),
 }
 
 const START_EXAMPLES: (&str, &str) = (

@@ -134,8 +134,6 @@ impl Intent for Try {
     fn held_ok(&self) -> bool {
         false
     }
-
-    fn prefer(&mut self, _: RevisionNumber) {}
 }
 
 /// What a workload was before the command ran.

@@ -22,6 +22,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::run::Verb;
 use crate::session::Session;
+use crate::write::ActionArgs;
 
 /// The examples with which the help of each verb starts; `{me}` and `{target}` are filled in.
 pub const EXAMPLES: [(&str, &str); 9] = [
@@ -94,7 +95,7 @@ pub enum SharedVerb {
     /// Show how far a rollout is, and wait for its end
     Status(status::StatusArgs),
     /// Hold a rollout where it is
-    Pause(pause::PauseArgs),
+    Pause(ActionArgs),
     /// Let a paused rollout go on
     Resume(pause::ResumeArgs),
     /// Print the version

@@ -148,8 +148,6 @@ impl Intent for Set {
             (false, false) => None,
         }
     }
-
-    fn prefer(&mut self, _: RevisionNumber) {}
 }
 
 struct Advance {
@@ -185,8 +183,6 @@ impl Intent for Advance {
     fn machine(&self, plan: &Plan, _: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
         Some(Box::new(Follow::driving(&plan.template, limit)))
     }
-
-    fn prefer(&mut self, _: RevisionNumber) {}
 }
 
 #[cfg(test)]

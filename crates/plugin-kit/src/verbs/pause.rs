@@ -22,18 +22,7 @@ use crate::output::OutputArgs;
 use crate::process;
 use crate::session::Session;
 use crate::targets::{TargetArgs, VerbMode};
-use crate::write::{self, Intent, WriteArgs};
-
-/// The arguments of `pause`.
-#[derive(Args, Debug)]
-pub struct PauseArgs {
-    #[command(flatten)]
-    targets: TargetArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    write: WriteArgs,
-}
+use crate::write::{self, ActionArgs, Intent, WriteArgs};
 
 /// The arguments of `resume`.
 #[derive(Args, Debug)]
@@ -53,11 +42,8 @@ pub struct ResumeArgs {
 }
 
 /// Runs `pause`.
-pub async fn pause(args: PauseArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let PauseArgs { targets, output, write } = args;
-    let form = output.form(&[])?;
-    let found = session.find(&targets, VerbMode::Writing).await?;
-    write::run(session, &write, &form, found, &mut Pause).await
+pub async fn pause(args: ActionArgs, session: &mut Session) -> Result<Exit, CliError> {
+    args.run(session, &mut Pause).await
 }
 
 /// Runs `resume`.
@@ -106,8 +92,6 @@ impl Intent for Pause {
     fn machine(&self, _: &Plan, _: &Snapshot, _: Option<i64>) -> Option<Box<dyn Machine>> {
         None
     }
-
-    fn prefer(&mut self, _: RevisionNumber) {}
 }
 
 struct Resume {
@@ -165,6 +149,4 @@ impl Intent for Resume {
             None => Box::pin(std::future::ready(Verdict::Passed)),
         }
     }
-
-    fn prefer(&mut self, _: RevisionNumber) {}
 }

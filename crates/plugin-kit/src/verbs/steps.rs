@@ -23,7 +23,7 @@ use crate::output::OutputArgs;
 use crate::process;
 use crate::session::{Found, Session};
 use crate::targets::{ManifestSource, TargetArgs, VerbMode};
-use crate::write::{self, Intent, WriteArgs};
+use crate::write::{self, ActionArgs, Intent, WriteArgs};
 
 /// How long a step's pods soak unless somebody says otherwise.
 const SOAK: Duration = Duration::from_secs(120);
@@ -274,27 +274,11 @@ impl Intent for Start {
     fn check(&self, id: &WorkloadId, run: CheckRun) -> Checking {
         self.gate.run(&self.cluster, id, run)
     }
-
-    fn prefer(&mut self, _: RevisionNumber) {}
-}
-
-/// The arguments of `abort`.
-#[derive(Args, Debug)]
-pub struct AbortArgs {
-    #[command(flatten)]
-    targets: TargetArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    write: WriteArgs,
 }
 
 /// Runs `abort`.
-pub async fn abort(args: AbortArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let AbortArgs { targets, output, write } = args;
-    let form = output.form(&[])?;
-    let found = session.find(&targets, VerbMode::Writing).await?;
-    write::run(session, &write, &form, found, &mut Abort { holder: process::holder() }).await
+pub async fn abort(args: ActionArgs, session: &mut Session) -> Result<Exit, CliError> {
+    args.run(session, &mut Abort { holder: process::holder() }).await
 }
 
 struct Abort {
@@ -321,8 +305,6 @@ impl Intent for Abort {
     fn machine(&self, _: &Plan, before: &Snapshot, _: Option<i64>) -> Option<Box<dyn Machine>> {
         aborting(&self.holder, before)
     }
-
-    fn prefer(&mut self, _: RevisionNumber) {}
 }
 
 /// Returns what drives the way back of the rollout that was stored.

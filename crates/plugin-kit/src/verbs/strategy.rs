@@ -185,8 +185,6 @@ impl Intent for StrategyChange {
         let moves = plan.impact.moves_by_itself && !plan.impact.pods.is_empty();
         moves.then(|| Box::new(Follow::watching(limit)) as Box<dyn Machine>)
     }
-
-    fn prefer(&mut self, _: RevisionNumber) {}
 }
 
 #[cfg(test)]

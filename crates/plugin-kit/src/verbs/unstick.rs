@@ -1,6 +1,5 @@
 //! `unstick`: find the pod that a StatefulSet hangs on, explain, and delete it.
 
-use clap::Args;
 use rollout_core::Snapshot;
 use rollout_core::follow::Follow;
 use rollout_core::machine::Machine;
@@ -10,10 +9,8 @@ use rollout_core::unstick;
 
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::OutputArgs;
 use crate::session::Session;
-use crate::targets::{TargetArgs, VerbMode};
-use crate::write::{self, Intent, WriteArgs};
+use crate::write::{ActionArgs, Intent};
 
 /// The examples with which the help of `unstick` starts.
 pub const EXAMPLES: (&str, &str) = (
@@ -24,26 +21,12 @@ Examples:
   {me} unstick sts/db --dry-run       # only say it",
 );
 
-/// The arguments of `unstick`.
-#[derive(Args, Debug)]
-pub struct UnstickArgs {
-    #[command(flatten)]
-    targets: TargetArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    write: WriteArgs,
-}
-
 /// Runs `unstick`.
-pub async fn run(args: UnstickArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let UnstickArgs { targets, output, write } = args;
-    if !write.wait {
+pub async fn run(args: ActionArgs, session: &mut Session) -> Result<Exit, CliError> {
+    if !args.write.wait {
         return Err(CliError::usage("nothing moves without waiting: --wait=false"));
     }
-    let form = output.form(&[])?;
-    let found = session.find(&targets, VerbMode::Writing).await?;
-    write::run(session, &write, &form, found, &mut Unstick).await
+    args.run(session, &mut Unstick).await
 }
 
 struct Unstick;
@@ -75,6 +58,4 @@ impl Intent for Unstick {
     fn machine(&self, plan: &Plan, _: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
         Some(Box::new(Follow::driving(&plan.template, limit)))
     }
-
-    fn prefer(&mut self, _: RevisionNumber) {}
 }

@@ -5,7 +5,13 @@ use std::time::Duration;
 use clap::{ArgAction, Args};
 use rollout_core::plan::WarningId;
 
+use super::Intent;
 use crate::duration;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::OutputArgs;
+use crate::session::Session;
+use crate::targets::{TargetArgs, VerbMode};
 
 /// The flags of every verb that changes something.
 #[derive(Args, Debug)]
@@ -23,6 +29,27 @@ pub struct WriteArgs {
     /// How it is followed.
     #[command(flatten)]
     pub follow: FollowArgs,
+}
+
+/// The arguments of a verb that needs nothing but its targets.
+#[derive(Args, Debug)]
+pub struct ActionArgs {
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// How it is done.
+    #[command(flatten)]
+    pub write: WriteArgs,
+}
+
+impl ActionArgs {
+    /// Does what is wanted to the targets.
+    pub async fn run(&self, session: &mut Session, intent: &mut dyn Intent) -> Result<Exit, CliError> {
+        let form = self.output.form(&[])?;
+        let found = session.find(&self.targets, VerbMode::Writing).await?;
+        super::run(session, &self.write, &form, found, intent).await
+    }
 }
 
 /// The flags of every verb that follows what it changes.

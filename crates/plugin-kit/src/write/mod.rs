@@ -29,7 +29,7 @@ use crate::session::{Found, Session};
 use crate::ui::Ui;
 use crate::watch::{self, Job, WatchOptions};
 use agree::Agreement;
-pub use args::{DryRun, FollowArgs, WriteArgs};
+pub use args::{ActionArgs, DryRun, FollowArgs, WriteArgs};
 
 /// How often a plan is made anew because the workload changed while the question stood.
 const ATTEMPTS: u32 = 3;
@@ -51,7 +51,6 @@ pub trait Intent {
     fn question_for(&self, count: usize) -> String;
     /// Returns what was done, as kubectl's success lines say it behind the object's name.
     fn done(&self, plan: &Plan) -> String;
-    /// Returns what is said behind the object's name where there is nothing to do.
     /// Returns what is said behind the object's name where there is nothing to do; a verb that refuses then never says it.
     fn nothing(&self, _revision: Option<RevisionNumber>) -> String {
         "unchanged".to_string()
@@ -75,7 +74,7 @@ pub trait Intent {
         true
     }
     /// Takes the revision that a warning named instead.
-    fn prefer(&mut self, better: RevisionNumber);
+    fn prefer(&mut self, _better: RevisionNumber) {}
 }
 
 /// Does what is wanted to everything that was found.
