@@ -160,7 +160,11 @@ fn evictions_wait_for_the_budget_and_say_so() {
         });
     };
     budget("minAvailable: 2");
-    let driver = fleet.running(&["start", "web", "app=app:2", "--evict", "--soak=1s"]);
+    let stopped = fleet.start(&["app=app:2", "--evict"]);
+    assert_code(&stopped, 8);
+    says(&stopped, &["poddisruptionbudget web never allows an eviction: ", "pdb"]);
+    assert_eq!((fleet.kept(), fleet.uids()), (before.clone(), uids.clone()));
+    let driver = fleet.running(&["start", "web", "app=app:2", "--evict", "--soak=1s", "--allow=pdb"]);
     driver.says("may not be evicted now: ");
     assert_eq!(fleet.images(), "a:1 b:1");
     budget("minAvailable: 1");

@@ -160,12 +160,19 @@ pub struct Budget {
     pub expected: u32,
     /// The healthy ones of them.
     pub healthy: u32,
+    /// Why its controller cannot count them, if so (`pkg/controller/disruption`: the condition `DisruptionAllowed` with the
+    /// reason `SyncFailed`).
+    pub failed_sync: Option<String>,
 }
 
 impl Budget {
     /// Reads one from the object that the server sent.
     pub fn from_object(object: &Value) -> Option<Budget> {
         let amount = |field: &str| object.pointer(field).and_then(Amount::from_value);
+        let conditions =
+            || object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+        let failed =
+            conditions().find(|it| it["type"] == "DisruptionAllowed" && it["reason"] == "SyncFailed");
         Some(Budget {
             name: text(object, "/metadata/name")?,
             min_available: amount("/spec/minAvailable"),
@@ -173,6 +180,7 @@ impl Budget {
             selector: object.pointer("/spec/selector").cloned(),
             expected: count(object, "/status/expectedPods").unwrap_or(0),
             healthy: count(object, "/status/currentHealthy").unwrap_or(0),
+            failed_sync: failed.and_then(|it| text(it, "/message")),
         })
     }
 

@@ -11,6 +11,7 @@ use crate::plan::{Decision, Impact, Refusal, ReplacedPod, Request};
 use crate::pods::Pod;
 use crate::snapshot::Snapshot;
 use crate::undo;
+use crate::warnings::{self, TemplateChange};
 use crate::workload::Workload;
 
 /// Plans the way back: the old template, and then the updated pods, those only and what leaked, in order.
@@ -33,6 +34,19 @@ pub fn abort(snapshot: &Snapshot, holder: Option<Holder>) -> Result<Decision, Re
         plan.to_object = previous.name.clone();
     }
     plan.impact = impact(snapshot, &rollout);
+    if let (Some(previous), false) = (previous, plan.changes.is_empty()) {
+        let change = TemplateChange {
+            snapshot,
+            wanted: &plan.template,
+            target: Some(previous),
+            defaulted: false,
+            impact: &plan.impact,
+        };
+        // To stand where it is would be no better.
+        plan.warnings = warnings::of_steps(&change);
+        plan.warnings.iter_mut().for_each(|warning| warning.stops = false);
+        plan.notes = warnings::skipped(snapshot);
+    }
     Ok(Decision::Change(Box::new(plan)))
 }
 

@@ -20,6 +20,7 @@ use crate::revision::Revision;
 use crate::snapshot::{Side, Snapshot};
 use crate::stored::Stored;
 use crate::template;
+use crate::warnings::{self, TemplateChange};
 use crate::workload::{Amount, Strategy};
 
 /// What is asked of a rollout in steps.
@@ -86,8 +87,19 @@ pub fn start(snapshot: &Snapshot, options: &StartOptions) -> Result<Decision, Re
     plan.steps = places.planned(&after, 0, wanted.is_some());
     plan.impact = impact(snapshot, pods, &places, &rollout, &plan.steps);
     plan.notes = notes(&after, &places, options, &rollout);
+    plan.notes.extend(warnings::skipped(snapshot));
     plan.warnings = warnings(snapshot, options, &change, &rollout);
+    if options.options.evict {
+        plan.warnings.extend(warnings::never_evicted(snapshot));
+    }
     if let Some(template) = wanted {
+        plan.warnings.extend(warnings::of_steps(&TemplateChange {
+            snapshot,
+            wanted: template,
+            target: None,
+            defaulted: false,
+            impact: &plan.impact,
+        }));
         plan.changes = diff::changes(workload.template(), template);
         plan.template = template::writable(template);
     }

@@ -200,6 +200,24 @@ fn broken(change: &TemplateChange<'_>, budget: &Budget) -> Option<Warning> {
     })
 }
 
+/// A budget whose controller cannot count what it covers never allows an eviction (hazard H21).
+pub(crate) fn never_evicted(snapshot: &Snapshot) -> impl Iterator<Item = Warning> {
+    let workload = &snapshot.workload;
+    let labels = workload.template().pointer("/metadata/labels").cloned().unwrap_or_default();
+    snapshot.surroundings.budgets.iter().filter(move |budget| budget.covers(&labels)).filter_map(|budget| {
+        let why = budget.failed_sync.as_ref()?;
+        Some(Warning {
+            id: WarningId::Pdb,
+            message: format!("poddisruptionbudget {} never allows an eviction: {why}", budget.name),
+            fix: Some(format!(
+                "without --evict its pods are deleted; or: kubectl edit poddisruptionbudget {} -n {}",
+                budget.name, workload.id.namespace
+            )),
+            stops: true,
+        })
+    })
+}
+
 /// Returns how no pod is missed meanwhile, or who asks for more than there can be.
 fn slower(workload: &Workload, budget: &Budget) -> String {
     let namespace = &workload.id.namespace;

@@ -14,6 +14,7 @@ use crate::plan::{Impact, Warning};
 use crate::revision::{Revision, RevisionNumber};
 use crate::snapshot::Snapshot;
 
+pub(crate) use around::never_evicted;
 pub(crate) use hazards::comes_back;
 pub(crate) use target::{beyond_limit, numbers, raise_limit};
 
@@ -50,6 +51,15 @@ pub fn of_template_change(change: &TemplateChange<'_>) -> (Vec<Warning>, Option<
     hazards::warnings(change, &mut warnings);
     around::warnings(change, &mut warnings);
     (warnings, better)
+}
+
+/// Returns what speaks against a template that goes out in steps, or comes back from them: who puts the change back, and what
+/// it lacks. How its pods move is for the steps to say.
+pub fn of_steps(change: &TemplateChange<'_>) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    owners::warnings(change, &mut warnings);
+    around::warnings(change, &mut warnings);
+    warnings
 }
 
 /// Returns what could not be looked at, a sentence each.

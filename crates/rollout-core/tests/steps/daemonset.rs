@@ -6,6 +6,7 @@ use rollout_core::machine::{Act, Ending, Machine, Sent, Step, Verdict};
 use rollout_core::model::{Behaviour, RevisionId};
 use rollout_core::plan::{Decision, Refusal, WarningId};
 use rollout_core::steps::{self, BadSteps, Driver, First, OnFailure, Rest, Rules, Stage, StartOptions};
+use rollout_core::surroundings::Budget;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, holder, options, rules, template, to};
@@ -544,6 +545,46 @@ fn a_moved_placement_and_a_lost_surge_stop() {
     let mut said = to(1, "1");
     said.options.max_unavailable = Some(rollout_core::Amount::Count(1));
     assert_eq!(stops(&surging, &said), []);
+}
+
+#[test]
+fn who_puts_the_change_back_stops_a_start_and_is_only_named_by_an_abort() {
+    let mut cluster = agents(2);
+    cluster.start(&StartOptions { pause_after: Some(1), ..to(1, "1,100%") });
+    cluster.run(&mut Driver::new(holder(1)));
+    let owned = |it: &mut Value| it["metadata"]["annotations"]["argocd.argoproj.io/instance"] = json!("shop");
+    cluster.change(owned);
+    let Ok(Decision::Change(plan)) = steps::abort(&cluster.snapshot(), None) else { panic!() };
+    let warned: Vec<_> = plan.warnings.iter().map(|it| (it.id, it.stops)).collect();
+    assert_eq!(warned, [(WarningId::GitopsOwner, false)]);
+    let mut fresh = agents(2);
+    fresh.object["metadata"]["annotations"] = json!({});
+    fresh.change(owned);
+    assert_eq!(stops(&fresh, &to(1, "1,100%")), [WarningId::GitopsOwner]);
+}
+
+#[test]
+fn a_budget_that_never_allows_an_eviction_stops_before_anything_is_evicted() {
+    let cluster = agents(2);
+    let mut snapshot = cluster.snapshot();
+    let failed = json!({"type": "DisruptionAllowed", "status": "False", "reason": "SyncFailed",
+        "message": "daemonsets.apps does not implement the scale subresource"});
+    let budget = json!({"metadata": {"name": "web"}, "spec": {"maxUnavailable": 1,
+        "selector": {"matchLabels": {"app": "web"}}}, "status": {"conditions": [failed]}});
+    snapshot.surroundings.budgets.extend(Budget::from_object(&budget));
+    let mut start = to(1, "1,100%");
+    let warned = |start: &StartOptions| {
+        let Ok(Decision::Change(plan)) = steps::start(&snapshot, start) else { panic!() };
+        plan.warnings.into_iter().filter(|it| it.stops).map(|it| it.message).collect::<Vec<_>>()
+    };
+    assert_eq!(warned(&start), [""; 0]);
+    start.options.evict = true;
+    assert_eq!(
+        warned(&start),
+        [
+            "poddisruptionbudget web never allows an eviction: daemonsets.apps does not implement the scale subresource"
+        ]
+    );
 }
 
 #[test]
