@@ -267,8 +267,9 @@ impl Intent for Start {
         "has nothing to roll out: all pods are at this revision".to_string()
     }
 
-    fn machine(&self, _: &Plan, _: &Snapshot, _: Option<i64>) -> Option<Box<dyn Machine>> {
-        Some(Box::new(Driver::new(self.start.holder.clone()?)))
+    fn machine(&self, plan: &Plan, before: &Snapshot, _: Option<i64>) -> Option<Box<dyn Machine>> {
+        let holder = self.start.holder.clone()?;
+        Some(Box::new(Driver::starting(holder, plan.template.clone(), before.workload.generation)))
     }
 
     fn check(&self, id: &WorkloadId, run: CheckRun) -> Checking {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
 
 use super::moves;
 use super::places::Places;
@@ -30,6 +31,8 @@ const PATIENCE: i64 = 30;
 #[derive(Clone, Debug)]
 pub struct Driver {
     pub(super) holder: Holder,
+    /// The template that was written, and the generation before that.
+    pub(super) started: Option<(Value, i64)>,
     pub(super) gate: Option<(usize, Timestamp, Gate)>,
     pub(super) deletions: moves::Sent,
     pub(super) reported: BTreeSet<String>,
@@ -85,6 +88,7 @@ impl Driver {
     pub fn new(holder: Holder) -> Driver {
         Driver {
             holder,
+            started: None,
             gate: None,
             deletions: moves::Sent::default(),
             reported: BTreeSet::new(),
@@ -102,6 +106,12 @@ impl Driver {
             told: None,
             news: Vec::new(),
         }
+    }
+
+    /// Drives a rollout whose start was just written: with that template, on a workload of that generation. Until the
+    /// controller has recorded the template, nothing that is stored tells it from somebody else's.
+    pub fn starting(holder: Holder, template: Value, generation: i64) -> Driver {
+        Driver { started: Some((template, generation)), ..Driver::new(holder) }
     }
 
     /// Drives the way back after the requests of an [`abort`](super::abort()) were sent; `rollout` is what was stored before.

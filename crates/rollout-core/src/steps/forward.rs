@@ -17,6 +17,7 @@ use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
 use crate::status::Progress;
 use crate::stuck::{self, Blockage};
+use crate::template;
 use crate::workload::Strategy;
 
 impl Driver {
@@ -35,7 +36,9 @@ impl Driver {
         let observed = snapshot.observed();
         match (snapshot.history.current(), &rollout.target) {
             (Some(current), None) if observed => {
-                let after = Rollout { target: Some(Recorded::of(current)), ..rollout.clone() };
+                let target =
+                    if self.is_replaced(snapshot) { Recorded::never() } else { Recorded::of(current) };
+                let after = Rollout { target: Some(target), ..rollout.clone() };
                 return self.write(snapshot, Act::Record, Some(&after), Vec::new());
             }
             (Some(_) | None, _) => {}
@@ -59,6 +62,15 @@ impl Driver {
             return self.finish(snapshot, rollout, &places);
         }
         self.step_on(snapshot, rollout, &places)
+    }
+
+    /// Tells whether somebody replaced the template before the controller recorded it. A template that a webhook has changed
+    /// is no other one, and the generation of a start is the next one.
+    fn is_replaced(&self, snapshot: &Snapshot) -> bool {
+        let live = snapshot.workload.template();
+        self.started.as_ref().is_some_and(|(template, before)| {
+            snapshot.workload.generation > before + 1 && !template::same(template, live)
+        })
     }
 
     /// One step: its pods are moved, and then they have to pass the gate.

@@ -77,6 +77,11 @@ impl Recorded {
         Recorded { object: revision.name.clone(), hash: revision.pod_label.clone() }
     }
 
+    /// Notes a revision that the controller never recorded: somebody replaced its template before.
+    pub fn never() -> Recorded {
+        Recorded { object: String::new(), hash: String::new() }
+    }
+
     /// Finds the revision again.
     pub fn find<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Revision> {
         snapshot.history.by_name(&self.object)

@@ -394,6 +394,25 @@ fn somebody_elses_template_supersedes_it_and_theirs_is_left_alone() {
 }
 
 #[test]
+fn a_template_that_replaces_ours_before_it_is_recorded_supersedes_it_too() {
+    let mut cluster = agents(3);
+    let generation = cluster.object["metadata"]["generation"].as_i64().unwrap();
+    cluster.start(&to(1, "1,100%"));
+    let mut driver = Driver::starting(holder(1), template(1), generation);
+    let mut kept = (cluster.clone(), driver.clone());
+    cluster.change(|it| it["spec"]["template"] = template(2));
+    assert_eq!(cluster.run(&mut driver), Ending::Superseded);
+    assert_eq!((cluster.deleted.len(), new(&cluster)), (0, 0));
+    assert!(steps::is_superseded(&cluster.snapshot()));
+    let release = steps::release(&cluster.snapshot());
+    cluster.apply(release);
+    assert!(!cluster.has_trace());
+    // Another change than the template's is none.
+    kept.0.change(|it| it["spec"]["minReadySeconds"] = json!(1));
+    assert_eq!(kept.0.run(&mut kept.1), Ending::Complete);
+}
+
+#[test]
 fn the_old_template_put_back_by_hand_is_an_abort_to_be_finished() {
     let mut cluster = agents(3);
     cluster.start(&to(1, "1,100%"));
