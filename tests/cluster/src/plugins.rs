@@ -4,9 +4,14 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::command::holds_within;
+use crate::error::{Context, Error, Result};
 use crate::workspace;
+
+/// How long a build may take without a word: one that has nothing to do takes less.
+const SHORT: Duration = Duration::from_secs(3);
 
 /// What cargo tells a program that it runs about that program.
 const TOLD: [&str; 6] = [
@@ -40,9 +45,11 @@ pub fn build_plugins() -> Result<Vec<PathBuf>> {
 
 /// Builds the plugins with a profile of the workspace and returns their paths.
 pub fn build_plugins_with(profile: &str) -> Result<Vec<PathBuf>> {
-    let status = cargo().args(["build", "--quiet", "--profile", profile]).status();
-    let status = status.map_err(|error| Error::new(format!("cannot run cargo: {error}")))?;
-    if !status.success() {
+    let mut build = cargo().args(["build", "--quiet", "--profile", profile]).spawn().context("cargo")?;
+    if !holds_within(SHORT, || !matches!(build.try_wait(), Ok(None))) {
+        eprintln!("building the plugins (the first time takes some minutes)");
+    }
+    if !build.wait().context("cargo")?.success() {
         return Err(Error::new("the plugins do not build"));
     }
     let target = target_folder()?;
