@@ -283,10 +283,7 @@ fn a_workload_made_by_apply_is_warned_of_and_keeps_what_was_applied() {
         );
         let output = rollback(&ns, &["undo", &target]);
         assert_code(&output, 0);
-        assert!(
-            output.stderr.contains("the next apply of the same manifest rolls it forward again"),
-            "{output}"
-        );
+        assert!(output.stderr.contains("the next apply of the same manifest reverts the change"), "{output}");
         assert!(output.stderr.contains("[last-applied]"), "{output}");
         assert_eq!(annotation(&ns, &target, APPLIED), applied, "{kind}");
     });

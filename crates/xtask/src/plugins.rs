@@ -1,6 +1,5 @@
 //! Building the plugins for people: cargo's own progress shows, as a release takes minutes.
 
-use std::env;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -9,19 +8,11 @@ use serde_json::Value;
 
 use crate::Result;
 
-/// Nothing unwinds in a release (`panic = "abort"`), and the tables for that are a twentieth of its size. No profile can say so.
-const WITHOUT_UNWINDING: &str = "-Cforce-unwind-tables=no";
-
 /// Builds the plugins with a profile, for another target than this machine where one is given, and returns their paths.
 pub(crate) fn build(profile: &str, target: Option<&str>) -> Result<Vec<PathBuf>> {
     let mut command = cargo();
     command.args(["build", "--message-format=json-render-diagnostics", "--profile", profile]);
     command.args(target.iter().flat_map(|triple| ["--target", triple]));
-    let for_linux = target.map_or(cfg!(target_os = "linux"), |triple| triple.contains("linux"));
-    if profile == "release" && for_linux {
-        let flags = env::var("RUSTFLAGS").unwrap_or_default();
-        command.env("RUSTFLAGS", format!("{flags} {WITHOUT_UNWINDING}").trim());
-    }
     let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err("the plugins do not build".into());

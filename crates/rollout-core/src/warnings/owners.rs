@@ -14,7 +14,7 @@ pub(super) fn warnings(change: &TemplateChange<'_>, warnings: &mut Vec<Warning>)
     let continuous: Vec<Warning> =
         [argo(workload), flux(workload), owner(workload)].into_iter().flatten().collect();
     // What deploys a chart continuously is what speaks, not the labels that the chart itself brings.
-    let chart = if continuous.is_empty() { helm(workload) } else { None };
+    let chart = if continuous.is_empty() { helm(workload, change.target.is_some()) } else { None };
     warnings.extend(continuous);
     warnings.extend(chart);
     warnings.extend(last_applied(workload));
@@ -107,7 +107,8 @@ fn owner(workload: &Workload) -> Option<Warning> {
     ))
 }
 
-fn helm(workload: &Workload) -> Option<Warning> {
+/// A release goes back by itself, and forward by what it is made from.
+fn helm(workload: &Workload, back: bool) -> Option<Warning> {
     let release = mark(workload, "meta.helm.sh/release-name");
     let managed = mark(workload, "app.kubernetes.io/managed-by").is_some_and(|by| by == "Helm");
     if release.is_none() && !managed {
@@ -118,14 +119,17 @@ fn helm(workload: &Workload) -> Option<Warning> {
     let release = release.or_else(|| mark(workload, "app.kubernetes.io/instance"));
     Some(gitops(
         format!(
-            "{} belongs to {}, which does not learn of the change: its next upgrade rolls it forward again",
+            "{} belongs to {}, which does not learn of the change: its next upgrade reverts it",
             workload.id,
             release
                 .as_ref()
                 .map_or_else(|| "a Helm release".to_string(), |it| format!("the Helm release {it}"))
         ),
         match release {
-            Some(release) => format!("helm rollback {release} -n {namespace}"),
+            Some(release) if back => format!("helm rollback {release} -n {namespace}"),
+            Some(release) => format!(
+                "make the same change in what it is made from: helm upgrade {release} CHART -n {namespace}"
+            ),
             None => format!("helm list -n {namespace}"),
         },
         false,
@@ -136,10 +140,10 @@ fn last_applied(workload: &Workload) -> Option<Warning> {
     workload.annotation(LAST_APPLIED).map(|_| Warning {
         id: WarningId::LastApplied,
         message: format!(
-            "{} was made by 'kubectl apply': the next apply of the same manifest rolls it forward again",
+            "{} was made by 'kubectl apply': the next apply of the same manifest reverts the change",
             workload.id
         ),
-        fix: Some("put the old values into the manifest that is applied".to_string()),
+        fix: Some("make the same change in the manifest that is applied".to_string()),
         stops: false,
     })
 }
@@ -158,7 +162,7 @@ fn server_side(workload: &Workload) -> Option<Warning> {
             "the template's fields are applied server-side by {manager}: its next apply of something else conflicts with this change"
         ),
         fix: Some(format!(
-            "put the old values into the manifest, then: kubectl apply --server-side --field-manager={manager} --force-conflicts -f FILE"
+            "make the same change in the manifest, then: kubectl apply --server-side --field-manager={manager} --force-conflicts -f FILE"
         )),
         stops: false,
     })
@@ -223,10 +227,10 @@ mod tests {
         let labels = json!({"app.kubernetes.io/managed-by": "Helm"});
         let annotations =
             json!({"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": "prod"});
-        let warning = helm(&workload(labels.clone(), annotations, json!(null))).unwrap();
+        let warning = helm(&workload(labels.clone(), annotations, json!(null)), true).unwrap();
         assert_eq!((warning.fix.as_deref(), warning.stops), (Some("helm rollback shop -n prod"), false));
-        assert_eq!(fix(helm(&workload(labels, json!(null), json!(null)))), "helm list -n default");
-        assert_eq!(helm(&workload(json!({"app": "web"}), json!(null), json!(null))), None);
+        assert_eq!(fix(helm(&workload(labels.clone(), json!(null), json!(null)), true)), "helm list -n default");
+        assert_eq!(helm(&workload(json!({"app": "web"}), json!(null), json!(null)), true), None);
     }
 
     #[test]
