@@ -16,7 +16,6 @@ use crate::revision::Revision;
 use crate::snapshot::{Side, Snapshot};
 use crate::status::{State, evaluate};
 use crate::steps;
-use crate::stored::Stored;
 use crate::undo;
 use crate::unstick::nothing;
 use crate::workload::{Amount, Strategy, Workload};
@@ -89,9 +88,7 @@ pub fn comes_back_at(snapshot: &Snapshot) -> Option<&Revision> {
 /// Returns the partition of a set where nothing else has a hand on it.
 fn movable(snapshot: &Snapshot) -> Result<u32, Refusal> {
     let workload = &snapshot.workload;
-    if let Some(rollout) = Stored::read(workload)?.and_then(|stored| stored.rollout) {
-        return Err(rollout.under_way(snapshot));
-    }
+    steps::none_under_way(snapshot)?;
     if pause::is_paused(workload) {
         return Err(Refusal::PausedPartition);
     }
@@ -244,6 +241,7 @@ mod tests {
     use super::*;
     use crate::fixture::{pod, pods, revision, snapshot, stateful};
     use crate::kind::Kind;
+    use crate::stored::Stored;
     use serde_json::Value;
 
     const STS: Kind = Kind::StatefulSet;

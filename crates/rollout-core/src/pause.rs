@@ -65,9 +65,7 @@ pub fn pause(snapshot: &Snapshot) -> Result<Decision, Refusal> {
 /// Plans the end of a pause.
 pub fn resume(snapshot: &Snapshot) -> Result<Decision, Refusal> {
     let workload = &snapshot.workload;
-    if let Some(rollout) = Stored::read(workload)?.and_then(|stored| stored.rollout) {
-        return Err(rollout.under_way(snapshot));
-    }
+    steps::none_under_way(snapshot)?;
     if !is_paused(workload) {
         return Err(Refusal::NotPaused);
     }

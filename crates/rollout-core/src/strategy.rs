@@ -10,7 +10,6 @@ use crate::pause;
 use crate::plan::{self, Decision, Plan, Refusal, Request};
 use crate::snapshot::{Side, Snapshot};
 use crate::steps;
-use crate::stored::Stored;
 use crate::undo;
 use crate::workload::{Amount, Strategy, Workload};
 
@@ -182,10 +181,7 @@ pub fn words(strategy: &Strategy) -> String {
 /// Plans the change of a DaemonSet's strategy: one patch that holds only while the strategy is what it was.
 pub fn plan(snapshot: &Snapshot, change: &StrategyChange) -> Result<Decision, Refusal> {
     let workload = &snapshot.workload;
-    let stored = Stored::read(workload)?;
-    if let Some(rollout) = stored.and_then(|stored| stored.rollout) {
-        return Err(rollout.under_way(snapshot));
-    }
+    steps::none_under_way(snapshot)?;
     if pause::is_paused(workload) {
         return Err(BadStrategy::Paused { kind: workload.id.kind }.into());
     }
@@ -270,7 +266,7 @@ mod tests {
     use super::*;
     use crate::fixture::{pod, revision, snapshot, workload};
     use crate::pods::Pod;
-    use crate::stored::STORED;
+    use crate::stored::{STORED, Stored};
 
     const ROLLING: StrategyChange =
         StrategyChange { kind: Some(StrategyKind::RollingUpdate), max_unavailable: None, max_surge: None };

@@ -9,7 +9,7 @@ use crate::pause;
 use crate::plan::{self, Decision, Plan, Refusal, Request, Warning, WarningId};
 use crate::revision::Revision;
 use crate::snapshot::Snapshot;
-use crate::stored::Stored;
+use crate::steps;
 use crate::template;
 use crate::undo;
 use crate::warnings::{self, TemplateChange};
@@ -69,9 +69,7 @@ pub fn plan(snapshot: &Snapshot, images: &[SetImage], reason: Option<&str>) -> R
     if pause::is_paused(workload) {
         return Err(Refusal::PausedUpgrade { kind: workload.id.kind });
     }
-    if let Some(rollout) = Stored::read(workload)?.and_then(|stored| stored.rollout) {
-        return Err(rollout.under_way(snapshot));
-    }
+    steps::none_under_way(snapshot)?;
     if !snapshot.observed() {
         return Err(Refusal::Unobserved);
     }

@@ -8,6 +8,7 @@ use rollout_core::guard::{Guard, GuardOptions};
 use rollout_core::machine::{CheckRun, Machine};
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::{Revision, RevisionNumber};
+use rollout_core::steps;
 use rollout_core::upgrade::{self, SetImage};
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Snapshot, Workload, template};
@@ -169,10 +170,13 @@ async fn remember(targets: &TargetArgs, session: &mut Session) -> Result<BTreeMa
     let mut before = BTreeMap::new();
     for workload in found.workloads {
         let id = workload.id.clone();
-        let mut seen = cluster.seen(workload, Depth::Pods).await?;
+        let depth = write::depth(&workload);
+        let mut seen = cluster.seen(workload, depth).await?;
         let mut snapshot = seen.snapshot(cluster.now());
+        // What a command does cannot be planned: it is not even run.
+        steps::none_under_way(&snapshot).map_err(|refusal| CliError::refused(&id, &refusal))?;
         if !snapshot.observed() {
-            (seen, snapshot) = write::observed(&mut session.ui, &cluster, &id, seen, Depth::Pods).await?;
+            (seen, snapshot) = write::observed(&mut session.ui, &cluster, &id, seen, depth).await?;
             drop(seen);
         }
         let revision = snapshot.history.current().cloned().map(Box::new);

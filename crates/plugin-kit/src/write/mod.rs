@@ -42,8 +42,7 @@ pub trait Intent {
     fn plan(&self, snapshot: &Snapshot, resolved: Option<RevisionNumber>) -> Result<Decision, Refusal>;
     /// Returns how much of a workload has to be read: nodes where a DaemonSet's pods may have to be deleted.
     fn depth(&self, workload: &Workload) -> Depth {
-        let driven = workload.strategy == Strategy::OnDelete || workload.annotation(STORED).is_some();
-        if driven { Depth::Nodes } else { Depth::Pods }
+        depth(workload)
     }
     /// Returns the question for one workload.
     fn question(&self, plan: &Plan) -> String;
@@ -75,6 +74,12 @@ pub trait Intent {
     }
     /// Takes the revision that a warning named instead.
     fn prefer(&mut self, _better: RevisionNumber) {}
+}
+
+/// Returns how much of a workload has to be read before it is changed.
+pub fn depth(workload: &Workload) -> Depth {
+    let driven = workload.strategy == Strategy::OnDelete || workload.annotation(STORED).is_some();
+    if driven { Depth::Nodes } else { Depth::Pods }
 }
 
 /// Does what is wanted to everything that was found.

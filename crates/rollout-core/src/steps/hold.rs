@@ -43,6 +43,14 @@ pub(super) fn stored(snapshot: &Snapshot) -> Result<Rollout, Refusal> {
     Ok(rollout)
 }
 
+/// Refuses what would get in the way of a rollout that is stored.
+pub fn none_under_way(snapshot: &Snapshot) -> Result<(), Refusal> {
+    match Stored::read(&snapshot.workload)?.and_then(|stored| stored.rollout) {
+        Some(rollout) => Err(rollout.under_way(snapshot)),
+        None => Ok(()),
+    }
+}
+
 /// Says what the live template is.
 pub(super) fn live(snapshot: &Snapshot, rollout: &Rollout) -> Live {
     let current = snapshot.history.current().map(|it| it.name.as_str());
