@@ -22,7 +22,11 @@ pub fn ending(end: &End, id: &WorkloadId, held_ok: bool) -> (Exit, String) {
             let exit = if held_ok { Exit::Done } else { Exit::Held };
             (exit, format!("held: {}", held(*hold, end.snapshot.as_deref())))
         }
-        Ending::Failed => (Exit::RolloutFailed, format!("error: the rollout of {name} failed")),
+        Ending::Failed => {
+            let in_steps = end.snapshot.as_deref().and_then(held_in_steps);
+            let in_steps = in_steps.map(|words| format!("; {words}")).unwrap_or_default();
+            (Exit::RolloutFailed, format!("error: the rollout of {name} failed{in_steps}"))
+        }
         Ending::TimedOut => (Exit::TimedOut, "error: timed out waiting for the condition".to_string()),
         Ending::Superseded => {
             (Exit::Superseded, format!("error: somebody rolled out something else to {name} meanwhile"))
@@ -180,17 +184,28 @@ fn ways_on_superseded(id: &WorkloadId) -> String {
     format!("to let the controller go on: {me} resume {at}; to drive it in steps: {me} start {at}")
 }
 
+/// Names the ways on from a rollout in steps, where one is stored.
+pub fn ways_on_in_steps(snapshot: &Snapshot) -> Option<String> {
+    let id = &snapshot.workload.id;
+    if steps::is_superseded(snapshot) {
+        return Some(ways_on_superseded(id));
+    }
+    Stored::of(&snapshot.workload)?.rollout?;
+    let (me, at) = (plugin(id.kind), format!("{id} -n {}", id.namespace));
+    Some(format!("to go on: {me} resume {at}; to take it back: {me} abort {at}"))
+}
+
 /// Names the command that moves a held rollout on.
 pub fn way_on(hold: Hold, snapshot: &Snapshot) -> String {
+    if let Some(ways) = ways_on_in_steps(snapshot) {
+        return ways;
+    }
     let id = &snapshot.workload.id;
     let at = format!("{id} -n {}", id.namespace);
-    if steps::is_superseded(snapshot) {
-        return ways_on_superseded(id);
-    }
     let me = plugin(id.kind);
     let in_steps = path::has_plugin(me);
     match hold {
-        Hold::InSteps => format!("to go on: {me} resume {at}; to take it back: {me} abort {at}"),
+        Hold::InSteps => format!("to go on: {me} resume {at}"),
         Hold::Paused => format!("to go on: kubectl rollback resume {at}"),
         Hold::Partition(_) if in_steps => format!("to go on: {me} advance {at}"),
         Hold::OnDelete if in_steps => format!("to go on in steps: {me} start {at}"),

@@ -262,6 +262,9 @@ fn failed_hint(snapshot: &Snapshot, progress: &Progress, called: &str) -> Option
     if progress.state != State::Failed {
         return None;
     }
+    if let Some(ways) = ending_text::ways_on_in_steps(snapshot) {
+        return Some(ways);
+    }
     let stuck = progress.causes.iter().any(|cause| cause.id == CauseId::StsStuck);
     match progress.revision.filter(|_| stuck) {
         Some(number) => {
