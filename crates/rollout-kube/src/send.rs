@@ -1,6 +1,7 @@
 //! Sending a plan's requests.
 
 use kube::Error;
+use kube::core::Status;
 use rollout_core::Workload;
 use rollout_core::plan::{Method, Request};
 use serde_json::{Value, json};
@@ -68,26 +69,29 @@ impl Cluster {
             .map_err(Error::HttpError)?;
         match self.client.request::<Value>(http).await {
             Ok(answer) => Ok(Sent::Done(answer)),
-            Err(Error::Api(status)) if status.code == 409 => Ok(Sent::Changed),
-            Err(Error::Api(status)) if status.code == 404 && *method != Method::Patch => Ok(Sent::Gone),
-            // An eviction that a budget forbids.
-            Err(Error::Api(status)) if status.code == 429 && *method == Method::Post => {
-                Ok(Sent::NotNow(words(&status)))
-            }
-            // A failed test and a missing path come with empty details, a validation with causes (hazard H16).
-            Err(Error::Api(status))
-                if status.code == 422
-                    && status.details.as_ref().is_none_or(|details| details.causes.is_empty()) =>
-            {
-                Ok(Sent::Changed)
-            }
+            Err(Error::Api(status)) => meaning(*method, &status).ok_or(Error::Api(status)),
             Err(error) => Err(error),
         }
     }
 }
 
+/// Returns what an error means for a plan; none where it is one. A webhook refuses without details, whatever the code is that
+/// it says it with (apiserver, `admission/plugin/webhook/errors/statuserror.go`).
+fn meaning(method: Method, status: &Status) -> Option<Sent> {
+    let details = status.details.as_ref();
+    match (status.code, method) {
+        (409, _) if details.is_some() => Some(Sent::Changed),
+        (404, Method::Delete | Method::Post) => Some(Sent::Gone),
+        // An eviction that a budget forbids.
+        (429, Method::Post) => Some(Sent::NotNow(words(status))),
+        // A failed test and a missing path come with empty details, a validation with causes (hazard H16).
+        (422, Method::Patch) if details.is_some_and(|it| it.causes.is_empty()) => Some(Sent::Changed),
+        _ => None,
+    }
+}
+
 /// The cause that the server names says which budget it is; the message only that there is one.
-fn words(status: &kube::core::Status) -> String {
+fn words(status: &Status) -> String {
     let cause = status.details.as_ref().and_then(|details| details.causes.first());
     cause.map_or_else(|| status.message.clone(), |cause| format!("{} {}", status.message, cause.message))
 }
@@ -120,6 +124,22 @@ pub(crate) fn form_encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_webhook_refuses_is_no_change_by_somebody_else() {
+        let status = |answer: Value| serde_json::from_value::<Status>(answer).unwrap();
+        let test_failed = status(json!({"code": 422, "reason": "Invalid", "details": {}}));
+        assert_eq!(meaning(Method::Patch, &test_failed), Some(Sent::Changed));
+        let cause = json!({"code": 422, "details": {"causes": [{"message": "denied request"}]}});
+        let conflict = status(json!({"code": 409, "details": {"name": "web-1", "kind": "pods"}}));
+        for method in [Method::Patch, Method::Delete, Method::Post] {
+            assert_eq!(meaning(method, &conflict), Some(Sent::Changed));
+            assert_eq!(meaning(method, &status(cause.clone())), None);
+            for code in [403, 409, 422] {
+                assert_eq!(meaning(method, &status(json!({"code": code, "message": "denied"}))), None);
+            }
+        }
+    }
 
     #[test]
     fn what_go_escapes_is_escaped_and_means_the_same() {
