@@ -1,9 +1,12 @@
 //! Rollouts in steps over a fleet: how they are started and looked at, and what has to be as it was when they are over.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use cluster::Output;
 use e2e::{LONG, Running};
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use crate::fleet::Fleet;
@@ -84,6 +87,28 @@ impl Fleet<'_> {
         self.by_node(|pod| &pod["metadata"]["uid"])
     }
 
+    /// Looks at the pods all the while that something runs; returns the least number of those that count, and its end.
+    #[track_caller]
+    pub fn fewest<T>(&self, counts: impl Fn(&Value) -> bool + Sync, run: impl FnOnce() -> T) -> (usize, T) {
+        let over = AtomicBool::new(false);
+        let sample = || {
+            let list = self.ns.get(&["pods", "-l", "app=web"]);
+            list["items"].as_array().into_iter().flatten().filter(|pod| counts(pod)).count()
+        };
+        thread::scope(|scope| {
+            let sampler = scope.spawn(|| {
+                let mut fewest = usize::MAX;
+                while !over.load(Ordering::Relaxed) {
+                    fewest = fewest.min(sample());
+                }
+                fewest
+            });
+            let end = run();
+            over.store(true, Ordering::Relaxed);
+            (sampler.join().unwrap(), end)
+        })
+    }
+
     /// Returns what a rollout changes and puts back.
     pub fn kept(&self) -> Kept {
         let object = self.ns.get(&[WEB]);
@@ -122,6 +147,19 @@ impl Fleet<'_> {
     pub fn set_image(&self, image: &str) {
         e2e::set_image(&self.ns, WEB, image);
     }
+}
+
+/// Returns since when a pod is ready that is not on its way out, in seconds.
+pub fn ready_since(pod: &Value) -> Option<i64> {
+    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    let ready = conditions.find(|it| it["type"] == "Ready" && it["status"] == "True");
+    let ready = ready.filter(|_| pod["metadata"]["deletionTimestamp"].is_null())?;
+    Some(seconds(&ready["lastTransitionTime"]))
+}
+
+/// Reads a time, of which the API keeps whole seconds.
+pub fn seconds(time: &Value) -> i64 {
+    time.as_str().unwrap_or_default().parse::<Timestamp>().unwrap().as_second()
 }
 
 /// Asserts that words were said, on one of the streams, in this order.

@@ -1,14 +1,13 @@
 //! Rollouts in steps that go well: which nodes come when, and what is left of them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::time::UNIX_EPOCH;
 
 use cluster::Node;
 use e2e::{assert_code, json, json_lines};
 use serde_json::{Value, json};
 
 use crate::fleet::Fleet;
-use crate::rollout::{STORED, WEB, fleet, fleet_with, says};
+use crate::rollout::{STORED, WEB, fleet, fleet_with, ready_since, says, seconds};
 
 #[test]
 fn all_nodes_are_updated_step_by_step_and_no_trace_stays() {
@@ -113,35 +112,31 @@ fn named_nodes_and_those_of_a_selector_come_first() {
 fn no_more_pods_are_missing_than_may_be_at_any_time() {
     for (most, spec) in [(1, &[][..]), (2, &["minReadySeconds: 2"])] {
         let fleet = fleet_with(6, spec);
-        let over = AtomicBool::new(false);
-        let lowest = thread::scope(|scope| {
-            let sampler = scope.spawn(|| {
-                let available = || fleet.ns.get(&["pods", "-l", "app=web"]);
-                let mut lowest = usize::MAX;
-                while !over.load(Ordering::Relaxed) {
-                    let ready = |pod: &&Value| {
-                        let conditions = pod["status"]["conditions"].as_array();
-                        pod["metadata"]["deletionTimestamp"].is_null()
-                            && conditions
-                                .into_iter()
-                                .flatten()
-                                .any(|it| it["type"] == "Ready" && it["status"] == "True")
-                    };
-                    let list = available();
-                    let count = list["items"].as_array().into_iter().flatten().filter(ready).count();
-                    lowest = lowest.min(count);
-                }
-                lowest
-            });
-            let share = format!("--max-unavailable={most}");
-            let done = fleet.start(&["app=app:2", "--steps=100%", &share]);
-            over.store(true, Ordering::Relaxed);
-            assert_code(&done, 0);
-            sampler.join().unwrap()
-        });
+        let share = format!("--max-unavailable={most}");
+        let (lowest, done) = fleet
+            .fewest(|pod| ready_since(pod).is_some(), || fleet.start(&["app=app:2", "--steps=100%", &share]));
+        assert_code(&done, 0);
         assert!((6 - most..6).contains(&lowest), "{lowest} of 6 were ready, {most} might be missing");
         assert_eq!(fleet.images(), "a:2 b:2 c:2 d:2 e:2 f:2");
     }
+}
+
+#[test]
+fn a_pod_counts_only_when_it_was_ready_for_as_long_as_the_set_asks_for() {
+    const MIN: i64 = 3;
+    let fleet = fleet_with(3, &[&format!("minReadySeconds: {MIN}")]);
+    let now = || UNIX_EPOCH.elapsed().unwrap().as_secs() as i64;
+    let available = |pod: &Value| ready_since(pod).is_some_and(|since| now() - since >= MIN);
+    let (fewest, done) = fleet.fewest(available, || fleet.start(&["app=app:2", "--steps=1,100%"]));
+    assert_code(&done, 0);
+    assert_eq!((fewest, fleet.images().as_str()), (2, "a:2 b:2 c:2"));
+    // Both between steps and within one, the next pod goes only when the last one has been ready for so long.
+    let pods = fleet.ns.get(&["pods", "-l", "app=web"]);
+    let times = |pod: &Value| (seconds(&pod["metadata"]["creationTimestamp"]), ready_since(pod).unwrap());
+    let mut times: Vec<(i64, i64)> = pods["items"].as_array().unwrap().iter().map(times).collect();
+    times.sort_unstable();
+    let early = times.windows(2).find(|pair| pair[1].0 - pair[0].1 < MIN);
+    assert_eq!(early, None, "{times:?}: when they were created, and since when they are ready");
 }
 
 #[test]
