@@ -7,6 +7,8 @@ mod failures;
 mod fleet;
 mod hazards;
 mod nodes;
+mod obstacle;
+mod refusals;
 mod rollout;
 #[path = "../rollback/scene.rs"]
 #[allow(dead_code, unused_imports, reason = "what the tests of the other plugin need")]
