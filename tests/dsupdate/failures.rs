@@ -3,6 +3,7 @@
 use e2e::{A_WHILE, LONG, assert_code};
 use serde_json::{Value, json};
 
+use crate::obstacle::Brake;
 use crate::rollout::{WEB, fleet, fleet_with, says};
 
 #[test]
@@ -106,6 +107,48 @@ fn an_undo_of_what_is_stored_is_an_abort_and_other_changes_are_refused() {
     let undone = fleet.ns.kubectl(&["rollback", "undo", "ds/web"]);
     assert_code(&undone, 0);
     assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:1 b:1 c:1", before));
+}
+
+#[test]
+fn a_guarded_change_is_refused_while_a_rollout_is_driven_and_its_command_is_not_run() {
+    let fleet = fleet(3);
+    let before = fleet.kept();
+    let driver = fleet.running(&["start", "web", "app=app:2", "--steps=1,100%", "--soak=60s"]);
+    driver.says("have to stay so");
+    let (stored, uids) = (fleet.untouched(), fleet.uids());
+    let pid = fleet.stored()["holder"]["pid"].to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("mark");
+    let mark_path = mark.to_string_lossy();
+    for what in [&["app=app:2"][..], &["app=app:3"], &["--", "touch", &mark_path]] {
+        let refused = fleet.ns.kubectl(&[&["rollback", "try", WEB], what].concat());
+        assert_code(&refused, 1);
+        says(&refused, &["a rollout in steps is running (step 1 of 2 is next), held by ", &pid, "'abort'"]);
+    }
+    assert!(!mark.exists(), "the command was run");
+    assert_eq!((fleet.untouched(), fleet.uids()), (stored, uids));
+    assert_code(&fleet.dsupdate(&["abort", "web"]), 0);
+    assert_code(&driver.ends(), 6);
+    assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:1 b:1 c:1", before));
+}
+
+#[test]
+fn a_pod_of_an_earlier_step_that_fails_later_fails_the_step_at_hand() {
+    let (fleet, brake) = (fleet(3), Brake::of_step(2));
+    let (before, uids) = (fleet.kept(), fleet.uids());
+    let words = ["start", "web", "app=app:2", "--steps=1,2,100%", "--soak=1s", &brake.check()];
+    let driver = fleet.running(&words);
+    driver.says("step 2 of 3 (2): 1 of 1");
+    fleet.crash("a");
+    let failed = driver.ends();
+    assert_code(&failed, 3);
+    let pod = format!("pod {} ", fleet.pod("a"));
+    says(&failed, &["error: step 2 of the rollout", &pod, "kubectl dsupdate abort"]);
+    assert_eq!((fleet.images().as_str(), e2e::image(&fleet.ns, WEB).as_str()), ("a:2 b:2 c:1", "app:1"));
+    assert_eq!((&fleet.stored()["phase"], &fleet.stored()["done"]), (&json!("failed"), &json!(1)));
+    assert_code(&fleet.dsupdate(&["abort", "web"]), 0);
+    assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:1 b:1 c:1", before));
+    assert_eq!(fleet.uids()["c"], uids["c"]);
 }
 
 #[test]

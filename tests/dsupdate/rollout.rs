@@ -143,6 +143,15 @@ impl Fleet<'_> {
         self.ns.kubectl(&["patch", WEB, "--type=merge", "-p", patch]).expect_ok();
     }
 
+    /// Makes the pod on a node crash from a few seconds on: the fake kubelet goes by the image that runs.
+    pub fn crash(&self, letter: &str) {
+        let patch = r#"[{"op":"replace","path":"/status/containerStatuses/0/image","value":"app:crash"}]"#;
+        let pod = self.pod(letter);
+        self.ns
+            .kubectl(&["patch", "pod", &pod, "--subresource=status", "--type=json", "-p", patch])
+            .expect_ok();
+    }
+
     /// Sets the image as somebody else would.
     pub fn set_image(&self, image: &str) {
         e2e::set_image(&self.ns, WEB, image);
