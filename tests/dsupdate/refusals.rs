@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::fleet::Fleet;
 use crate::obstacle::{Brake, Obstacle, Requests};
-use crate::rollout::{fleet, says};
+use crate::rollout::{fleet, fleet_with, says};
 
 /// How a failure of the server is told.
 const UNANSWERED: &str = "the API server does not answer (Internal error occurred: failed calling webhook";
@@ -51,6 +51,22 @@ fn a_deletion_that_the_server_cannot_do_is_tried_until_it_can() {
     webhook.lift();
     assert_code(&driver.ends(), 0);
     assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:2 b:2 c:2", before));
+}
+
+#[test]
+fn a_way_back_that_the_server_cannot_go_is_tried_until_it_can() {
+    let fleet = fleet_with(3, &["updateStrategy: { type: OnDelete }"]);
+    let before = fleet.kept();
+    assert_code(&fleet.start(&["app=app:2", "--steps=1,100%", "--pause-after=1"]), 0);
+    let uids = fleet.uids();
+    let webhook = Obstacle::webhook(&fleet.ns, Requests::PodDeletions);
+    let driver = fleet.running(&["abort", "web"]);
+    driver.says(UNANSWERED);
+    thread::sleep(A_WHILE);
+    assert_eq!((fleet.uids(), &fleet.stored()["phase"]), (uids, &json!("aborting")));
+    webhook.lift();
+    assert_code(&driver.ends(), 0);
+    assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:1 b:1 c:1", before));
 }
 
 #[test]
