@@ -69,6 +69,7 @@ pub async fn watch(ui: &mut Ui, cluster: &Cluster, jobs: Vec<Job>, options: &Wat
         soaking: BTreeSet::new(),
         in_steps: BTreeMap::new(),
         held_up: BTreeSet::new(),
+        tried: BTreeMap::new(),
     };
     let mut together = Together { on: options.together, order, passed: BTreeSet::new() };
     let mut ends: BTreeMap<usize, End> = BTreeMap::new();
@@ -161,6 +162,8 @@ struct Display<'a> {
     in_steps: BTreeMap<usize, Share>,
     /// What was said to hold them up: the job, the cause, the pod.
     held_up: BTreeSet<(usize, CauseId, Option<String>)>,
+    /// What was said last to be done, and that the server does not answer: what is tried again is not said again.
+    tried: BTreeMap<usize, (Option<String>, Option<String>)>,
 }
 
 impl Display<'_> {
@@ -169,7 +172,7 @@ impl Display<'_> {
             let (kind, fields) = event_text::fields(event);
             output::print_event(self.ui, &documents::event(&self.ids[index], kind, now, fields));
         }
-        let Display { ui, progress, counts: shown, soaking, in_steps, held_up, .. } = self;
+        let Display { ui, progress, counts: shown, soaking, in_steps, held_up, tried, .. } = self;
         match event {
             Event::Progress(it) => {
                 // A step says more than the counts of the whole.
@@ -204,7 +207,14 @@ impl Display<'_> {
             Event::Soaking(_) | Event::Passed => {}
             // Only for whoever goes on with it.
             Event::Doing(Act::Record | Act::Clean { .. }) => {}
-            Event::Doing(act) => progress.note(ui, now, index, &event_text::doing(act)),
+            Event::Doing(act) => {
+                let (doing, lost) = tried.entry(index).or_default();
+                let text = event_text::doing(act);
+                if doing.as_ref() != Some(&text) || lost.is_none() {
+                    progress.note(ui, now, index, &text);
+                    (*doing, *lost) = (Some(text), None);
+                }
+            }
             Event::NotDone(act) => progress.note(ui, now, index, &event_text::not_done(act)),
             Event::Step(step) => {
                 let share = Share { done: step.settled, of: step.total };
@@ -222,10 +232,17 @@ impl Display<'_> {
                 progress.note(ui, now, index, &format!("pod {pod} may not be evicted now: {words}"));
             }
             Event::ConnectionLost { error } => {
+                let (_, lost) = tried.entry(index).or_default();
                 let text = format!("the API server does not answer ({error}): trying again");
-                progress.note(ui, now, index, &text);
+                if lost.as_ref() != Some(&text) {
+                    progress.note(ui, now, index, &text);
+                    *lost = Some(text);
+                }
             }
-            Event::ConnectionBack => progress.note(ui, now, index, "the API server answers again"),
+            Event::ConnectionBack => {
+                tried.remove(&index);
+                progress.note(ui, now, index, "the API server answers again");
+            }
         }
         progress.tick(ui, now);
     }

@@ -229,7 +229,10 @@ mod tests {
             json!({"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": "prod"});
         let warning = helm(&workload(labels.clone(), annotations, json!(null)), true).unwrap();
         assert_eq!((warning.fix.as_deref(), warning.stops), (Some("helm rollback shop -n prod"), false));
-        assert_eq!(fix(helm(&workload(labels.clone(), json!(null), json!(null)), true)), "helm list -n default");
+        assert_eq!(
+            fix(helm(&workload(labels.clone(), json!(null), json!(null)), true)),
+            "helm list -n default"
+        );
         assert_eq!(helm(&workload(json!({"app": "web"}), json!(null), json!(null)), true), None);
     }
 
