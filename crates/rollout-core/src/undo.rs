@@ -81,7 +81,7 @@ pub fn to_revision(
         to_object: target.name.clone(),
         changes: diff::changes(workload.template(), wanted),
         template: template::writable(wanted),
-        requests: requests(workload, target, wanted, cause, options),
+        requests: requests(snapshot, target, wanted, cause, options),
         impact,
         steps: Vec::new(),
         notes: warnings::skipped(snapshot),
@@ -131,12 +131,13 @@ fn nothing(workload: &Workload, target: &Revision) -> Decision {
 }
 
 fn requests(
-    workload: &Workload,
+    snapshot: &Snapshot,
     target: &Revision,
     wanted: &Value,
     cause: Option<&str>,
     options: &UndoOptions,
 ) -> Vec<Request> {
+    let workload = &snapshot.workload;
     let mut tests = Vec::new();
     let mut changes =
         vec![json!({"op": "replace", "path": "/spec/template", "value": template::writable(wanted)})];
@@ -149,6 +150,10 @@ fn requests(
     let mut requests = vec![Request::patch(workload, tests, changes)];
     let reused = options.reason.as_deref().filter(|_| plan::keeps_own_causes(workload.id.kind));
     requests.extend(reused.and_then(|cause| Request::revision_cause(&workload.id, &target.object, cause)));
+    if options.resume {
+        // A revision that was recorded in the pause has a copy of what is stored (hazard H23).
+        requests.extend(steps::cleaning(snapshot));
+    }
     requests
 }
 
@@ -225,6 +230,7 @@ mod tests {
     use crate::fixture::{pod, pods, revision, snapshot, workload};
     use crate::kind::Kind;
     use crate::revision::RevisionNumber;
+    use crate::stored::STORED;
 
     fn number(number: u64) -> RevisionNumber {
         RevisionNumber::new(number).unwrap()
@@ -313,6 +319,23 @@ mod tests {
         assert_eq!(plan(&snapshot, &wanted).unwrap_err(), Refusal::Paused { kind: Kind::Deployment });
         let plan = planned(&snapshot, &UndoOptions { resume: true, ..wanted });
         assert_eq!(applied(&snapshot, &plan)["spec"].get("paused"), None);
+    }
+
+    #[test]
+    fn a_resume_in_the_same_change_takes_copies_of_what_the_pause_stored_off_too() {
+        for kind in [Kind::DaemonSet, Kind::StatefulSet] {
+            let mark = json!({STORED: Stored::pause(json!({"type": "RollingUpdate"})).text()});
+            let mut snapshot = seen(kind, |it| it["metadata"]["annotations"] = mark.clone(), Vec::new());
+            let mut meanwhile = revision(kind, 3, "app:3", "ccc");
+            meanwhile["metadata"]["annotations"] = mark;
+            let revisions = vec![revision(kind, 2, "app:2", "bbb"), meanwhile];
+            snapshot = crate::fixture::snapshot(kind, snapshot.workload.object, revisions, Vec::new());
+            let wanted = UndoOptions { resume: true, ..options(RevisionSelector::Previous) };
+            let plan = planned(&snapshot, &wanted);
+            let paths: Vec<&str> = plan.requests[1..].iter().map(|it| it.path.as_str()).collect();
+            assert_eq!(paths, ["/apis/apps/v1/namespaces/default/controllerrevisions/web-ccc"], "{kind}");
+            assert!(!plan.requests[1].required, "{kind}");
+        }
     }
 
     #[test]
