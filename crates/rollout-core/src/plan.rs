@@ -244,7 +244,7 @@ fn resumed_by(kind: Kind) -> &'static str {
 impl Plan {
     /// Tells whether a rollout in steps is stored when it is done, so that somebody has to drive it.
     pub fn drives(&self) -> bool {
-        let path = format!("/metadata/annotations/{}", STORED.replace('/', "~1"));
+        let path = stored_path();
         let stores = |it: &Value| it["op"] != "test" && it["op"] != "remove" && it["path"] == path.as_str();
         let mut operations = self.requests.iter().filter_map(|request| request.body.as_array()).flatten();
         operations.any(stores)
@@ -334,6 +334,13 @@ impl Request {
         Request::patch_revision(workload, revision, annotation_operations(revision, STORED, None))
     }
 
+    /// Tells whether it takes the copy of a stored rollout off.
+    pub fn forgets_stored(&self) -> bool {
+        let path = stored_path();
+        let mut operations = self.body.as_array().into_iter().flatten();
+        operations.any(|it| it["op"] == "remove" && it["path"] == path.as_str())
+    }
+
     fn patch_revision(workload: &WorkloadId, revision: &Value, changes: Vec<Value>) -> Option<Request> {
         let name = revision.pointer("/metadata/name")?.as_str()?;
         let uid = revision.pointer("/metadata/uid")?;
@@ -346,6 +353,10 @@ impl Request {
             required: false,
         })
     }
+}
+
+fn stored_path() -> String {
+    format!("/metadata/annotations/{}", STORED.replace('/', "~1"))
 }
 
 /// Makes a `test` operation of a JSON patch.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rollout_core::causes::Symptom;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
-use rollout_core::plan::{Decision, Plan, Refusal};
+use rollout_core::plan::{Decision, Plan, Refusal, Request};
 use rollout_core::revision::RevisionNumber;
 use rollout_core::stored::STORED;
 use rollout_core::surroundings::Needs;
@@ -223,12 +223,14 @@ impl Flow<'_> {
                 (Ok(Sent::Done(object)), true) => written = Some(object),
                 (Ok(Sent::Done(_)), false) => {}
                 (Ok(Sent::Changed | Sent::Gone | Sent::NotNow(_)), true) => return self.changed(&plan).await,
+                // It is off already, or the revision is gone.
+                (Ok(Sent::Changed | Sent::Gone), false) if request.forgets_stored() => {}
                 (Ok(Sent::Changed | Sent::Gone | Sent::NotNow(_)), false) => {
-                    self.cause_not_written("it was changed meanwhile")
+                    self.left_undone(request, "it was changed meanwhile");
                 }
                 (Err(error), true) => return Err(error.into()),
                 (Err(error), false) => {
-                    self.cause_not_written(&kubectl_connect::ApiError::from(error).to_string());
+                    self.left_undone(request, &kubectl_connect::ApiError::from(error).to_string());
                 }
             }
         }
@@ -288,11 +290,19 @@ impl Flow<'_> {
             .hint(Some("look at it and run the command again".to_string())))
     }
 
-    fn cause_not_written(&mut self, why: &str) {
+    /// Says what was not done to a revision, without which the change holds all the same.
+    fn left_undone(&mut self, request: &Request, why: &str) {
         let why = escape::inline(why).into_owned();
-        self.reports.session.ui.warn(&format!(
-            "the reason could not be written to the revision, whose CHANGE-CAUSE stays: {why}"
-        ));
+        let words = match request.forgets_stored() {
+            true => {
+                let name = request.path.rsplit('/').next().unwrap_or_default();
+                format!("a copy of what was stored stays on controllerrevision {name}: {why}")
+            }
+            false => {
+                format!("the reason could not be written to the revision, whose CHANGE-CAUSE stays: {why}")
+            }
+        };
+        self.reports.session.ui.warn(&words);
     }
 
     fn dry(&mut self, plan: &Plan, suffix: &str) {
