@@ -5,7 +5,7 @@ use rollout_core::machine::{Ending, NoWayBack};
 use rollout_core::names::few;
 use rollout_core::status::Hold;
 use rollout_core::steps;
-use rollout_core::stored::Stored;
+use rollout_core::stored::{STORED, Stored};
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Kind, RevisionNumber, Side, Snapshot};
 use rollout_kube::End;
@@ -190,9 +190,19 @@ pub fn ways_on_in_steps(snapshot: &Snapshot) -> Option<String> {
     if steps::is_superseded(snapshot) {
         return Some(ways_on_superseded(id));
     }
-    Stored::of(&snapshot.workload)?.rollout?;
+    if Stored::of(&snapshot.workload)?.rollout?.workload != id.uid {
+        return Some(way_on_recreated(id));
+    }
     let (me, at) = (plugin(id.kind), format!("{id} -n {}", id.namespace));
     Some(format!("to go on: {me} resume {at}; to take it back: {me} abort {at}"))
+}
+
+/// Names the way on where what is stored was copied from another object: it drives nothing here (hazard H25).
+pub fn way_on_recreated(id: &WorkloadId) -> String {
+    format!(
+        "take it off, then this one can be rolled out: kubectl annotate {id} -n {} {STORED}-",
+        id.namespace
+    )
 }
 
 /// Names the command that moves a held rollout on.

@@ -6,6 +6,7 @@ use rollout_core::plan::Refusal;
 use rollout_core::workload::WorkloadId;
 use rollout_kube::Reading;
 
+use crate::ending_text;
 use crate::exit::Exit;
 use crate::manifests::ManifestError;
 use crate::output::OutputError;
@@ -82,6 +83,9 @@ impl CliError {
             ))),
             Refusal::NewPodFails { .. } => CliError::failed(format!("{refusal} {at}"))
                 .hint(Some(format!("to go back: kubectl stspartition undo {} -n {}", id.name, id.namespace))),
+            Refusal::Recreated { .. } => {
+                CliError::failed(format!("{refusal} {at}")).hint(Some(ending_text::way_on_recreated(id)))
+            }
             Refusal::NoPartition { .. }
             | Refusal::PausedPartition
             | Refusal::TooFar { .. }
@@ -89,7 +93,6 @@ impl CliError {
             | Refusal::NotOrdered { .. }
             | Refusal::MayRecover { .. }
             | Refusal::Unreadable(_)
-            | Refusal::Recreated { .. }
             | Refusal::Steps(_)
             | Refusal::Unread(_)
             | Refusal::NotInSteps(_)

@@ -213,8 +213,11 @@ pub(super) enum Way {
 }
 
 impl Rollout {
-    /// Returns the refusal of whatever would get in its way.
+    /// Returns the refusal of whatever would get in its way; of another object's rollout nothing is under way.
     pub fn under_way(&self, snapshot: &Snapshot) -> Refusal {
+        if self.workload != snapshot.workload.id.uid {
+            return Refusal::Recreated { kind: snapshot.workload.id.kind };
+        }
         let of = Places::of(snapshot, self).map_or_else(|| self.rules.count(), |places| places.ends.len());
         Refusal::UnderWay { phase: self.phase, done: self.done, of, holder: self.holder.clone() }
     }

@@ -528,10 +528,10 @@ fn a_paused_set_is_not_started_and_a_stored_rollout_of_another_object_is_refused
         it["metadata"]["annotations"]["rollout-plugins.dev/rollout"] =
             json!(text.replace("\"workload\":\"set\"", "\"workload\":\"other\""));
     });
-    assert_eq!(
-        steps::abort(&cluster.snapshot(), None).unwrap_err(),
-        Refusal::Recreated { kind: Kind::DaemonSet }
-    );
+    let recreated = Refusal::Recreated { kind: Kind::DaemonSet };
+    assert_eq!(steps::abort(&cluster.snapshot(), None).unwrap_err(), recreated);
+    // It is not under way here, so that nobody is sent to an abort that is refused.
+    assert_eq!(steps::start(&cluster.snapshot(), &to(2, "1")).unwrap_err(), recreated);
     cluster
         .change(|it| it["metadata"]["annotations"]["rollout-plugins.dev/rollout"] = json!("{\"version\":9}"));
     let words = "the annotation rollout-plugins.dev/rollout was written by another version of this plugin (format 9, known is 1)";
