@@ -334,6 +334,10 @@ fn warnings(
     if rollout.way(snapshot.workload.id.kind) == Way::Partition {
         warnings.extend(mixed(snapshot, change));
     }
+    // Where its controller replaces no pods, it restarts none either.
+    if change.strategy["type"] != "OnDelete" {
+        warnings.extend(warnings::way_back_restarts(snapshot, change.previous, rollout.partition_before()));
+    }
     warnings
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::TemplateChange;
 use crate::kind::Kind;
 use crate::plan::{Warning, WarningId};
+use crate::pods::Pod;
 use crate::revision::Revision;
 use crate::snapshot::Snapshot;
 use crate::template;
@@ -104,15 +105,31 @@ fn revision_bytes(change: &TemplateChange<'_>) -> Option<Warning> {
     let (target, kind) = (target?, snapshot.workload.id.kind);
     let lost = |label: &&str| target.owns_label(kind, label) && !comes_back(snapshot, target, label);
     let lost: Vec<&str> = snapshot.living().filter_map(|pod| pod.revision.as_deref()).filter(lost).collect();
-    let object = target.object_of_label(kind, lost.first()?)?;
-    let (pods, number) = (lost.len(), target.label());
+    let restarted = match lost.len() {
+        1 => "1 pod at it already is restarted too".to_string(),
+        pods => format!("{pods} pods at it already are restarted too"),
+    };
+    bytes(snapshot, target, target.object_of_label(kind, lost.first()?)?, &restarted)
+}
+
+/// What a rollout leaves is not the newest revision any more, and then its controller finds it by its bytes only: where it
+/// does not, the way back restarts the pods that were never updated, but for those below a partition (hazard H7).
+pub(crate) fn way_back_restarts(snapshot: &Snapshot, previous: &Revision, partition: u32) -> Option<Warning> {
+    let kind = snapshot.workload.id.kind;
+    let replaced = |pod: &&Pod| kind != Kind::StatefulSet || snapshot.index(pod) >= Some(partition);
+    let mut labels = snapshot.living().filter(replaced).filter_map(|pod| pod.revision.as_deref());
+    let object = labels.find_map(|label| {
+        previous.object_of_label(kind, label).filter(|object| otherwise(snapshot, previous, object).is_some())
+    })?;
+    bytes(snapshot, previous, object, "going back restarts every pod, those that were never updated too")
+}
+
+fn bytes(snapshot: &Snapshot, revision: &Revision, object: &str, restarted: &str) -> Option<Warning> {
+    let (written, number) = (otherwise(snapshot, revision, object)?, revision.label());
     Some(Warning {
         id: WarningId::RevisionBytes,
         message: format!(
-            "controllerrevision {object} was written by another version of Kubernetes ({} in it), so that the controller does not find revision {number} again: {pods} pod{} at it already {} restarted too",
-            otherwise(snapshot, target, object)?,
-            if pods == 1 { "" } else { "s" },
-            if pods == 1 { "is" } else { "are" }
+            "controllerrevision {object} was written by another version of Kubernetes ({written} in it), so that the controller does not find revision {number} again: {restarted}"
         ),
         fix: Some(format!(
             "kubectl get controllerrevision {object} -n {} -o yaml",

@@ -15,7 +15,7 @@ use crate::revision::{Revision, RevisionNumber};
 use crate::snapshot::Snapshot;
 
 pub(crate) use around::never_evicted;
-pub(crate) use hazards::comes_back;
+pub(crate) use hazards::{comes_back, way_back_restarts};
 pub(crate) use target::{beyond_limit, numbers, raise_limit};
 
 /// A change of a template that is about to be made.

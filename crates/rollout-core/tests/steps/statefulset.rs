@@ -266,6 +266,25 @@ fn a_set_at_two_revisions_stops() {
 }
 
 #[test]
+fn a_revision_that_its_controller_would_not_find_again_stops_where_it_restarts_pods() {
+    let stopped = vec![WarningId::RevisionBytes];
+    let on_delete = json!({"type": "OnDelete"});
+    for (strategy, stops) in [
+        (partitioned(0), stopped.clone()),
+        (partitioned(2), stopped),
+        (partitioned(3), Vec::new()),
+        (on_delete, Vec::new()),
+    ] {
+        let mut cluster = with(3, strategy);
+        cluster.revisions[0]["data"]["spec"]["template"]["metadata"]["creationTimestamp"] = Value::Null;
+        let Decision::Change(plan) = steps::start(&cluster.snapshot(), &to(1, "1")).unwrap() else {
+            panic!()
+        };
+        assert_eq!(plan.stopped_by(&[]).map(|it| it.id).collect::<Vec<_>>(), stops);
+    }
+}
+
+#[test]
 fn somebody_elses_template_supersedes_it() {
     let mut cluster = db(3);
     cluster.start(&to(1, "1,100%"));
