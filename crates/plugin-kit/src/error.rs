@@ -83,6 +83,8 @@ impl CliError {
             ))),
             Refusal::NewPodFails { .. } => CliError::failed(format!("{refusal} {at}"))
                 .hint(Some(format!("to go back: kubectl stspartition undo {} -n {}", id.name, id.namespace))),
+            Refusal::NeverReady { .. } => CliError::failed(format!("{refusal} {at}"))
+                .hint(Some("--steps 100% comes to it at once, and frees the set".to_string())),
             Refusal::Recreated { .. } => {
                 CliError::failed(format!("{refusal} {at}")).hint(Some(ending_text::way_on_recreated(id)))
             }

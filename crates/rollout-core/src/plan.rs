@@ -135,6 +135,14 @@ pub enum Refusal {
         /// The pod.
         pod: String,
     },
+    /// The pod that blocks never got ready, and the steps come to it last.
+    #[error(
+        "pod {pod} blocks the set, and none of its revision is ready: steps begin at the top, where no pod comes up before it"
+    )]
+    NeverReady {
+        /// The pod.
+        pod: String,
+    },
     /// It has no partition that could be moved.
     #[error("the update strategy {strategy} of a {kind} has no partition")]
     NoPartition {

@@ -71,6 +71,18 @@ pub fn examine(snapshot: &Snapshot) -> Blockage<'_> {
     beyond_range(snapshot)
 }
 
+/// Returns the pod at which the controller's walk ends for good while the revision of the pod is what it is: it is bad, and no
+/// pod of its revision is ready. A set that never came up has one.
+pub fn never_ready(snapshot: &Snapshot) -> Option<&Pod> {
+    let pod = match examine(snapshot) {
+        Blockage::Stuck(pod) => pod,
+        Blockage::Waiting { pod: Some(pod), why: Wait::TargetNotReady | Wait::BelowPartition } => pod,
+        Blockage::Waiting { .. } | Blockage::None => return None,
+    };
+    let works = snapshot.living().any(|other| other.revision == pod.revision && other.ready());
+    (!pod.ready() && is_bad(snapshot, pod) && !works).then_some(pod)
+}
+
 fn judge<'a>(snapshot: &'a Snapshot, pod: &'a Pod, index: u32) -> Blockage<'a> {
     let waiting = |why| Blockage::Waiting { pod: Some(pod), why };
     if pod.terminating {

@@ -19,6 +19,7 @@ use crate::pods::Pod;
 use crate::revision::Revision;
 use crate::snapshot::{Side, Snapshot};
 use crate::stored::Stored;
+use crate::stuck;
 use crate::template;
 use crate::warnings::{self, TemplateChange};
 use crate::workload::{Amount, Strategy};
@@ -79,6 +80,7 @@ pub fn start(snapshot: &Snapshot, options: &StartOptions) -> Result<Decision, Re
         Places::resolve(&after, &options.rules, options.options.skip_unready_nodes, wanted.is_some())
             .ok_or(Refusal::Unread("nodes"))??;
     let rollout = rollout(snapshot, options, &change);
+    reaches_what_blocks(snapshot, &places)?;
     let mut plan = pause::unchanged(snapshot);
     plan.to = change.target.and_then(|it| it.number);
     plan.to_object = change.target.map(|it| it.name.clone()).unwrap_or_default();
@@ -278,6 +280,17 @@ fn impact(
         phases: Vec::new(),
         moves_by_itself: rollout.way(snapshot.workload.id.kind) == Way::Partition,
         known: true,
+    }
+}
+
+/// The controller makes no pod above one that never gets ready, and below the partition that one comes back as it is.
+fn reaches_what_blocks(snapshot: &Snapshot, places: &Places<'_>) -> Result<(), Refusal> {
+    let first = snapshot.workload.desired.saturating_sub(places.end(1) as u32);
+    match stuck::never_ready(snapshot) {
+        Some(pod) if snapshot.index(pod).is_some_and(|index| index < first) => {
+            Err(Refusal::NeverReady { pod: pod.name.clone() })
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

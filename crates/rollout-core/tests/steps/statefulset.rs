@@ -3,7 +3,7 @@
 use rollout_core::Kind;
 use rollout_core::machine::{Act, Ending, Why};
 use rollout_core::model::{Behaviour, RevisionId};
-use rollout_core::plan::{Decision, WarningId};
+use rollout_core::plan::{Decision, Refusal, WarningId};
 use rollout_core::steps::{self, Driver, OnFailure, StartOptions};
 use serde_json::{Value, json};
 
@@ -282,6 +282,23 @@ fn a_revision_that_its_controller_would_not_find_again_stops_where_it_restarts_p
         };
         assert_eq!(plan.stopped_by(&[]).map(|it| it.id).collect::<Vec<_>>(), stops);
     }
+}
+
+#[test]
+fn a_set_that_never_came_up_is_freed_by_one_step_and_more_of_them_are_refused() {
+    let mut cluster = db(3);
+    assert!(["web-0", "web-1", "web-2"].iter().all(|pod| cluster.world.break_pod(pod)));
+    cluster.ticks(20);
+    let refusal = steps::start(&cluster.snapshot(), &to(1, "1,100%")).unwrap_err();
+    assert_eq!(refusal, Refusal::NeverReady { pod: "web-0".into() });
+    cluster.start(&to(1, "100%"));
+    assert_eq!(cluster.run(&mut Driver::new(holder(1))), Ending::Complete);
+    assert_eq!(cluster.shown(), ["0:1", "1:1", "2:1"]);
+    // While one pod of it is ready, the revision works, and the others may recover.
+    let mut cluster = db(3);
+    cluster.world.break_pod("web-0");
+    cluster.ticks(20);
+    assert!(steps::start(&cluster.snapshot(), &to(1, "1,100%")).is_ok());
 }
 
 #[test]
