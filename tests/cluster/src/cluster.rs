@@ -30,11 +30,13 @@ pub struct Options {
     pub nodes: usize,
     /// Lifts the limits of requests in flight and per second, for thousands of nodes.
     pub large: bool,
+    /// Feature gates other than Kubernetes' own choice, of the API server and the controllers: `Name=false,Other=true`.
+    pub gates: &'static str,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 4, large: false }
+        Self { nodes: 4, large: false, gates: "" }
     }
 }
 
@@ -69,7 +71,7 @@ impl Cluster {
     fn own(options: &Options) -> Result<Self> {
         let bin = tools::build()?;
         let folder = work_folder()?;
-        let plane = ControlPlane::start(&bin, folder.path(), options.large)?;
+        let plane = ControlPlane::start(&bin, folder.path(), options)?;
         let kubeconfig = plane.kubeconfig();
         let cluster = Self::assemble(Some(plane), kubeconfig, bin.join("kubectl"), folder)?;
         cluster.create_nodes(&Node::numbered(options.nodes))?;

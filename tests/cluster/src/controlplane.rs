@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::certificates::{self, Authority};
+use crate::cluster::Options;
 use crate::command::holds_within;
 use crate::error::{Context, Error, Result};
 use crate::kubeconfig;
@@ -43,8 +44,8 @@ pub(crate) struct ControlPlane {
 
 impl ControlPlane {
     /// Starts all parts; returns when each of them answers.
-    pub(crate) fn start(bin: &Path, folder: &Path, large: bool) -> Result<Self> {
-        let site = Site::new(folder, tools::source().join("stages.yaml"), large).context("free ports")?;
+    pub(crate) fn start(bin: &Path, folder: &Path, options: &Options) -> Result<Self> {
+        let site = Site::new(folder, tools::source().join("stages.yaml"), options).context("free ports")?;
         let plane = Self {
             bin: bin.to_owned(),
             authority: Authority::create(folder)?,

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::cluster::Options;
+
 /// A process of the control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
@@ -74,18 +76,24 @@ fn free_port() -> io::Result<u16> {
 pub(crate) struct Site {
     pub(crate) folder: PathBuf,
     pub(crate) stages: PathBuf,
-    pub(crate) large: bool,
+    pub(crate) options: Options,
     ports: [u16; Part::ALL.len()],
     peer_port: u16,
 }
 
 impl Site {
-    pub(crate) fn new(folder: &Path, stages: PathBuf, large: bool) -> io::Result<Self> {
+    pub(crate) fn new(folder: &Path, stages: PathBuf, options: &Options) -> io::Result<Self> {
         let mut ports = [0; Part::ALL.len()];
         for slot in &mut ports {
             *slot = free_port()?;
         }
-        Ok(Self { folder: folder.to_owned(), stages, large, ports, peer_port: free_port()? })
+        Ok(Self {
+            folder: folder.to_owned(),
+            stages,
+            options: options.clone(),
+            ports,
+            peer_port: free_port()?,
+        })
     }
 
     pub(crate) fn port(&self, part: Part) -> u16 {
@@ -141,10 +149,11 @@ impl Site {
             "--allow-privileged=true".into(),
             "--endpoint-reconciler-type=none".into(),
         ];
-        if self.large {
+        if self.options.large {
             args.push("--max-requests-inflight=3000".into());
             args.push("--max-mutating-requests-inflight=1000".into());
         }
+        args.extend(self.gates());
         args
     }
 
@@ -156,7 +165,13 @@ impl Site {
         args.push("--controllers=*,-node-ipam-controller".into());
         // The fake kubelets send no heartbeats.
         args.push("--node-monitor-grace-period=24h".into());
+        args.extend(self.gates());
         args
+    }
+
+    fn gates(&self) -> Option<String> {
+        let gates = self.options.gates;
+        (!gates.is_empty()).then(|| format!("--feature-gates={gates}"))
     }
 
     fn scheduler(&self) -> Vec<String> {
@@ -175,7 +190,7 @@ impl Site {
             format!("--secure-port={}", self.port(part)),
             format!("--cert-dir={}", self.file(part.program())),
         ];
-        if self.large {
+        if self.options.large {
             args.push("--kube-api-qps=2000".into());
             args.push("--kube-api-burst=4000".into());
         }
