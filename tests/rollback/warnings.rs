@@ -1,7 +1,7 @@
 //! What `undo` warns of, each by the real thing: what it says, what it stops, and how one goes on all the same.
 
 use cluster::{Login, Namespace, Output};
-use e2e::{Web, assert_code, cluster, image, json, set_image, settled};
+use e2e::{Web, as_an_old_server_wrote_it, assert_code, cluster, image, json, set_image, settled};
 use serde_json::{Value, json};
 
 use crate::scene::{Terminal, for_each_kind, quiet, roll, rollback, uids, version};
@@ -370,20 +370,6 @@ fn a_held_daemon_set_whose_pods_would_move_at_once_stops() {
     stops_until_allowed(&ns, target, "placement");
     // What it warned of: nobody deleted a pod, and those of the other zones are gone.
     e2e::until(&ns, target, "has moved", |it| it["status"]["currentNumberScheduled"] == 2);
-}
-
-/// Writes a revision object again, with the bytes of a server before 1.34.
-fn as_an_old_server_wrote_it(ns: &Namespace<'_>, number: u64) -> String {
-    let list = ns.get(&["controllerrevisions", "-l", "app=web"]);
-    let mut revisions = list["items"].as_array().unwrap().iter();
-    let mut old = revisions.find(|it| it["revision"] == number).unwrap_or_else(|| panic!("{list}")).clone();
-    let name = old["metadata"]["name"].as_str().unwrap().to_string();
-    let metadata = old["metadata"].as_object_mut().unwrap();
-    metadata.retain(|key, _| ["name", "namespace", "labels", "ownerReferences"].contains(&key.as_str()));
-    old["data"]["spec"]["template"]["metadata"]["creationTimestamp"] = Value::Null;
-    ns.kubectl(&["delete", "controllerrevision", &name]).expect_ok();
-    cluster().kubectl_with(&["create", "-f", "-"], &old.to_string()).expect_ok();
-    name
 }
 
 #[test]

@@ -258,5 +258,35 @@ pub fn json_lines(text: &str) -> Vec<Value> {
         .collect()
 }
 
+/// Writes a revision object of `web` again, with the bytes of a server before 1.34, and returns its name.
+///
+/// # Panics
+///
+/// When there is no such revision.
+pub fn as_an_old_server_wrote_it(ns: &Namespace<'_>, number: u64) -> String {
+    let list = ns.get(&["controllerrevisions", "-l", "app=web"]);
+    let mut revisions = list["items"].as_array().into_iter().flatten();
+    let found = revisions.find(|it| it["revision"] == number).unwrap_or_else(|| panic!("{list}"));
+    let name = found["metadata"]["name"].as_str().unwrap_or_default().to_string();
+    let mut old = plain(found);
+    old["data"]["spec"]["template"]["metadata"]["creationTimestamp"] = Value::Null;
+    ns.kubectl(&["delete", "controllerrevision", &name]).expect_ok();
+    ns.cluster().kubectl_with(&["create", "-f", "-"], &old.to_string()).expect_ok();
+    name
+}
+
+/// Returns an object as somebody would write it: without its status and what the server adds to its metadata.
+pub fn plain(object: &Value) -> Value {
+    let mut plain = object.clone();
+    if let Some(fields) = plain.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = plain["metadata"].as_object_mut() {
+        let kept = ["name", "namespace", "labels", "annotations", "ownerReferences"];
+        metadata.retain(|key, _| kept.contains(&key.as_str()));
+    }
+    plain
+}
+
 /// Long enough for anything wrong to happen that does not wait for something.
 pub const A_WHILE: Duration = Duration::from_secs(3);
