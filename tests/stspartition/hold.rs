@@ -2,11 +2,15 @@
 
 use std::thread;
 
-use cluster::{Cluster, Namespace, Options, Part};
-use e2e::{A_WHILE, Running, Web, assert_code, cluster, image, install, observed, set_image, uids};
+use cluster::{Cluster, Login, Namespace, Options, Part};
+use e2e::{
+    A_WHILE, LONG, Running, Web, assert_code, cluster, image, install, json as answer, observed, set_image,
+    uids,
+};
+use serde_json::json;
 
-use crate::scene::{SET, images, rests, scale, sts};
-use crate::steps::{TWO, kept, no_trace, paused_after_one, same, start};
+use crate::scene::{SET, images, in_hand, rests, scale, sts};
+use crate::steps::{STORED, TWO, kept, no_trace, paused_after_one, same, start};
 
 /// Starts a rollout in steps whose first pod takes eight seconds, and returns while that is in hand.
 fn driven(ns: &Namespace<'_>) -> Running {
@@ -105,7 +109,7 @@ fn superseded(ns: &Namespace<'_>) {
 fn a_rollout_that_somebody_superseded_is_held_until_it_is_let_go() {
     let ns = cluster().namespace("hold-theirs");
     superseded(&ns);
-    ns.wait_until("the first pod is theirs", e2e::LONG, || images(&ns)[..] == ["app:1", "app:1", "app:3"]);
+    ns.wait_until("the first pod is theirs", LONG, || images(&ns)[..] == ["app:1", "app:1", "app:3"]);
     let status = sts(&ns, &["status", "web", "--timeout=60s"]);
     assert_code(&status, 7);
     let said = format!("{}{}", status.stdout, status.stderr);
@@ -149,7 +153,32 @@ fn a_set_that_is_paused_at_rest_gets_old_pods_when_it_grows() {
     assert!(started.stderr.contains("is paused"), "{started}");
     assert_code(&sts(&ns, &["resume", "web"]), 0);
     rests(&ns, &["app:2"; 5]);
-    assert_eq!(kept(&ns), before);
+    no_trace(&ns, &before);
+}
+
+#[test]
+fn what_a_pause_stored_is_gone_from_the_revisions_too_when_an_undo_resumes() {
+    thread::scope(|scope| {
+        for plugin in ["rollback", "stspartition"] {
+            scope.spawn(move || {
+                let ns = cluster().namespace("hold-resumes");
+                three(&ns);
+                let (before, pods) = (kept(&ns), uids(&ns));
+                assert_code(&sts(&ns, &["pause", "web"]), 0);
+                set_image(&ns, SET, "app:2");
+                let revisions = ns.get(&["controllerrevisions", "-l", "app=web"]).to_string();
+                assert!(
+                    revisions.contains(STORED),
+                    "no copy was made: this test proves nothing: {revisions}"
+                );
+                assert_code(&ns.kubectl(&[plugin, "undo", SET, "--resume"]), 0);
+                assert_eq!(image(&ns, SET), "app:1");
+                rests(&ns, &["app:1"; 3]);
+                same(&ns, &pods, &["web-0", "web-1", "web-2"]);
+                no_trace(&ns, &before);
+            });
+        }
+    });
 }
 
 #[test]
@@ -244,21 +273,153 @@ fn kubectl_rollback_pauses_and_resumes_what_is_stored() {
 }
 
 #[test]
-fn an_api_server_that_dies_between_steps_and_comes_back_does_not_end_it() {
+fn a_copy_of_what_a_pause_stored_that_may_not_be_taken_off_is_said_and_nothing_fails() {
+    let ns = cluster().namespace("hold-rights");
+    three(&ns);
+    assert_code(&sts(&ns, &["pause", "web"]), 0);
+    set_image(&ns, SET, "app:2");
+    let here =
+        [("get,list,watch,patch", "statefulsets.apps"), ("list,watch", "pods,controllerrevisions.apps")];
+    let kubeconfig = ns.user(Login::Token, &here, &[]);
+    let resumed = sts(&ns, &["resume", "web", "--kubeconfig", kubeconfig.to_str().unwrap()]);
+    assert_code(&resumed, 0);
+    let says = "Warning: a copy of what was stored stays on controllerrevision web-";
+    assert!(resumed.stderr.contains(says) && resumed.stderr.contains("forbidden"), "{resumed}");
+    rests(&ns, &["app:2"; 3]);
+}
+
+/// Kills the API server while a rollout in steps is at what `reached` waits for, and starts it again.
+fn without_its_server(image: &str, soak: &str, reached: impl FnOnce(&Namespace<'_>, &Running)) {
     let cluster = Cluster::start(&Options { nodes: 2, ..Options::default() }).expect("a cluster starts");
     install(&cluster);
     let ns = cluster.namespace("hold-server");
     three(&ns);
     let before = kept(&ns);
-    // While the first step soaks nothing is scheduled: a scheduler whose last binding was not answered may give up.
-    let driver = Running::plugin("stspartition", &ns, &["start", "web", "app=app:2", "--soak=20s", TWO]);
-    driver.says("step 1 of 2 (1): 1 of 1");
+    let words = ["start", "web", &format!("app={image}"), soak, TWO];
+    let driver = Running::plugin("stspartition", &ns, &words);
+    reached(&ns, &driver);
     cluster.stop(Part::ApiServer).unwrap();
     driver.says("the API server does not answer (");
     cluster.restart(Part::ApiServer).unwrap();
     driver.says("the API server answers again");
     let ended = driver.ends();
     assert_code(&ended, 0);
-    rests(&ns, &["app:2"; 3]);
+    rests(&ns, &[image; 3]);
+    no_trace(&ns, &before);
+}
+
+#[test]
+fn an_api_server_that_dies_between_steps_and_comes_back_does_not_end_it() {
+    // While the first step soaks nothing is scheduled: a scheduler whose last binding was not answered may give up.
+    without_its_server("app:2", "--soak=20s", |_, driver| driver.says("step 1 of 2 (1): 1 of 1"));
+}
+
+#[test]
+fn an_api_server_that_dies_while_a_pod_is_in_hand_and_comes_back_does_not_end_it() {
+    without_its_server("app:slow", "--soak=1s", |ns, driver| {
+        driver.says("step 1 of 2 (1): 0 of 1, web-2 in hand");
+        // It has its node, and does not get ready before its kubelet reaches the server again.
+        in_hand(ns, "web-2", "app:slow");
+    });
+}
+
+#[test]
+fn a_driver_that_is_killed_while_pods_are_put_back_is_followed_by_another_one() {
+    thread::scope(|scope| {
+        for old in [0, 1] {
+            scope.spawn(move || {
+                let ns = cluster().namespace("hold-back");
+                // What is put back takes its time.
+                let strategy = format!(
+                    "updateStrategy: {{ type: RollingUpdate, rollingUpdate: {{ partition: {old} }} }}"
+                );
+                Web::new("statefulset", "app:flap").spec(&strategy).create(&ns);
+                let (before, pods) = (kept(&ns), uids(&ns));
+                assert_code(&start(&ns, "app:2", &["--steps=2,100%", "--pause-after=1"]), 0);
+                rests(&ns, &["app:flap", "app:2", "app:2"]);
+                let driver = Running::plugin("stspartition", &ns, &["abort", "web"]);
+                in_hand(&ns, "web-2", "app:flap");
+                driver.signal("KILL");
+                assert_code(&driver.ends(), -1);
+                let shown = sts(&ns, &["pods", "web"]).expect_ok();
+                assert!(
+                    shown.contains("stored: a rollout in steps is aborting (step 2 of 2 is next)"),
+                    "{shown}"
+                );
+                let status = answer(&sts(&ns, &["status", "web", "--watch=false", "-o", "json"]));
+                assert_eq!(status["rollout"]["phase"], "aborting", "{status}");
+                // Its process is gone, so nobody holds it.
+                let resumed = sts(&ns, &["resume", "web"]);
+                assert_code(&resumed, 0);
+                assert!(resumed.stdout.ends_with("statefulset \"web\" is back at revision 3\n"), "{resumed}");
+                rests(&ns, &["app:flap"; 3]);
+                same(&ns, &pods, &["web-0"]);
+                no_trace(&ns, &before);
+            });
+        }
+    });
+}
+
+#[test]
+fn an_abort_waits_for_a_pod_that_somebody_keeps_from_ending() {
+    let ns = cluster().namespace("hold-ends");
+    three(&ns);
+    let (before, pods) = (kept(&ns), uids(&ns));
+    paused_after_one(&ns);
+    let kept_by = |finalizers: &str| {
+        let patch = format!("{{\"metadata\":{{\"finalizers\":{finalizers}}}}}");
+        ns.kubectl(&["patch", "pod", "web-2", "--type=merge", "-p", &patch]).expect_ok();
+    };
+    kept_by("[\"example.com/backup\"]");
+    let last = uids(&ns);
+    let abort = Running::plugin("stspartition", &ns, &["abort", "web"]);
+    ns.wait_until("web-2 is to end", LONG, || {
+        ns.get(&["pod", "web-2"])["metadata"]["deletionTimestamp"].is_string()
+    });
+    thread::sleep(A_WHILE);
+    assert_eq!(uids(&ns), last);
+    let shown = sts(&ns, &["pods", "web"]).expect_ok();
+    assert!(
+        shown.contains("Terminating") && shown.contains("stored: a rollout in steps is aborting"),
+        "{shown}"
+    );
+    kept_by("null");
+    let ended = abort.ends();
+    assert_code(&ended, 0);
+    assert!(!ended.stderr.contains("deleting pod"), "{ended}");
+    rests(&ns, &["app:1"; 3]);
+    same(&ns, &pods, &["web-0", "web-1"]);
+    no_trace(&ns, &before);
+}
+
+/// Makes the container of a pod crash again and again, as its kubelet would tell.
+fn crashes(ns: &Namespace<'_>, pod: &str) {
+    let mut container = ns.get(&["pod", pod])["status"]["containerStatuses"][0].clone();
+    container["ready"] = false.into();
+    container["started"] = false.into();
+    container["restartCount"] = 3.into();
+    container["lastState"] = json!({ "terminated": { "exitCode": 1, "reason": "Error" } });
+    container["state"] = json!({ "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 40s" } });
+    let conditions = json!([{ "type": "Ready", "status": "False" }]);
+    let patch = json!({ "status": { "containerStatuses": [container], "conditions": conditions } });
+    ns.kubectl(&["patch", "pod", pod, "--subresource=status", "-p", &patch.to_string()]).expect_ok();
+}
+
+#[test]
+fn a_pod_that_crashes_when_its_step_is_over_stops_the_next_one() {
+    let ns = cluster().namespace("hold-late");
+    three(&ns);
+    let (before, pods) = (kept(&ns), uids(&ns));
+    paused_after_one(&ns);
+    crashes(&ns, "web-2");
+    let failed = sts(&ns, &["resume", "web"]);
+    assert_code(&failed, 3);
+    assert!(failed.stderr.contains("step 2 of the rollout of statefulset \"web\" failed"), "{failed}");
+    assert!(failed.stderr.contains("crash-loop"), "{failed}");
+    assert_eq!(images(&ns), ["app:1", "app:1", "app:2"]);
+    same(&ns, &pods, &["web-0", "web-1"]);
+    assert_code(&sts(&ns, &["abort", "web"]), 0);
+    rests(&ns, &["app:1"; 3]);
+    same(&ns, &pods, &["web-0", "web-1"]);
     no_trace(&ns, &before);
 }

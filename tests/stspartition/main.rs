@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
 
 mod advance;
+mod budget;
+mod changes;
+mod claims;
+mod hazards;
 mod hold;
 mod input;
 mod pods;

@@ -1,7 +1,9 @@
 //! What the tests of this plugin share: a set that its partition holds, and what became of it.
 
+use std::collections::BTreeMap;
+
 use cluster::{Namespace, Output};
-use e2e::{LONG, Web, json_lines, pods, set_image};
+use e2e::{LONG, Running, Web, broken, json_lines, plain, pods, set_image};
 use serde_json::{Value, json};
 
 /// The set of all tests.
@@ -26,6 +28,46 @@ pub fn rolled(ns: &Namespace<'_>, partition: u32, image: &str) {
     set_image(ns, SET, image);
     let new = 3 - usize::try_from(partition).unwrap().min(3);
     rests(ns, &[&vec!["app:1"; 3 - new][..], &vec![image; new]].concat());
+}
+
+/// Creates a set and does not wait for it.
+pub fn created(ns: &Namespace<'_>, manifest: &str) {
+    ns.cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], manifest).expect_ok();
+}
+
+/// Creates a set whose first pod shows why none of them ever gets ready.
+pub fn never_up(ns: &Namespace<'_>, image: &str) {
+    created(ns, &Web::new("statefulset", image).yaml());
+    broken(ns, image, 1);
+}
+
+/// Deletes the set, leaves its pods and revisions, and returns it as it would be made anew.
+pub fn orphaned(ns: &Namespace<'_>) -> Value {
+    let set = plain(&ns.get(&[SET]));
+    ns.kubectl(&["delete", SET, "--cascade=orphan"]).expect_ok();
+    set
+}
+
+/// Makes a set anew, and waits until the pods and revisions that there are belong to it.
+pub fn adopted(ns: &Namespace<'_>, set: &Value) {
+    created(ns, &set.to_string());
+    let uid = ns.get(&[SET])["metadata"]["uid"].clone();
+    ns.wait_until("pods and revisions are adopted", LONG, || {
+        let all = ns.get(&["pods,controllerrevisions", "-l", "app=web"]);
+        let mut all = all["items"].as_array().into_iter().flatten();
+        all.all(|it| it["metadata"]["ownerReferences"][0]["uid"] == uid)
+    });
+    // Its controller may write the status that it had for the old set once more, whose generation may be the higher one.
+    ns.wait_until("its template is recorded", LONG, || {
+        let (set, list) = (ns.get(&[SET]), ns.get(&["controllerrevisions", "-l", "app=web"]));
+        let status = &set["status"];
+        let update = |it: &&Value| it["metadata"]["name"] == status["updateRevision"];
+        let image = "/spec/containers/0/image";
+        let recorded = list["items"].as_array().into_iter().flatten().find(update);
+        let recorded = recorded.and_then(|it| it["data"]["spec"]["template"].pointer(image));
+        status["observedGeneration"].as_u64() >= set["metadata"]["generation"].as_u64()
+            && recorded == set["spec"]["template"].pointer(image)
+    });
 }
 
 /// Waits until the pods, from the lowest up, have these images and are ready.
@@ -62,12 +104,51 @@ pub fn ready(ns: &Namespace<'_>, pod: &str, status: &str) {
     ns.kubectl(&["patch", "pod", pod, "--subresource=status", "-p", &patch]).expect_ok();
 }
 
+/// Waits until a pod runs an image and is not ready.
+pub fn in_hand(ns: &Namespace<'_>, pod: &str, image: &str) {
+    ns.wait_until(&format!("{pod} runs {image}"), LONG, || {
+        let list = ns.get(&["pods", "-l", "app=web"]);
+        let mut pods = list["items"].as_array().into_iter().flatten();
+        pods.any(|it| {
+            let container = &it["status"]["containerStatuses"][0];
+            it["metadata"]["name"] == pod && container["image"] == image && container["ready"] == false
+        })
+    });
+}
+
 /// Returns the pods that a plugin deleted, with the reason, as its events say it.
 pub fn deletions(output: &Output) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
     let events = json_lines(&output.stdout);
     let deleting = events.iter().filter(|it| it["event"] == "deleting");
     deleting.map(|it| (text(&it["pod"]), text(&it["why"]))).collect()
+}
+
+/// Does something, and returns the least number of ready pods meanwhile, by every change that the server tells.
+pub fn least_ready(ns: &Namespace<'_>, all: usize, act: impl FnOnce()) -> usize {
+    const POD: &str = r#"jsonpath={.type} {.object.metadata.name} {.object.status.conditions[?(@.type=="Ready")].status} {.object.metadata.deletionTimestamp}{"\n"}"#;
+    let mut command = ns.cluster().command("kubectl");
+    command.args(["get", "pods", "-l", "app=web", "-n", ns.name()]);
+    command.args(["--watch", "--output-watch-events", "-o", POD]);
+    let watch = Running::start(command);
+    let all_are = |what: &str| ns.wait_until(what, LONG, || ready_counts(&watch.said()).last() == Some(&all));
+    all_are("all pods are seen ready");
+    act();
+    all_are("all pods are seen ready again");
+    ready_counts(&watch.said()).into_iter().skip_while(|ready| *ready < all).min().unwrap()
+}
+
+/// Returns how many pods were ready after each line that tells of one.
+fn ready_counts(text: &str) -> Vec<usize> {
+    let mut pods = BTreeMap::new();
+    let lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+    let after = |line| {
+        let mut words = str::split(line, ' ');
+        let [event, name, ready, ends] = std::array::from_fn(|_| words.next().unwrap_or_default());
+        pods.insert(name, event != "DELETED" && ready == "True" && ends.is_empty());
+        pods.values().filter(|ready| **ready).count()
+    };
+    lines.map(after).collect()
 }
 
 /// Stores a rollout in steps on the set, as another machine would have left it.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::scene::{SET, deletions, images, partition, partitioned, ready, rests, rolled, sts};
 
 /// Where a rollout in steps is stored.
-const STORED: &str = "rollout-plugins.dev/rollout";
+pub const STORED: &str = "rollout-plugins.dev/rollout";
 /// One pod, and then all of them.
 pub const TWO: &str = "--steps=1,100%";
 

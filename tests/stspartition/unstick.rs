@@ -8,7 +8,7 @@ use e2e::{
 };
 use serde_json::json;
 
-use crate::scene::{SET, deletions, images, ready, rests, scale, sts};
+use crate::scene::{SET, deletions, images, in_hand, never_up, ready, rests, scale, sts};
 
 const TOLD: [&str; 4] = ["unstick", "web", "-o", "json"];
 
@@ -48,9 +48,7 @@ fn a_blocker_in_the_middle_goes_and_the_good_pods_above_and_below_stay() {
 #[test]
 fn a_set_whose_first_revision_never_worked_is_freed() {
     let ns = cluster().namespace("unstick-first");
-    let yaml = Web::new("statefulset", "app:crash").yaml();
-    cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &yaml).expect_ok();
-    broken(&ns, "app:crash", 1);
+    never_up(&ns, "app:crash");
     set_image(&ns, SET, "app:2");
     let freed = sts(&ns, &told(&[]));
     assert_code(&freed, 0);
@@ -68,6 +66,28 @@ fn a_pod_that_gets_ready_after_a_moment_frees_its_set_by_itself() {
     let waited = sts(&ns, &told(&["--timeout=60s"]));
     assert_code(&waited, 0);
     assert!(deletions(&waited).is_empty(), "{waited}");
+    rests(&ns, &["app:1", "app:1", "app:1"]);
+}
+
+#[test]
+fn a_revision_that_was_ready_for_moments_and_never_again_is_freed_pod_by_pod() {
+    let ns = cluster().namespace("unstick-moments");
+    Web::new("statefulset", "app:1").create(&ns);
+    set_image(&ns, SET, "app:never");
+    let all = ["web-2", "web-1", "web-0"];
+    for pod in all {
+        in_hand(&ns, pod, "app:never");
+        ready(&ns, pod, "True");
+    }
+    // It worked by all that the controller knows: it is the current revision.
+    e2e::until(&ns, SET, "is complete", |set| {
+        set["status"]["currentRevision"] == set["status"]["updateRevision"]
+    });
+    all.iter().for_each(|pod| ready(&ns, pod, "False"));
+    set_image(&ns, SET, "app:1");
+    let freed = sts(&ns, &told(&[]));
+    assert_code(&freed, 0);
+    assert_eq!(deletions(&freed), blockers(["web-0", "web-1", "web-2"]), "{freed}");
     rests(&ns, &["app:1", "app:1", "app:1"]);
 }
 

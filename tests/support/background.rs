@@ -45,6 +45,11 @@ impl Running {
         });
     }
 
+    /// Returns what it has said on standard output so far.
+    pub fn said(&self) -> String {
+        self.stdout.text()
+    }
+
     /// Sends it a signal, by its name.
     pub fn signal(&self, name: &str) {
         let kill = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
