@@ -160,11 +160,7 @@ fn evictions_wait_for_the_budget_and_say_so() {
         });
     };
     budget("minAvailable: 2");
-    let stopped = fleet.start(&["app=app:2", "--evict"]);
-    assert_code(&stopped, 8);
-    says(&stopped, &["poddisruptionbudget web never allows an eviction: ", "pdb"]);
-    assert_eq!((fleet.kept(), fleet.uids()), (before.clone(), uids.clone()));
-    let driver = fleet.running(&["start", "web", "app=app:2", "--evict", "--soak=1s", "--allow=pdb"]);
+    let driver = fleet.running(&["start", "web", "app=app:2", "--evict", "--soak=1s"]);
     driver.says("may not be evicted now: ");
     assert_eq!(fleet.images(), "a:1 b:1");
     budget("minAvailable: 1");
@@ -178,7 +174,11 @@ fn a_budget_that_can_never_allow_an_eviction_is_said_and_nothing_is_deleted() {
     let (before, uids) = (fleet.kept(), fleet.uids());
     fleet.ns.apply("apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: { name: web }\nspec: { maxUnavailable: 1, selector: { matchLabels: { app: web } } }\n");
     e2e::until(&fleet.ns, "pdb/web", "fails", |object| object.to_string().contains("SyncFailed"));
-    let driver = fleet.running(&["start", "web", "app=app:2", "--evict", "--soak=1s"]);
+    let stopped = fleet.start(&["app=app:2", "--evict"]);
+    assert_code(&stopped, 8);
+    says(&stopped, &["poddisruptionbudget web never allows an eviction: ", "pdb"]);
+    assert_eq!((fleet.kept(), fleet.uids()), (before.clone(), uids.clone()));
+    let driver = fleet.running(&["start", "web", "app=app:2", "--evict", "--soak=1s", "--allow=pdb"]);
     driver.says("may not be evicted now: ");
     driver.signal("INT");
     assert_code(&driver.ends(), 130);
