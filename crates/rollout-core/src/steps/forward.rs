@@ -340,12 +340,11 @@ fn still_old(snapshot: &Snapshot, places: &Places<'_>) -> Vec<String> {
     within.chain(elsewhere.map(|pod| pod.node.clone().unwrap_or_else(|| pod.name.clone()))).collect()
 }
 
-/// A partition that was there before may come back only when the set's current revision is the new one: a pod below it would
-/// come back old (hazard H2).
+/// The set's current revision has to be the new one: a pod below a partition, one that comes back here or that of the next
+/// rollout, would come back old (hazard H2).
 fn is_completing(snapshot: &Snapshot, rollout: &Rollout) -> bool {
     let status = &snapshot.workload.status;
     rollout.way(snapshot.workload.id.kind) == Way::Partition
-        && rollout.partition_before() > 0
         && snapshot.workload.desired > 0
         && status.current_revision != status.update_revision
 }
