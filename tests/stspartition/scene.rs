@@ -93,6 +93,11 @@ pub fn partition(ns: &Namespace<'_>) -> u64 {
     set.pointer("/spec/updateStrategy/rollingUpdate/partition").and_then(Value::as_u64).unwrap_or(0)
 }
 
+/// Tells whether a set's update revision is its current one too, at which pods below a partition come back.
+pub fn is_current(set: &Value) -> bool {
+    set["status"]["currentRevision"] == set["status"]["updateRevision"]
+}
+
 /// Scales the set.
 pub fn scale(ns: &Namespace<'_>, replicas: u32) {
     ns.kubectl(&["scale", SET, &format!("--replicas={replicas}")]).expect_ok();

@@ -8,7 +8,7 @@ use e2e::{
 };
 use serde_json::json;
 
-use crate::scene::{SET, deletions, images, in_hand, never_up, ready, rests, scale, sts};
+use crate::scene::{SET, deletions, images, in_hand, is_current, never_up, ready, rests, scale, sts};
 
 const TOLD: [&str; 4] = ["unstick", "web", "-o", "json"];
 
@@ -80,9 +80,7 @@ fn a_revision_that_was_ready_for_moments_and_never_again_is_freed_pod_by_pod() {
         ready(&ns, pod, "True");
     }
     // It worked by all that the controller knows: it is the current revision.
-    e2e::until(&ns, SET, "is complete", |set| {
-        set["status"]["currentRevision"] == set["status"]["updateRevision"]
-    });
+    e2e::until(&ns, SET, "is complete", is_current);
     all.iter().for_each(|pod| ready(&ns, pod, "False"));
     set_image(&ns, SET, "app:1");
     let freed = sts(&ns, &told(&[]));
