@@ -279,6 +279,7 @@ impl Guard {
             | Step::Passed
             | Step::Survey(_)
             | Step::Send { .. }
+            | Step::SendAll(_)
             | Step::Check(_) => {
                 self.phase = Phase::Backward(back);
                 return step;

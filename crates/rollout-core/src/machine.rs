@@ -17,7 +17,7 @@ pub trait Machine {
     /// Says how far the rollout is, and what happens next. The same picture may be shown again.
     fn step(&mut self, snapshot: &Snapshot) -> (Progress, Step);
 
-    /// Takes in what came of the request of the last step. The next picture may not show it yet.
+    /// Takes in what came of a request of the last step. The next picture may not show it yet.
     fn sent(&mut self, sent: &Sent);
 
     /// Takes in what the checks came to that the last step asked for.
@@ -70,6 +70,8 @@ pub enum Step {
         /// What is sent.
         request: Request,
     },
+    /// Requests that do not depend on each other are sent at once; [`Machine::sent`] takes in each in this order.
+    SendAll(Vec<(Act, Request)>),
     /// The checks are run; the picture goes on meanwhile.
     Check(CheckRun),
     /// It is over.

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use kube::Error;
 use rollout_core::Snapshot;
 use rollout_core::causes::Symptom;
 use rollout_core::event::Event;
-use rollout_core::machine::{self, CheckRun, Ending, Machine, Order, Step, Verdict};
+use rollout_core::machine::{self, Act, CheckRun, Ending, Machine, Order, Step, Verdict};
 use rollout_core::plan::Request;
 use rollout_core::status::Progress;
 use rollout_core::surroundings::{Needs, Surroundings};
@@ -71,6 +72,7 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
                 machine.news().into_iter().for_each(run.tell);
                 progress = Some(now);
                 snapshot = Some(seen);
+                let mut requests = Vec::new();
                 match step {
                     Step::Wait => {}
                     Step::Soak(left) => (run.tell)(Event::Soaking(left)),
@@ -78,19 +80,13 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
                     Step::End(ending) => return End { ending, progress, snapshot },
                     Step::Survey(needs) => surroundings = survey(cluster, snapshot.as_deref(), &needs).await,
                     Step::Check(asked) => checking = Some((run.check)(asked)),
-                    Step::Send { act, request } => {
-                        (run.tell)(Event::Doing(act.clone()));
-                        let sent = send(cluster, &request, &run).await;
-                        if matches!(sent, machine::Sent::Changed | machine::Sent::Gone) {
-                            (run.tell)(Event::NotDone(act));
-                        }
-                        machine.sent(&sent);
-                        // What is done may be one of several things that can be done at once.
-                        if sent == machine::Sent::Done {
-                            sight = feed.next(Duration::ZERO).await;
-                            continue;
-                        }
-                    }
+                    Step::Send { act, request } => requests.push((act, request)),
+                    Step::SendAll(all) => requests = all,
+                }
+                // What is done may be one of several things that can be done one after the other.
+                if send_all(cluster, requests, machine, &run).await {
+                    sight = feed.next(Duration::ZERO).await;
+                    continue;
                 }
             }
         }
@@ -127,6 +123,24 @@ async fn answer(checking: &mut Option<Checking>) -> Verdict {
         }
         None => std::future::pending().await,
     }
+}
+
+/// Sends requests at once and tells the machine what came of each; whether any is done.
+async fn send_all(
+    cluster: &Cluster,
+    requests: Vec<(Act, Request)>,
+    machine: &mut dyn Machine,
+    run: &Run<'_>,
+) -> bool {
+    requests.iter().for_each(|(act, _)| (run.tell)(Event::Doing(act.clone())));
+    let answers = join_all(requests.iter().map(|(_, request)| send(cluster, request, run))).await;
+    for ((act, _), sent) in requests.into_iter().zip(&answers) {
+        if matches!(sent, machine::Sent::Changed | machine::Sent::Gone) {
+            (run.tell)(Event::NotDone(act));
+        }
+        machine.sent(sent);
+    }
+    answers.contains(&machine::Sent::Done)
 }
 
 /// What the server does not answer is no failure of the rollout: the machine looks again and decides anew.

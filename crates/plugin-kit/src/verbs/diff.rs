@@ -4,12 +4,12 @@ use std::io::Write;
 use std::process::Command;
 
 use clap::Args;
+use imara_diff::{Algorithm, BasicLineDiffPrinter, Diff, InternedInput, UnifiedDiffConfig};
 use rollout_core::diff::{self, Change};
 use rollout_core::revision::RevisionNumber;
 use rollout_core::{NoRevision, Revision, RevisionSelector, Snapshot};
 use rollout_kube::Depth;
 use serde_json::Value;
-use similar::TextDiff;
 
 use crate::documents;
 use crate::error::CliError;
@@ -181,9 +181,14 @@ pub fn change_lines(changes: &[Change]) -> Vec<String> {
 
 fn unified(ui: &mut Ui, names: &[String; 2], templates: [&Value; 2]) -> Result<(), CliError> {
     let [old, new] = texts(templates)?;
-    let diff = TextDiff::from_lines(&old, &new);
-    let text = diff.unified_diff().header(&names[0], &names[1]).to_string();
-    for line in text.lines() {
+    let lines = InternedInput::new(old.as_str(), new.as_str());
+    let mut diff = Diff::compute(Algorithm::Histogram, &lines);
+    diff.postprocess_lines(&lines);
+    let printer = BasicLineDiffPrinter(&lines.interner);
+    let hunks = diff.unified_diff(&printer, UnifiedDiffConfig::default(), &lines).to_string();
+    let headers = [format!("--- {}", names[0]), format!("+++ {}", names[1])];
+    let headers = headers.iter().map(String::as_str).filter(|_| !hunks.is_empty());
+    for line in headers.chain(hunks.lines()) {
         let line = escape::inline(line).into_owned();
         let painted = match line.as_bytes().first() {
             Some(b'+') => ui.paint(Style::Good, &line),

@@ -1,7 +1,7 @@
 //! Driving a rollout in steps. The driver reads where it is from the workload and the pods every time, so that another one
 //! can go on wherever it dies; only the time that a gate has run is lost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -36,8 +36,8 @@ pub struct Driver {
     pub(super) gate: Option<(usize, Timestamp, Gate)>,
     pub(super) deletions: moves::Sent,
     pub(super) reported: BTreeSet<String>,
-    /// What was sent last, until it is known what came of it.
-    last: Option<Last>,
+    /// What was sent last, in this order, until it is known what came of it.
+    last: VecDeque<Last>,
     /// What came of the last patch, until a picture shows it.
     written: Option<Written>,
     /// How it ends when what is stored is gone.
@@ -92,7 +92,7 @@ impl Driver {
             gate: None,
             deletions: moves::Sent::default(),
             reported: BTreeSet::new(),
-            last: None,
+            last: VecDeque::new(),
             written: None,
             ending: None,
             back: None,
@@ -200,28 +200,32 @@ impl Driver {
         self.write(snapshot, Act::Partition { to: partition }, Some(&after), changes)
     }
 
-    /// Deletes or evicts a pod, unless that was asked for already.
+    /// Deletes or evicts pods, unless that was asked for already.
     pub(super) fn delete(
         &mut self,
         snapshot: &Snapshot,
         rollout: &Rollout,
-        pod: &Pod,
-        why: Why,
+        pods: &[&Pod],
+        why: impl Fn(&Pod) -> Why,
     ) -> Option<Step> {
-        if self.deletions.sure.contains(&pod.uid) {
-            return None;
-        }
         let namespace = &snapshot.workload.id.namespace;
-        let name = pod.name.clone();
-        self.last = Some(Last::Deletion { uid: pod.uid.clone(), pod: name.clone() });
-        // A budget counts a pod that is not ready as disrupted already and would forbid to end it.
-        Some(if rollout.options.evict && pod.ready() {
-            let request = Request::evict_pod(namespace, &pod.name, &pod.uid);
-            Step::Send { act: Act::Evict { pod: name, why }, request }
-        } else {
-            let request = Request::delete_pod(namespace, &pod.name, &pod.uid);
-            Step::Send { act: Act::Delete { pod: name, why }, request }
-        })
+        let fresh = pods.iter().filter(|pod| !self.deletions.sure.contains(&pod.uid));
+        let (last, requests): (VecDeque<Last>, Vec<(Act, Request)>) = fresh
+            .map(|pod| {
+                let (name, why) = (pod.name.clone(), why(pod));
+                // A budget counts a pod that is not ready as disrupted already and would forbid to end it.
+                let request = if rollout.options.evict && pod.ready() {
+                    let request = Request::evict_pod(namespace, &pod.name, &pod.uid);
+                    (Act::Evict { pod: name.clone(), why }, request)
+                } else {
+                    let request = Request::delete_pod(namespace, &pod.name, &pod.uid);
+                    (Act::Delete { pod: name.clone(), why }, request)
+                };
+                (Last::Deletion { uid: pod.uid.clone(), pod: name }, request)
+            })
+            .unzip();
+        self.last = last;
+        (!requests.is_empty()).then_some(Step::SendAll(requests))
     }
 
     pub(super) fn write(
@@ -240,13 +244,13 @@ impl Driver {
         let mut revisions = record::copies(snapshot);
         let revision = revisions.find(|it| !self.cleaned.contains(&it.uid))?;
         self.cleaned.push(revision.uid.clone());
-        self.last = Some(Last::Cleaning);
+        self.last = VecDeque::from([Last::Cleaning]);
         let request = Request::forget_stored(&snapshot.workload.id, &revision.object)?;
         Some(Step::Send { act: Act::Clean { object: revision.name.clone() }, request })
     }
 
     pub(super) fn send(&mut self, snapshot: &Snapshot, act: Act, request: Request) -> Step {
-        self.last = Some(Last::Patch { version: version_of(snapshot) });
+        self.last = VecDeque::from([Last::Patch { version: version_of(snapshot) }]);
         Step::Send { act, request }
     }
 
@@ -267,17 +271,15 @@ impl Machine for Driver {
     }
 
     fn sent(&mut self, sent: &Sent) {
-        let Some(last) = self.last.take() else { return };
+        let Some(last) = self.last.pop_front() else { return };
         match (last, sent) {
             (Last::Deletion { uid, .. }, Sent::Done | Sent::Changed | Sent::Gone) => {
-                self.deletions.doubtful.retain(|it| *it != uid);
-                self.deletions.sure.push(uid);
+                self.deletions.doubtful.remove(&uid);
+                self.deletions.sure.insert(uid);
                 self.forbidden = None;
             }
             (Last::Deletion { uid, .. }, Sent::Unanswered) => {
-                if !self.deletions.doubtful.contains(&uid) {
-                    self.deletions.doubtful.push(uid);
-                }
+                self.deletions.doubtful.insert(uid);
             }
             (Last::Deletion { pod, .. }, Sent::NotNow(words)) => self.not_now(pod, words),
             (Last::Patch { version }, Sent::Done | Sent::Changed) => {

@@ -131,24 +131,24 @@ impl Driver {
         end: usize,
     ) -> Option<Step> {
         if let Blockage::Stuck(pod) = stuck::examine(snapshot) {
-            return self.delete(snapshot, rollout, pod, Why::Blocks);
+            return self.delete(snapshot, rollout, &[pod], |_| Why::Blocks);
         }
         let scope = &places.all[..end];
         let retried = |pod: &Pod| moves::is_stale_failure(snapshot, rollout, pod);
         let unwanted = |pod: &Pod| snapshot.side(pod) == Side::Old || retried(pod);
         match rollout.way(snapshot.workload.id.kind) {
             Way::Deletion => {
-                let pod = moves::next(snapshot, rollout, places, scope, &self.deletions, &unwanted)?;
-                let why = if retried(pod) { Why::Retry } else { Why::OnDelete };
-                self.delete(snapshot, rollout, pod, why)
+                let pods = moves::next_all(snapshot, rollout, places, scope, &self.deletions, &unwanted);
+                let why = |pod: &Pod| if retried(pod) { Why::Retry } else { Why::OnDelete };
+                self.delete(snapshot, rollout, &pods, why)
             }
             Way::Partition => {
                 let partition = snapshot.workload.desired - end as u32;
                 if snapshot.workload.partition() > partition {
                     return Some(self.lower(snapshot, rollout, partition));
                 }
-                let pod = moves::next(snapshot, rollout, places, scope, &self.deletions, &retried)?;
-                self.delete(snapshot, rollout, pod, Why::Retry)
+                let pods = moves::next_all(snapshot, rollout, places, scope, &self.deletions, &retried);
+                self.delete(snapshot, rollout, &pods, |_| Why::Retry)
             }
         }
     }

@@ -1,18 +1,24 @@
 //! Which pod is deleted next, if any may be.
 
+use std::collections::BTreeSet;
+
 use super::places::{Place, Places};
 use super::record::Rollout;
 use crate::kind::Kind;
 use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
 
+/// How many pods are deleted at once: between them it is looked at what the others came to, and whether the template and the
+/// driver are still the same (hazard H18).
+const TOGETHER: usize = 16;
+
 /// Deletions that were sent, by the pods' UIDs: the picture may be older than they are.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sent {
     /// The server has answered.
-    pub sure: Vec<String>,
+    pub sure: BTreeSet<String>,
     /// It has not: they may be done or not.
-    pub doubtful: Vec<String>,
+    pub doubtful: BTreeSet<String>,
 }
 
 impl Sent {
@@ -26,10 +32,10 @@ impl Sent {
 
     /// Forgets pods that are gone, so that thousands of them do not add up.
     pub fn forget(&mut self, snapshot: &Snapshot) {
-        let exists =
-            |uid: &String| snapshot.pods.iter().flatten().any(|pod| pod.uid == *uid && !pod.terminating);
-        self.sure.retain(exists);
-        self.doubtful.retain(exists);
+        let there = snapshot.pods.iter().flatten().filter(|pod| !pod.terminating);
+        let there: BTreeSet<&str> = there.map(|pod| pod.uid.as_str()).collect();
+        self.sure.retain(|uid| there.contains(uid.as_str()));
+        self.doubtful.retain(|uid| there.contains(uid.as_str()));
     }
 }
 
@@ -39,8 +45,28 @@ fn budget(rollout: &Rollout, places: &Places<'_>) -> usize {
     (amount.rounded_up(places.all.len() as u32) as usize).max(1)
 }
 
+/// Returns the pods that may be deleted at once, as if one after the other.
+pub(super) fn next_all<'a>(
+    snapshot: &Snapshot,
+    rollout: &Rollout,
+    places: &'a Places<'a>,
+    scope: &'a [Place<'a>],
+    sent: &Sent,
+    unwanted: &dyn Fn(&Pod) -> bool,
+) -> Vec<&'a Pod> {
+    let mut sent = sent.clone();
+    let mut pods = Vec::new();
+    while pods.len() < TOGETHER
+        && let Some(pod) = next(snapshot, rollout, places, scope, &sent, unwanted)
+    {
+        sent.sure.insert(pod.uid.clone());
+        pods.push(pod);
+    }
+    pods
+}
+
 /// Returns the next pod to delete among the places of a step: those that `unwanted` names, within what may be missing.
-pub(super) fn next<'a>(
+fn next<'a>(
     snapshot: &Snapshot,
     rollout: &Rollout,
     places: &'a Places<'a>,

@@ -59,13 +59,14 @@ impl Driver {
 
     fn move_back(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> Option<Step> {
         if let Blockage::Stuck(pod) = stuck::examine(snapshot) {
-            return self.delete(snapshot, rollout, pod, Why::Blocks);
+            return self.delete(snapshot, rollout, &[pod], |_| Why::Blocks);
         }
         match rollout.way(snapshot.workload.id.kind) {
             Way::Deletion => {
                 let updated = |pod: &Pod| rollout.is_updated(snapshot, pod);
-                let pod = moves::next(snapshot, rollout, places, &places.all, &self.deletions, &updated)?;
-                self.delete(snapshot, rollout, pod, Why::PutBack)
+                let all = &places.all;
+                let pods = moves::next_all(snapshot, rollout, places, all, &self.deletions, &updated);
+                self.delete(snapshot, rollout, &pods, |_| Why::PutBack)
             }
             Way::Partition => {
                 let partition = partition_back(snapshot, rollout);

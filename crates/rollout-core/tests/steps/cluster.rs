@@ -411,16 +411,21 @@ impl Cluster {
             Step::End(ending) => return Some(ending),
             Step::Wait | Step::Soak(_) | Step::Passed | Step::Survey(_) => self.tick(),
             Step::Check(_) => driver.checked(self.verdict.clone()),
-            Step::Send { act, request } => {
-                self.acts.push(act);
-                let sent = self.send(&request);
-                driver.sent(&sent);
-                if let Sent::NotNow(_) = sent {
-                    self.tick();
-                }
+            Step::Send { act, request } => self.errand(driver, act, &request),
+            Step::SendAll(all) => {
+                all.into_iter().for_each(|(act, request)| self.errand(driver, act, &request))
             }
         }
         None
+    }
+
+    fn errand(&mut self, driver: &mut Driver, act: Act, request: &Request) {
+        self.acts.push(act);
+        let sent = self.send(request);
+        driver.sent(&sent);
+        if let Sent::NotNow(_) = sent {
+            self.tick();
+        }
     }
 
     /// The pods as `place:revision`, with `!` where not ready and `-` where it ends.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use rollout_core::machine::{Ending, Machine, Sent, Step};
+use rollout_core::machine::{Act, Ending, Machine, Sent, Step};
 use rollout_core::model::{Behaviour, RevisionId};
 use rollout_core::plan::{Method, Request};
 use rollout_core::steps::{self, Driver, OnFailure, Rest, Stage, StartOptions};
@@ -219,25 +219,28 @@ impl Run {
             Step::End(ending) => return Some(ending),
             Step::Wait | Step::Soak(_) | Step::Passed => self.cluster.tick(),
             Step::Check(_) | Step::Survey(_) => unreachable!("no checks were asked for"),
-            Step::Send { act, request } => {
-                self.judge(&request);
-                self.cluster.acts.push(act);
-                let sent = match self.unanswered.take() {
-                    Some(true) => {
-                        self.cluster.send(&request);
-                        Sent::Unanswered
-                    }
-                    Some(false) => Sent::Unanswered,
-                    None => self.cluster.send(&request),
-                };
-                self.driver.sent(&sent);
-                // The world goes on while requests are sent.
-                if self.cluster.acts.len().is_multiple_of(3) {
-                    self.cluster.tick();
-                }
-            }
+            Step::Send { act, request } => self.errand(act, &request),
+            Step::SendAll(all) => all.into_iter().for_each(|(act, request)| self.errand(act, &request)),
         }
         None
+    }
+
+    fn errand(&mut self, act: Act, request: &Request) {
+        self.judge(request);
+        self.cluster.acts.push(act);
+        let sent = match self.unanswered.take() {
+            Some(true) => {
+                self.cluster.send(request);
+                Sent::Unanswered
+            }
+            Some(false) => Sent::Unanswered,
+            None => self.cluster.send(request),
+        };
+        self.driver.sent(&sent);
+        // The world goes on while requests are sent.
+        if self.cluster.acts.len().is_multiple_of(3) {
+            self.cluster.tick();
+        }
     }
 
     fn judge(&mut self, request: &Request) {
