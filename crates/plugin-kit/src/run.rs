@@ -66,14 +66,12 @@ pub fn run<V: Verb>(plugin: Plugin) -> ExitCode {
         return ui.finish(Exit::Done).into();
     }
     insert_default_verb(plugin, &command, &mut words);
-    // A command that has been built cannot be completed any more.
-    let cli = match command.clone().try_get_matches_from(words).and_then(|it| Cli::<V>::from_arg_matches(&it))
-    {
+    let cli = match command.try_get_matches_from(words).and_then(|it| Cli::<V>::from_arg_matches(&it)) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
     let ui = Ui::from_process(cli.color);
-    let mut session = Session::new(ui, plugin, command, cli.connection);
+    let mut session = Session::new(ui, plugin, called, self::command::<V>, cli.connection);
     let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run_verb(cli.verb, &mut session)),
         Err(error) => {

@@ -14,14 +14,17 @@ use crate::run::Plugin;
 use crate::targets::{TargetArgs, TargetSpec, VerbMode};
 use crate::ui::Ui;
 
+/// Makes the command line of a plugin, under the name it was called by.
+pub type CommandLine = fn(Plugin, &str) -> clap::Command;
+
 /// What a verb works with.
 pub struct Session {
     /// The terminal.
     pub ui: Ui,
     /// Which plugin this is.
     pub plugin: Plugin,
-    /// Its command line, under the name it was called by.
-    pub command: clap::Command,
+    called: String,
+    command: CommandLine,
     args: ConnectionArgs,
     connection: Option<Connection>,
     stdin_taken: bool,
@@ -53,13 +56,24 @@ pub struct Found<W = Workload> {
 
 impl Session {
     /// Starts a session; nothing is read or sent yet.
-    pub fn new(ui: Ui, plugin: Plugin, command: clap::Command, args: ConnectionArgs) -> Session {
-        Session { ui, plugin, command, args, connection: None, stdin_taken: false }
+    pub fn new(
+        ui: Ui,
+        plugin: Plugin,
+        called: String,
+        command: CommandLine,
+        args: ConnectionArgs,
+    ) -> Session {
+        Session { ui, plugin, called, command, args, connection: None, stdin_taken: false }
     }
 
     /// Returns the name that the plugin was called by, e.g. `kubectl rollback`.
     pub fn called(&self) -> String {
-        self.command.get_bin_name().unwrap_or(self.plugin.name).to_string()
+        self.called.clone()
+    }
+
+    /// Makes the command line anew: one that has been parsed with cannot be completed any more.
+    pub fn command(&self) -> clap::Command {
+        (self.command)(self.plugin, &self.called)
     }
 
     /// Connects, once.
