@@ -138,7 +138,7 @@ impl Driver {
         let unwanted = |pod: &Pod| snapshot.side(pod) == Side::Old || retried(pod);
         match rollout.way(snapshot.workload.id.kind) {
             Way::Deletion => {
-                let pods = moves::next_all(snapshot, rollout, places, scope, &self.deletions, &unwanted);
+                let pods = moves::next(snapshot, rollout, places, scope, &self.deletions, &unwanted);
                 let why = |pod: &Pod| if retried(pod) { Why::Retry } else { Why::OnDelete };
                 self.delete(snapshot, rollout, &pods, why)
             }
@@ -147,7 +147,7 @@ impl Driver {
                 if snapshot.workload.partition() > partition {
                     return Some(self.lower(snapshot, rollout, partition));
                 }
-                let pods = moves::next_all(snapshot, rollout, places, scope, &self.deletions, &retried);
+                let pods = moves::next(snapshot, rollout, places, scope, &self.deletions, &retried);
                 self.delete(snapshot, rollout, &pods, |_| Why::Retry)
             }
         }

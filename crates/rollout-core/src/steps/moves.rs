@@ -45,8 +45,9 @@ fn budget(rollout: &Rollout, places: &Places<'_>) -> usize {
     (amount.rounded_up(places.all.len() as u32) as usize).max(1)
 }
 
-/// Returns the pods that may be deleted at once, as if one after the other.
-pub(super) fn next_all<'a>(
+/// Returns the pods to delete next among the places of a step, as if one after the other: those that `unwanted` names, within
+/// what may be missing.
+pub(super) fn next<'a>(
     snapshot: &Snapshot,
     rollout: &Rollout,
     places: &'a Places<'a>,
@@ -56,30 +57,18 @@ pub(super) fn next_all<'a>(
 ) -> Vec<&'a Pod> {
     let mut sent = sent.clone();
     let mut pods = Vec::new();
-    while pods.len() < TOGETHER
-        && let Some(pod) = next(snapshot, rollout, places, scope, &sent, unwanted)
-    {
+    while pods.len() < TOGETHER {
+        let next = match snapshot.workload.id.kind {
+            Kind::StatefulSet => next_ordinal(snapshot, places, scope, &sent, unwanted),
+            Kind::DaemonSet | Kind::Deployment => {
+                next_on_node(snapshot, places, scope, &sent, unwanted, budget(rollout, places))
+            }
+        };
+        let Some(pod) = next else { break };
         sent.sure.insert(pod.uid.clone());
         pods.push(pod);
     }
     pods
-}
-
-/// Returns the next pod to delete among the places of a step: those that `unwanted` names, within what may be missing.
-fn next<'a>(
-    snapshot: &Snapshot,
-    rollout: &Rollout,
-    places: &'a Places<'a>,
-    scope: &'a [Place<'a>],
-    sent: &Sent,
-    unwanted: &dyn Fn(&Pod) -> bool,
-) -> Option<&'a Pod> {
-    match snapshot.workload.id.kind {
-        Kind::StatefulSet => next_ordinal(snapshot, places, scope, sent, unwanted),
-        Kind::DaemonSet | Kind::Deployment => {
-            next_on_node(snapshot, places, scope, sent, unwanted, budget(rollout, places))
-        }
-    }
 }
 
 /// Pods that are not ready cost nothing and go first; unavailable places of the whole set count, those outside the step too.

@@ -65,7 +65,7 @@ impl Driver {
             Way::Deletion => {
                 let updated = |pod: &Pod| rollout.is_updated(snapshot, pod);
                 let all = &places.all;
-                let pods = moves::next_all(snapshot, rollout, places, all, &self.deletions, &updated);
+                let pods = moves::next(snapshot, rollout, places, all, &self.deletions, &updated);
                 self.delete(snapshot, rollout, &pods, |_| Why::PutBack)
             }
             Way::Partition => {

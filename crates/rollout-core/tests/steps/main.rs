@@ -7,6 +7,7 @@
     reason = "what a test makes itself is well-formed"
 )]
 
+mod around;
 mod cluster;
 mod daemonset;
 mod properties;
