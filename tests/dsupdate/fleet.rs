@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use cluster::{Cluster, Namespace, Node, Options, Output};
-use e2e::{Web, install, settled};
+use e2e::{LONG, Web, install, settled};
 
 /// A namespace whose DaemonSet runs on its own nodes: `a` and so on.
 pub struct Fleet<'c> {
@@ -76,12 +76,12 @@ impl<'c> Fleet<'c> {
         pods["items"][0]["metadata"]["name"].as_str().expect("a pod").to_string()
     }
 
-    /// Deletes the pod on a node and waits until the set has all its pods ready again.
+    /// Deletes the pod on a node and waits until another one is ready there: the set's own counters come later.
     pub fn replace(&self, letter: &str) {
-        let pod = self.pod(letter);
-        self.ns.kubectl(&["delete", "pod", &pod]).expect_ok();
-        e2e::until(&self.ns, "daemonset/web", "is ready", |object| {
-            object["status"]["numberReady"] == object["status"]["desiredNumberScheduled"]
+        self.ns.kubectl(&["delete", "pod", &self.pod(letter)]).expect_ok();
+        let on = format!("--field-selector=spec.nodeName={}", self.node(letter));
+        self.ns.wait_until("the pod is replaced", LONG, || {
+            self.ns.kubectl(&["wait", "pod", &on, "--for=condition=Ready", "--timeout=5s"]).ok()
         });
     }
 }

@@ -154,11 +154,10 @@ impl Driver {
     }
 
     fn step_done(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> Step {
-        let counts = usize::from(!places.added(rollout.done).is_empty());
-        let pause_after = rollout.pause_after.map(|steps| steps.saturating_sub(counts));
         // Steps that add nothing are done with the one before them.
         let empty = |done: &usize| *done < places.ends.len() && places.added(*done).is_empty();
         let done = (rollout.done + 1..).find(|done| !empty(done)).unwrap_or(places.ends.len());
+        let pause_after = rollout.pause_after.map(|steps| steps.saturating_sub(done - rollout.done));
         let pauses = pause_after == Some(0) && done < places.ends.len();
         let partition = snapshot.workload.partition();
         let after = Rollout {
