@@ -143,7 +143,8 @@ fn a_pod_counts_only_when_it_was_ready_for_as_long_as_the_set_asks_for() {
 fn pods_in_a_step_are_replaced_as_many_at_once_as_the_set_allows() {
     let fleet = fleet_with(4, &["updateStrategy: { rollingUpdate: { maxUnavailable: 100% } }"]);
     let driver = fleet.running(&["start", "web", "app=app:slow", "--steps=1,100%", "--soak=0s"]);
-    driver.says("3 in hand");
+    let [b, c, d] = ["b", "c", "d"].map(|letter| fleet.node(letter));
+    driver.says(&format!("{b}, {c}, {d} in hand"));
     let ended = driver.ends();
     assert_code(&ended, 0);
     assert_eq!(fleet.images(), "a:slow b:slow c:slow d:slow");
