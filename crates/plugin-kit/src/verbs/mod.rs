@@ -83,6 +83,9 @@ Examples:
     ),
 ];
 
+/// Where the help names what is about the plugin itself: behind the verbs of each.
+const LAST: usize = 100;
+
 /// A verb that every plugin has.
 #[derive(Debug, Subcommand)]
 pub enum SharedVerb {
@@ -99,10 +102,13 @@ pub enum SharedVerb {
     /// Let a paused rollout go on
     Resume(pause::ResumeArgs),
     /// Print the version
+    #[command(display_order = LAST)]
     Version,
     /// Print the connection flags, which are kubectl's
+    #[command(display_order = LAST)]
     Options,
     /// Print the completion script of a shell, or install completion for kubectl
+    #[command(display_order = LAST)]
     Completion(CompletionArgs),
 }
 
