@@ -261,15 +261,20 @@ fn what_is_held_is_neither_good_nor_bad() {
                 "daemonset",
                 on_delete,
                 "held: the strategy is OnDelete and 4 pods are at an older",
-                "kubectl delete",
+                "kubectl dsupdate start daemonset/web",
             ),
             (
                 "statefulset",
                 on_delete,
                 "held: the strategy is OnDelete and 3 pods are at an older",
-                "kubectl delete",
+                "kubectl stspartition start statefulset/web",
             ),
-            ("statefulset", partition, "held: partition 2 keeps 2 pods at an older", "kubectl patch"),
+            (
+                "statefulset",
+                partition,
+                "held: partition 2 keeps 2 pods at an older",
+                "kubectl stspartition advance statefulset/web",
+            ),
         ] {
             scope.spawn(move || {
                 let (ns, target) = (cluster().namespace("guard-held"), format!("{kind}/web"));

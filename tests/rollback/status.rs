@@ -92,7 +92,7 @@ fn a_partition_holds_also_where_kubectl_takes_none_of_three_for_complete() {
     let held = status(&ns, "statefulset/web", &[]);
     assert_code(&held, 7);
     assert_eq!(held.stdout, "held: partition 2 keeps 2 pods at an older revision\n");
-    assert!(held.stderr.contains(r#""partition":0"#), "{held}");
+    assert!(held.stderr.contains("kubectl stspartition advance statefulset/web"), "{held}");
     images(&ns, "app:2", 1);
 
     patch(&ns, "statefulset/web", r#"{"spec":{"updateStrategy":{"rollingUpdate":{"partition":0}}}}"#);
