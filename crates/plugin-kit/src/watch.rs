@@ -162,8 +162,8 @@ struct Display<'a> {
     in_steps: BTreeMap<usize, Share>,
     /// What was said to hold them up: the job, the cause, the pod.
     held_up: BTreeSet<(usize, CauseId, Option<String>)>,
-    /// What was said last to be done, and that the server does not answer: what is tried again is not said again.
-    tried: BTreeMap<usize, (Option<String>, Option<String>)>,
+    /// What was said to be done, and then that the server does not answer: what is tried again is not said again.
+    tried: BTreeMap<usize, (BTreeSet<String>, Option<String>)>,
 }
 
 impl Display<'_> {
@@ -175,6 +175,9 @@ impl Display<'_> {
         let Display { ui, progress, counts: shown, soaking, in_steps, held_up, tried, .. } = self;
         match event {
             Event::Progress(it) => {
+                if let Some((said, None)) = tried.get_mut(&index) {
+                    said.clear();
+                }
                 // A step says more than the counts of the whole.
                 let counts = event_text::counts(it);
                 if !in_steps.contains_key(&index)
@@ -208,11 +211,12 @@ impl Display<'_> {
             // Only for whoever goes on with it.
             Event::Doing(Act::Record | Act::Clean { .. }) => {}
             Event::Doing(act) => {
-                let (doing, lost) = tried.entry(index).or_default();
+                let (said, lost) = tried.entry(index).or_default();
                 let text = event_text::doing(act);
-                if doing.as_ref() != Some(&text) || lost.is_none() {
+                if lost.is_none() || !said.contains(&text) {
                     progress.note(ui, now, index, &text);
-                    (*doing, *lost) = (Some(text), None);
+                    *lost = None;
+                    said.insert(text);
                 }
             }
             Event::NotDone(act) => progress.note(ui, now, index, &event_text::not_done(act)),
