@@ -74,10 +74,20 @@ pub fn adopted(ns: &Namespace<'_>, set: &Value) {
 #[track_caller]
 pub fn rests(ns: &Namespace<'_>, wanted: &[&str]) {
     ns.wait_until(&format!("the pods run {wanted:?}"), LONG, || {
-        let status = &ns.get(&[SET])["status"];
-        let ready = status["readyReplicas"].as_u64().unwrap_or(0);
-        images(ns) == wanted && ready == wanted.len() as u64
+        let counted = ns.get(&[SET])["status"]["readyReplicas"].as_u64().unwrap_or(0);
+        // The set's own count may be of the pods before these.
+        images(ns) == wanted && counted == wanted.len() as u64 && are_ready(ns)
     });
+}
+
+fn are_ready(ns: &Namespace<'_>) -> bool {
+    let list = ns.get(&["pods", "-l", "app=web"]);
+    let is_ready = |pod: &Value| {
+        let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+        pod["metadata"]["deletionTimestamp"].is_null()
+            && conditions.any(|it| it["type"] == "Ready" && it["status"] == "True")
+    };
+    list["items"].as_array().is_some_and(|pods| pods.iter().all(is_ready))
 }
 
 /// Returns the images of the pods, from the lowest up.
