@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{BufRead, BufReader, Write, stdout};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use cluster::{build_tools, cargo};
@@ -11,6 +11,10 @@ use crate::Result;
 
 /// The end-to-end tests mostly wait for the cluster, so there are more at a time than cores.
 const E2E_THREADS: &str = "4";
+
+/// So many end-to-end tests may fail and are run once more, alone, and named: a control plane that four of them and a busy
+/// machine share is late at times. What is wrong fails alone too.
+const MOST_UNSTEADY: usize = 3;
 
 struct Stage {
     name: &'static str,
@@ -122,7 +126,17 @@ fn end_to_end(request: &Request) -> Result<Counts> {
     let threads = env::var("RUST_TEST_THREADS").unwrap_or_else(|_| E2E_THREADS.to_string());
     let mut args = vec!["--test-threads".to_string(), threads];
     args.extend(request.filter.iter().cloned());
-    cargo_test(&["--package", "e2e", "--no-fail-fast"], &args)
+    let package = ["--package", "e2e", "--no-fail-fast"];
+    let first = run_tests(&package, &args)?;
+    if first.failed.is_empty() || first.failed.len() > MOST_UNSTEADY {
+        return first.result();
+    }
+    println!("\n{} failed beside others; alone:", first.failed.join(", "));
+    let words = ["--exact", "--test-threads", "1"].map(str::to_string);
+    let second = run_tests(&package, &[&words[..], &first.failed].concat())?;
+    let alone = second.result()?;
+    first.failed.iter().for_each(|name| println!("unsteady: {name} failed beside others and passed alone"));
+    Ok(Counts { passed: first.counts.passed + alone.passed, failed: 0 })
 }
 
 fn demo(_: &Request) -> Result<Counts> {
@@ -155,24 +169,48 @@ fn succeed(command: &mut Command) -> Result<Counts> {
     if status.success() { Ok(Counts::default()) } else { Err(format!("failed ({status})").into()) }
 }
 
-/// Runs `cargo test`, shows what it prints, and counts.
 fn cargo_test(packages: &[&str], args: &[String]) -> Result<Counts> {
+    run_tests(packages, args)?.result()
+}
+
+/// What became of tests.
+struct Ran {
+    counts: Counts,
+    /// The names of those that failed.
+    failed: Vec<String>,
+    status: ExitStatus,
+}
+
+impl Ran {
+    /// Returns how many passed, or that not all did.
+    fn result(&self) -> Result<Counts> {
+        match self.status.success() {
+            true => Ok(self.counts),
+            false => Err(format!("{} tests failed ({})", self.counts.failed, self.status).into()),
+        }
+    }
+}
+
+/// Runs `cargo test`, shows what it prints, and counts.
+fn run_tests(packages: &[&str], args: &[String]) -> Result<Ran> {
     let mut command = cargo();
     command.arg("test").args(packages).arg("--").args(args).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn()?;
-    let mut counts = Counts::default();
+    let (mut counts, mut failed) = (Counts::default(), Vec::new());
     for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).split(b'\n')) {
         let line = line?;
         stdout().write_all(&line)?;
         println!();
-        counts = counts.plus(read_counts(&String::from_utf8_lossy(&line)).unwrap_or_default());
+        let line = String::from_utf8_lossy(&line);
+        counts = counts.plus(read_counts(&line).unwrap_or_default());
+        failed.extend(read_failure(&line).map(str::to_string));
     }
-    let status = child.wait()?;
-    if status.success() {
-        Ok(counts)
-    } else {
-        Err(format!("{} tests failed ({status})", counts.failed).into())
-    }
+    Ok(Ran { counts, failed, status: child.wait()? })
+}
+
+/// Reads `test undo::a_plan ... FAILED`.
+fn read_failure(line: &str) -> Option<&str> {
+    line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
 }
 
 /// Reads `test result: ok. 12 passed; 0 failed; 0 ignored; …`.
@@ -197,7 +235,7 @@ fn minutes(took: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counts, chosen, parse, read_counts};
+    use super::{Counts, chosen, parse, read_counts, read_failure};
 
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_string).collect()
@@ -208,6 +246,8 @@ mod tests {
         let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.1s";
         assert_eq!(read_counts(line), Some(Counts { passed: 12, failed: 3 }));
         assert_eq!(read_counts("test undo ... ok"), None);
+        assert_eq!(read_failure("test undo::a_plan ... FAILED"), Some("undo::a_plan"));
+        assert_eq!(read_failure("test undo::a_plan ... ok"), None);
     }
 
     #[test]
