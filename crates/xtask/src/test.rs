@@ -128,7 +128,7 @@ fn end_to_end(request: &Request) -> Result<Counts> {
     args.extend(request.filter.iter().cloned());
     let package = ["--package", "e2e", "--no-fail-fast"];
     let first = run_tests(&package, &args)?;
-    if first.failed.is_empty() || first.failed.len() > MOST_UNSTEADY {
+    if !first.ended || first.failed.is_empty() || first.failed.len() > MOST_UNSTEADY {
         return first.result();
     }
     println!("\n{} failed beside others; alone:", first.failed.join(", "));
@@ -178,6 +178,8 @@ struct Ran {
     counts: Counts,
     /// The names of those that failed.
     failed: Vec<String>,
+    /// Whether each program of tests came to its end.
+    ended: bool,
     status: ExitStatus,
 }
 
@@ -196,16 +198,22 @@ fn run_tests(packages: &[&str], args: &[String]) -> Result<Ran> {
     let mut command = cargo();
     command.arg("test").args(packages).arg("--").args(args).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn()?;
-    let (mut counts, mut failed) = (Counts::default(), Vec::new());
+    let (mut counts, mut failed, mut open) = (Counts::default(), Vec::new(), 0);
     for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).split(b'\n')) {
         let line = line?;
         stdout().write_all(&line)?;
         println!();
         let line = String::from_utf8_lossy(&line);
+        open += i32::from(is_start(&line)) - i32::from(read_counts(&line).is_some());
         counts = counts.plus(read_counts(&line).unwrap_or_default());
         failed.extend(read_failure(&line).map(str::to_string));
     }
-    Ok(Ran { counts, failed, status: child.wait()? })
+    Ok(Ran { counts, failed, ended: open == 0, status: child.wait()? })
+}
+
+/// Reads `running 12 tests`.
+fn is_start(line: &str) -> bool {
+    line.starts_with("running ") && (line.ends_with(" test") || line.ends_with(" tests"))
 }
 
 /// Reads `test undo::a_plan ... FAILED`.
@@ -235,7 +243,7 @@ fn minutes(took: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counts, chosen, parse, read_counts, read_failure};
+    use super::{Counts, chosen, is_start, parse, read_counts, read_failure};
 
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_string).collect()
@@ -248,6 +256,7 @@ mod tests {
         assert_eq!(read_counts("test undo ... ok"), None);
         assert_eq!(read_failure("test undo::a_plan ... FAILED"), Some("undo::a_plan"));
         assert_eq!(read_failure("test undo::a_plan ... ok"), None);
+        assert!(is_start("running 12 tests") && is_start("running 1 test") && !is_start(line));
     }
 
     #[test]
