@@ -160,10 +160,7 @@ impl Fleet<'_> {
 
 /// Returns since when a pod is ready that is not on its way out, in seconds.
 pub fn ready_since(pod: &Value) -> Option<i64> {
-    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-    let ready = conditions.find(|it| it["type"] == "Ready" && it["status"] == "True");
-    let ready = ready.filter(|_| pod["metadata"]["deletionTimestamp"].is_null())?;
-    Some(seconds(&ready["lastTransitionTime"]))
+    e2e::ready(pod).map(|ready| seconds(&ready["lastTransitionTime"]))
 }
 
 /// Reads a time, of which the API keeps whole seconds.

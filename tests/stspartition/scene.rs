@@ -82,12 +82,7 @@ pub fn rests(ns: &Namespace<'_>, wanted: &[&str]) {
 
 fn are_ready(ns: &Namespace<'_>) -> bool {
     let list = ns.get(&["pods", "-l", "app=web"]);
-    let is_ready = |pod: &Value| {
-        let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-        pod["metadata"]["deletionTimestamp"].is_null()
-            && conditions.any(|it| it["type"] == "Ready" && it["status"] == "True")
-    };
-    list["items"].as_array().is_some_and(|pods| pods.iter().all(is_ready))
+    list["items"].as_array().is_some_and(|pods| pods.iter().all(|pod| e2e::ready(pod).is_some()))
 }
 
 /// Returns the images of the pods, from the lowest up.

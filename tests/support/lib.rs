@@ -258,6 +258,13 @@ pub fn json_lines(text: &str) -> Vec<Value> {
         .collect()
 }
 
+/// Returns the condition by which a pod is ready that is not on its way out.
+pub fn ready(pod: &Value) -> Option<&Value> {
+    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    let ready = conditions.find(|it| it["type"] == "Ready" && it["status"] == "True");
+    ready.filter(|_| pod["metadata"]["deletionTimestamp"].is_null())
+}
+
 /// Writes a revision object of `web` again, with the bytes of a server before 1.34, and returns its name.
 ///
 /// # Panics

@@ -104,7 +104,7 @@ pub enum Act {
     Record,
     /// A step is done.
     StepDone {
-        /// How many are done.
+        /// Which one, from 1; those after it that add nothing are done with it.
         done: usize,
     },
     /// What holds the workload is put back: somebody else had replaced it.

@@ -10,7 +10,7 @@ use crate::placement::{Obstacle, Placement};
 use crate::pods::Pod;
 use crate::revision::{Revision, RevisionNumber};
 use crate::snapshot::{Side, Snapshot};
-use crate::steps::Places;
+use crate::steps::{Places, Rollout};
 use crate::stored::Stored;
 use crate::workload::Strategy;
 
@@ -197,20 +197,21 @@ struct Judge<'a> {
     slowest: Option<i64>,
     /// What an old pod that is well waits for.
     waits: &'static str,
-    /// Which step of a stored rollout comes to a node, in words.
-    steps: BTreeMap<String, String>,
+    /// Which step of a stored rollout comes to each node, if any does, and how many there are.
+    steps: (BTreeMap<String, Option<usize>>, usize),
     /// The generation by which the controller takes old pods for new ones (hazard H25).
     generation: Option<&'a str>,
 }
 
 impl<'a> Judge<'a> {
     fn of(snapshot: &'a Snapshot) -> Judge<'a> {
+        let rollout = Stored::of(&snapshot.workload).and_then(|stored| stored.rollout);
         Judge {
             snapshot,
             placement: Placement::of(snapshot.workload.template()),
             slowest: causes::slowest_start(snapshot),
-            waits: waits(snapshot),
-            steps: steps(snapshot),
+            waits: waits(snapshot, rollout.is_some()),
+            steps: rollout.map(|it| steps(snapshot, &it)).unwrap_or_default(),
             generation: snapshot.workload.annotation("deprecated.daemonset.template.generation"),
         }
     }
@@ -318,7 +319,7 @@ impl<'a> Judge<'a> {
     }
 
     fn why_old(&self, pod: &Pod) -> String {
-        let step = pod.node.as_ref().and_then(|node| self.steps.get(node));
+        let (steps, of) = &self.steps;
         let taken = self.generation.is_some() && pod.template_generation.as_deref() == self.generation;
         match (&self.snapshot.workload.strategy, taken) {
             (Strategy::RollingUpdate { .. }, true) => "taken for new by its template generation".to_string(),
@@ -329,27 +330,23 @@ impl<'a> Judge<'a> {
                 | Strategy::Recreate
                 | Strategy::Other(_),
                 _,
-            ) => step.cloned().unwrap_or_else(|| self.waits.to_string()),
+            ) => match pod.node.as_ref().and_then(|node| steps.get(node)) {
+                Some(Some(step)) => format!("waits for step {step} of {of}"),
+                Some(None) => "no step comes to it".to_string(),
+                None => self.waits.to_string(),
+            },
         }
     }
 }
 
-fn steps(snapshot: &Snapshot) -> BTreeMap<String, String> {
-    let Some(rollout) = Stored::of(&snapshot.workload).and_then(|stored| stored.rollout) else {
-        return BTreeMap::new();
-    };
-    let Some(places) = Places::of(snapshot, &rollout) else { return BTreeMap::new() };
-    let of = places.ends.len();
-    let words = |step: Option<usize>| match step {
-        Some(step) => format!("waits for step {step} of {of}"),
-        None => "no step comes to it".to_string(),
-    };
-    places.by_step().map(|(place, step)| (place.name.clone(), words(step))).collect()
+fn steps(snapshot: &Snapshot, rollout: &Rollout) -> (BTreeMap<String, Option<usize>>, usize) {
+    let Some(places) = Places::of(snapshot, rollout) else { return Default::default() };
+    (places.by_step().map(|(place, step)| (place.name.clone(), step)).collect(), places.ends.len())
 }
 
-fn waits(snapshot: &Snapshot) -> &'static str {
+fn waits(snapshot: &Snapshot, in_steps: bool) -> &'static str {
     let workload = &snapshot.workload;
-    if Stored::of(workload).is_some_and(|stored| stored.rollout.is_some()) {
+    if in_steps {
         return "waits for its step";
     }
     match &workload.strategy {

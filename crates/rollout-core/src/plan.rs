@@ -363,7 +363,8 @@ impl Request {
     }
 }
 
-fn stored_path() -> String {
+/// Returns where a patch finds what is stored on an object.
+pub(crate) fn stored_path() -> String {
     format!("/metadata/annotations/{}", STORED.replace('/', "~1"))
 }
 

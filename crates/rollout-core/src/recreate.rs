@@ -127,7 +127,9 @@ impl Machine for Recreate {
     fn sent(&mut self, sent: &Sent) {
         let Some(uid) = self.last.take() else { return self.follow.sent(sent) };
         match sent {
-            Sent::Done | Sent::Changed | Sent::Gone => drop(self.deletions.sure.insert(uid)),
+            Sent::Done | Sent::Changed | Sent::Gone => {
+                self.deletions.sure.insert(uid);
+            }
             Sent::Unanswered | Sent::NotNow(_) => {}
             Sent::Refused(words) => self.refused = Some(words.clone()),
         }

@@ -10,9 +10,9 @@ use crate::pause;
 use crate::pods::Pod;
 use crate::revision::RevisionNumber;
 use crate::snapshot::{Side, Snapshot};
-use crate::stored::Stored;
+use crate::steps;
 use crate::stuck::{self, Blockage, Wait};
-use crate::workload::{Strategy, Workload};
+use crate::workload::Strategy;
 
 /// How far a rollout is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -187,17 +187,12 @@ fn beyond_range(snapshot: &Snapshot, pod: &Pod) -> bool {
 
 fn hold(snapshot: &Snapshot, progress: &Progress, complete: bool) -> Option<Hold> {
     let hold = hold_of_strategy(snapshot, progress);
-    if (complete || hold.is_some()) && is_in_steps(&snapshot.workload) {
+    if (complete || hold.is_some()) && steps::is_stored(snapshot) {
         // All pods may be alike for the moment: the strategy is not theirs all the same.
         return Some(Hold::InSteps);
     }
     // A set that was paused is held by what the pause put in the place of its strategy.
     hold.map(|hold| if pause::is_paused(&snapshot.workload) { Hold::Paused } else { hold })
-}
-
-fn is_in_steps(workload: &Workload) -> bool {
-    let rollout = Stored::of(workload).and_then(|stored| stored.rollout);
-    rollout.is_some_and(|rollout| rollout.workload == workload.id.uid)
 }
 
 fn hold_of_strategy(snapshot: &Snapshot, progress: &Progress) -> Option<Hold> {

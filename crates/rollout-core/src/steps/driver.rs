@@ -77,7 +77,7 @@ enum Last {
 #[derive(Clone, Debug)]
 struct Written {
     /// The version of the workload that it was sent on.
-    version: Option<String>,
+    version: String,
     /// Whether what it tested was no more.
     refused: bool,
     patience: Deadline,
@@ -157,7 +157,7 @@ impl Driver {
     /// After a patch nothing is decided on a picture that does not show what came of it, for as long as that may take.
     fn is_behind(&mut self, snapshot: &Snapshot) -> Option<Step> {
         let written = self.written.as_mut()?;
-        if written.version.is_none() || version_of(snapshot) != written.version {
+        if version_of(snapshot).as_ref() != Some(&written.version) {
             self.written = None;
             return None;
         }
@@ -283,8 +283,8 @@ impl Machine for Driver {
             }
             (Last::Deletion { pod, .. }, Sent::NotNow(words)) => self.not_now(pod, words),
             (Last::Patch { version }, Sent::Done | Sent::Changed) => {
-                let patience = Deadline::new(Some(PATIENCE));
-                self.written = Some(Written { version, refused: *sent == Sent::Changed, patience });
+                let (refused, patience) = (*sent == Sent::Changed, Deadline::new(Some(PATIENCE)));
+                self.written = version.map(|version| Written { version, refused, patience });
             }
             // It is done or not: the next picture says which, and the patch tests what it stands on.
             (Last::Patch { .. }, Sent::Unanswered | Sent::Gone | Sent::NotNow(_)) => {}

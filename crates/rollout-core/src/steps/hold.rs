@@ -43,6 +43,11 @@ pub(super) fn stored(snapshot: &Snapshot) -> Result<Rollout, Refusal> {
     Ok(rollout)
 }
 
+/// Tells whether a rollout of this very workload is stored.
+pub(crate) fn is_stored(snapshot: &Snapshot) -> bool {
+    stored(snapshot).is_ok()
+}
+
 /// Refuses what would get in the way of a rollout that is stored.
 pub fn none_under_way(snapshot: &Snapshot) -> Result<(), Refusal> {
     match Stored::read(&snapshot.workload)?.and_then(|stored| stored.rollout) {

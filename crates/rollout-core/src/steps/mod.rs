@@ -16,6 +16,7 @@ mod start;
 
 pub use abort::{abort, is_superseded, release};
 pub use driver::Driver;
+pub(crate) use hold::is_stored;
 pub use hold::{ResumeOptions, none_under_way, pause, resume};
 pub(crate) use moves::{Sent as Deletions, next_ordinal};
 pub use places::{Place, Places};

@@ -32,10 +32,10 @@ impl Sent {
 
     /// Forgets pods that are gone, so that thousands of them do not add up.
     pub fn forget(&mut self, snapshot: &Snapshot) {
-        let there = snapshot.pods.iter().flatten().filter(|pod| !pod.terminating);
-        let there: BTreeSet<&str> = there.map(|pod| pod.uid.as_str()).collect();
-        self.sure.retain(|uid| there.contains(uid.as_str()));
-        self.doubtful.retain(|uid| there.contains(uid.as_str()));
+        let there = || snapshot.pods.iter().flatten().filter(|pod| !pod.terminating).map(|pod| &pod.uid);
+        for sent in [&mut self.sure, &mut self.doubtful] {
+            *sent = there().filter(|uid| sent.contains(*uid)).cloned().collect();
+        }
     }
 }
 

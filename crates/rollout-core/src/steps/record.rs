@@ -318,8 +318,7 @@ pub(super) fn write(workload: &Workload, rollout: Option<&Rollout>, changes: Vec
 /// The key must be absent where it was: without the map, [`plan::annotation_operations`] tests that (hazard H16).
 pub(crate) fn stored_is(workload: &Workload) -> Option<Value> {
     let map = workload.object.pointer("/metadata/annotations").filter(|it| it.is_object())?;
-    let path = format!("/metadata/annotations/{}", STORED.replace('/', "~1"));
-    Some(plan::test(&path, map.get(STORED).cloned().unwrap_or(Value::Null)))
+    Some(plan::test(&plan::stored_path(), map.get(STORED).cloned().unwrap_or(Value::Null)))
 }
 
 /// Returns the revisions that carry a copy of what is stored.
