@@ -1,7 +1,7 @@
 //! The versioned documents of `-o json` and its relatives: shapes and names, no wording.
 
 use k8s_openapi::jiff::{Timestamp, Unit};
-use rollout_core::causes::Cause;
+use rollout_core::cause::Cause;
 use rollout_core::diff::Change;
 use rollout_core::node_rows::{Blocked, NodeRow, Nodes};
 use rollout_core::ordinal_rows::{Notice, OrdinalRow};

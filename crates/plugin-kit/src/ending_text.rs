@@ -1,6 +1,6 @@
 //! How a rollout ended, in words: a sentence with its exit code, what holds it, and the command that helps.
 
-use rollout_core::causes::Cause;
+use rollout_core::cause::Cause;
 use rollout_core::machine::{Ending, NoWayBack};
 use rollout_core::names::few;
 use rollout_core::status::Hold;
@@ -134,9 +134,9 @@ fn plugin(kind: Kind) -> &'static str {
 }
 
 /// Returns why the rollout failed, or what holds it up.
-pub fn causes(end: &End) -> &[Cause] {
-    let of_progress = || end.progress.as_ref().map_or(&[][..], |progress| &progress.causes);
-    end.ending.causes().unwrap_or_else(of_progress)
+pub fn causes(end: &End) -> Vec<&Cause> {
+    let of_progress = || end.progress.iter().flat_map(|progress| progress.causes.iter()).collect();
+    end.ending.causes().map_or_else(of_progress, |causes| causes.iter().collect())
 }
 
 /// Says what holds a rollout.

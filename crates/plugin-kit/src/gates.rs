@@ -5,7 +5,7 @@ use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use clap::Args;
-use rollout_core::causes::{Cause, CauseId};
+use rollout_core::cause::{Cause, CauseId};
 use rollout_core::gate::GateOptions;
 use rollout_core::machine::{CheckRun, Verdict};
 use rollout_core::query::{NoCondition, Query};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use k8s_openapi::jiff::Timestamp;
-use rollout_core::causes::{CauseId, Symptom};
+use rollout_core::cause::{CauseId, Symptom};
 use rollout_core::event::Event;
 use rollout_core::machine::{Act, CheckRun, Ending, Machine, Order, Verdict};
 use rollout_core::workload::WorkloadId;
@@ -187,7 +187,7 @@ impl Display<'_> {
                     progress.show(ui, now, index, &counts, None);
                 }
                 // What fails a rollout is told at its end.
-                for cause in it.causes.iter().filter(|cause| !cause.fails) {
+                for cause in it.causes.pending() {
                     if held_up.insert((index, cause.id, cause.pod.clone())) {
                         let text = format!("{}: {}", cause.id.as_str(), cause.message);
                         progress.note(ui, now, index, &text);

@@ -7,8 +7,7 @@ mod workload;
 
 use std::collections::BTreeSet;
 
-use serde::{Serialize, Serializer};
-
+use crate::cause::{Cause, CauseId, Sort, Symptom};
 use crate::kind::Kind;
 use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
@@ -17,166 +16,11 @@ use crate::workload::Strategy;
 pub use pod::of_pod;
 pub(crate) use pod::{of_pod_among, slowest_start};
 
-/// The stable id of a cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CauseId {
-    /// The image cannot be had.
-    ImagePull,
-    /// A container ends again and again, or cannot be started.
-    CrashLoop,
-    /// A container was killed for using too much memory.
-    OomKilled,
-    /// A ConfigMap, a Secret or a key in one is missing.
-    ConfigMissing,
-    /// No node has room for the pod, or none is allowed.
-    Unschedulable,
-    /// A resource quota forbids the pod.
-    Quota,
-    /// An admission check forbids the pod.
-    AdmissionDenied,
-    /// A volume cannot be had.
-    Volume,
-    /// A container runs and does not become ready.
-    Readiness,
-    /// A container is killed because its liveness or startup probe fails.
-    Liveness,
-    /// A Deployment made no progress within `progressDeadlineSeconds`.
-    Deadline,
-    /// A pod is on a node that is not ready.
-    NodeNotReady,
-    /// A pod that should be gone is not, on a node that is ready.
-    Terminating,
-    /// An OrderedReady StatefulSet waits for a pod that nothing will replace (kubernetes#67250).
-    StsStuck,
-    /// A pod was restarted more often than allowed.
-    Restarts,
-    /// Somebody's check of the rollout failed.
-    Check,
-    /// Somebody's query about the rollout gave another answer than it should.
-    CheckQuery,
-    /// Another rollout of the same command failed.
-    Together,
-}
-
-impl CauseId {
-    /// Returns the id as documents and messages spell it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            CauseId::ImagePull => "image-pull",
-            CauseId::CrashLoop => "crash-loop",
-            CauseId::OomKilled => "oom-killed",
-            CauseId::ConfigMissing => "config-missing",
-            CauseId::Unschedulable => "unschedulable",
-            CauseId::Quota => "quota",
-            CauseId::AdmissionDenied => "admission-denied",
-            CauseId::Volume => "volume",
-            CauseId::Readiness => "readiness",
-            CauseId::Liveness => "liveness",
-            CauseId::Deadline => "deadline",
-            CauseId::NodeNotReady => "node-not-ready",
-            CauseId::Terminating => "terminating",
-            CauseId::StsStuck => "sts-stuck",
-            CauseId::Restarts => "restarts",
-            CauseId::Check => "check",
-            CauseId::CheckQuery => "check-query",
-            CauseId::Together => "together",
-        }
-    }
-}
-
-impl Serialize for CauseId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-/// One reason why a rollout fails, or does not get on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Cause {
-    /// The stable id.
-    pub id: CauseId,
-    /// Whether the rollout fails by it; otherwise it is only held up.
-    pub fails: bool,
-    /// One sentence for people.
-    pub message: String,
-    /// The pod that shows it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pod: Option<String>,
-    /// The container that shows it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub container: Option<String>,
-    /// What the cluster said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<String>,
-    /// The last lines that the container wrote.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub log: Vec<String>,
-    /// What would help.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fix: Option<String>,
-    /// What exactly is wrong, where one id can mean several things: the image, the missing object.
-    #[serde(skip)]
-    pub about: Option<String>,
-}
-
-/// What makes two causes the same: what failed like this before a rollout is not blamed on it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Symptom {
-    /// The cause's id.
-    pub id: CauseId,
-    /// The container that shows it.
-    pub container: Option<String>,
-    /// What exactly is wrong, e.g. the image.
-    pub about: Option<String>,
-}
-
 /// Seconds for which the scheduler may look for a place, and a first pull may fail.
 const PATIENCE: i64 = 10;
 
-impl Cause {
-    /// Makes a cause that fails the rollout and of which nothing more is known.
-    pub fn new(id: CauseId, message: String) -> Cause {
-        Cause {
-            id,
-            fails: true,
-            message,
-            pod: None,
-            container: None,
-            evidence: None,
-            log: Vec::new(),
-            fix: None,
-            about: None,
-        }
-    }
-
-    fn of_pod(mut self, pod: &Pod) -> Cause {
-        self.pod = Some(pod.name.clone());
-        self
-    }
-
-    fn evidence(mut self, words: &str) -> Cause {
-        self.evidence = Some(words.to_string()).filter(|words| !words.is_empty());
-        self
-    }
-
-    fn fix(mut self, fix: Option<String>) -> Cause {
-        self.fix = fix;
-        self
-    }
-
-    fn about(mut self, about: Option<String>) -> Cause {
-        self.about = about;
-        self
-    }
-
-    fn fails(mut self, fails: bool) -> Cause {
-        self.fails = fails;
-        self
-    }
-
-    fn symptom(&self) -> Symptom {
-        Symptom { id: self.id, container: self.container.clone(), about: self.about.clone() }
-    }
+fn failing(fails: bool) -> Sort {
+    if fails { Sort::Fails } else { Sort::HoldsUp }
 }
 
 /// Names a StatefulSet's pod that nothing will replace.
@@ -197,7 +41,7 @@ pub fn of(snapshot: &Snapshot) -> Vec<Cause> {
     shown.extend(workload::of_workload(snapshot));
     shown.extend(holding_up(snapshot));
     excuse_deadline(&mut shown);
-    shown.sort_by_key(|cause| !cause.fails);
+    shown.sort_by_key(|cause| !cause.fails());
     let mut causes: Vec<Cause> = Vec::new();
     for cause in shown {
         if !causes.iter().any(|seen| seen.id == cause.id && seen.container == cause.container) {
@@ -222,16 +66,18 @@ fn acquit(snapshot: &Snapshot, causes: &mut [Cause]) {
     let old: BTreeSet<Symptom> = old.flat_map(|pod| pod::symptoms(pod, snapshot)).collect();
     for cause in causes {
         let symptom = cause.symptom();
-        cause.fails &= !old.contains(&symptom) && !snapshot.evidence.known.contains(&symptom);
+        if old.contains(&symptom) || snapshot.evidence.known.contains(&symptom) {
+            cause.sort = Sort::HoldsUp;
+        }
     }
 }
 
 /// Where nothing is wrong but a node, the deadline that passes over it is nobody's fault either (hazard H11).
 fn excuse_deadline(causes: &mut [Cause]) {
     let dead = causes.iter().any(|cause| cause.id == CauseId::NodeNotReady);
-    let only = causes.iter().all(|cause| !cause.fails || cause.id == CauseId::Deadline);
+    let only = causes.iter().all(|cause| !cause.fails() || cause.id == CauseId::Deadline);
     if dead && only {
-        causes.iter_mut().for_each(|cause| cause.fails = false);
+        causes.iter_mut().for_each(|cause| cause.sort = Sort::HoldsUp);
     }
 }
 
@@ -268,7 +114,7 @@ fn holding_up(snapshot: &Snapshot) -> Vec<Cause> {
         (None, true) => {
             let message =
                 format!("pod {} is Terminating for longer than it was given, and is waited for", pod.name);
-            Some(Cause::new(CauseId::Terminating, message).of_pod(pod).fails(false))
+            Some(Cause::new(CauseId::Terminating, message).of_pod(pod).holds_up())
         }
         (Some(_), _) | (None, false) => None,
     });

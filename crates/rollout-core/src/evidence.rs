@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::causes::{self, CauseId, Symptom};
+use crate::cause::{Cause, CauseId, Symptom};
+use crate::causes;
 use crate::kind::Kind;
 use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
@@ -228,7 +229,7 @@ fn holders(snapshot: &Snapshot) -> Vec<&Pod> {
     holders
 }
 
-fn log_of(cause: &causes::Cause) -> Option<Wanted> {
+fn log_of(cause: &Cause) -> Option<Wanted> {
     let ends = matches!(cause.id, CauseId::CrashLoop | CauseId::OomKilled);
     let (pod, container) = cause.pod.clone().zip(cause.container.clone()).filter(|_| ends)?;
     Some(Wanted::Log { pod, container })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::causes::{Cause, CauseId};
+use crate::cause::{Cause, CauseId};
 use crate::machine::Verdict;
 use crate::pods::Pod;
 

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::causes::{Cause, CauseId};
+use crate::cause::{Cause, CauseId};
 use crate::follow::Follow;
 use crate::gate::{Gate, GateOptions, GateState};
 use crate::history::{NoRevision, RevisionSelector};
@@ -119,7 +119,7 @@ impl Guard {
         }
         match (progress.state, progress.hold) {
             (State::Failed, _) if only_stuck(progress) => self.free(snapshot),
-            (State::Failed, _) => self.turn(snapshot, progress.causes.clone()),
+            (State::Failed, _) => self.turn(snapshot, progress.causes.failed.clone()),
             (State::Held, Some(hold)) => Step::End(Ending::Held(hold)),
             (State::Complete | State::Held | State::Advancing | State::Stalled | State::Unobserved, _) => {
                 self.pass(snapshot, progress, over)
@@ -157,8 +157,8 @@ impl Guard {
         match unhealthy {
             None => Step::End(Ending::TimedOut),
             Some(pod) => {
-                let mut causes = progress.causes.clone();
-                if !causes.iter().any(|cause| cause.fails) {
+                let mut causes = progress.causes.failed.clone();
+                if causes.is_empty() {
                     let words = format!("pod {} is not ready within the time given", pod.name);
                     causes.insert(0, Cause::new(CauseId::Deadline, words));
                 }
@@ -290,7 +290,7 @@ impl Guard {
                 return Step::End(Ending::Undone { from: back.from, to: back.to, causes: back.causes });
             }
             Ending::Superseded | Ending::Gone => return Step::End(ending),
-            Ending::Failed => NoWayBack::Failed(progress.causes),
+            Ending::Failed => NoWayBack::Failed(progress.causes.failed),
             Ending::TimedOut => NoWayBack::TimedOut,
             Ending::Held(hold) => NoWayBack::Held(hold),
             Ending::Refused(words) | Ending::CheckBroken(words) => NoWayBack::Refused(words),
@@ -354,7 +354,7 @@ fn is_recent(snapshot: &Snapshot, progress: &Progress, limit: Option<i64>) -> bo
 
 /// The new revision is not to blame: no pod of it was made yet, or all that were made work.
 fn only_stuck(progress: &Progress) -> bool {
-    progress.causes.iter().filter(|cause| cause.fails).all(|cause| cause.id == CauseId::StsStuck)
+    progress.causes.failed.iter().all(|cause| cause.id == CauseId::StsStuck)
 }
 
 fn on_ready_node(snapshot: &Snapshot, pod: &Pod) -> bool {

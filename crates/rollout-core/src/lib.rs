@@ -2,6 +2,7 @@
 //! controllers. Values in, values out: no client, no runtime, no terminal, no clock. The cluster side is `rollout-kube`.
 #![deny(missing_docs)]
 
+pub mod cause;
 pub mod causes;
 pub mod diff;
 pub mod event;
@@ -22,6 +23,7 @@ pub mod node_rows;
 pub mod nodes;
 pub mod ordinal_rows;
 pub mod partition;
+pub mod patience;
 pub mod pause;
 pub mod placement;
 pub mod plan;

@@ -3,7 +3,7 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::causes::Cause;
+use crate::cause::Cause;
 use crate::event::Event;
 use crate::plan::Request;
 use crate::revision::RevisionNumber;

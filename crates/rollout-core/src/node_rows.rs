@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::causes::{self, Cause, CauseId};
+use crate::cause::{Cause, CauseId};
+use crate::causes;
 use crate::nodes::Node;
 use crate::pause;
 use crate::placement::{Obstacle, Placement};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::causes::Cause;
+use crate::cause::Cause;
 use crate::names::few;
 use crate::partition::{called, comes_back_at, name_at};
 use crate::pods::Pod;
@@ -108,7 +108,7 @@ fn reason(snapshot: &Snapshot, pod: Option<&Pod>) -> Option<String> {
 /// Returns what is to be known about the set as a whole: why it fails, what it hangs on, what would not come back as it is.
 pub fn notices(snapshot: &Snapshot) -> Vec<Notice> {
     let of_cause = |cause: Cause| Notice { id: cause.id.as_str(), message: cause.message, fix: cause.fix };
-    let mut notices: Vec<Notice> = evaluate(snapshot).causes.into_iter().map(of_cause).collect();
+    let mut notices: Vec<Notice> = evaluate(snapshot).causes.iter().cloned().map(of_cause).collect();
     if notices.is_empty() {
         notices.extend(waits(snapshot));
     }

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use crate::causes::{self, Cause};
+use crate::cause::Cause;
+use crate::causes;
 use crate::follow::Follow;
 use crate::machine::{Act, Deadline, Ending, Machine, NoWayBack, Order, Sent, Step, Verdict, Why};
 use crate::partition::{self, comes_back_at, is_left_over};
@@ -115,7 +116,7 @@ impl Recreate {
             let at_current = pod.revision.as_deref().is_some_and(|label| current.owns_label(kind, label));
             below && at_current && !self.wanted.contains(&pod.uid)
         });
-        back.flat_map(|pod| causes::of_pod(pod, snapshot)).filter(|cause| cause.fails).collect()
+        back.flat_map(|pod| causes::of_pod(pod, snapshot)).filter(Cause::fails).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use crate::history::History;
 use crate::json::int;
 use crate::kind::Kind;
 use crate::nodes::Node;
+use crate::patience::Patience;
 use crate::pods::Pod;
 use crate::revision::Revision;
 use crate::surroundings::Surroundings;
@@ -30,6 +31,8 @@ pub struct Snapshot {
     pub surroundings: Surroundings,
     /// What was read beside it because something looked wrong; nothing while all is well.
     pub evidence: Evidence,
+    /// How patient whoever looks is with what may pass by itself.
+    pub patience: Patience,
 }
 
 /// The side of a rollout that a pod is on.
@@ -59,6 +62,7 @@ impl Snapshot {
             now,
             surroundings: Surroundings::default(),
             evidence: Evidence::default(),
+            patience: Patience::default(),
         }
     }
 

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::causes::{self, Cause, CauseId};
+use crate::cause::{Cause, CauseId, Causes};
+use crate::causes;
 use crate::evidence::Skipped;
 use crate::kind::Kind;
 use crate::pause;
@@ -82,8 +83,8 @@ pub struct Progress {
     pub terminating: u32,
     /// What holds it.
     pub hold: Option<Hold>,
-    /// Why it fails, and what only holds it up; what fails it comes first.
-    pub causes: Vec<Cause>,
+    /// Why it fails, what may pass by itself, and what only holds it up.
+    pub causes: Causes,
     /// What may not be read, so that nothing is known of it.
     pub skipped: Vec<Skipped>,
 }
@@ -94,17 +95,16 @@ pub fn evaluate(snapshot: &Snapshot) -> Progress {
     if !snapshot.observed() {
         return progress;
     }
-    progress.causes = causes::of(snapshot);
+    progress.causes = Causes::of(causes::of(snapshot));
     let stuck = stuck_cause(snapshot);
     let stalls = stuck.is_none() && stalled(snapshot, &progress.causes);
-    progress.causes.extend(stuck);
-    progress.causes.sort_by_key(|cause| !cause.fails);
+    stuck.into_iter().for_each(|cause| progress.causes.push(cause));
     let complete = is_complete(snapshot, &progress);
     progress.hold = hold(snapshot, &progress, complete);
     progress.state = if complete && progress.hold != Some(Hold::InSteps) {
-        progress.causes.clear();
+        progress.causes = Causes::default();
         State::Complete
-    } else if progress.causes.iter().any(|cause| cause.fails) {
+    } else if !progress.causes.failed.is_empty() {
         State::Failed
     } else if progress.hold.is_some() {
         State::Held
@@ -128,7 +128,7 @@ fn counted(snapshot: &Snapshot) -> Progress {
         old: 0,
         terminating: 0,
         hold: None,
-        causes: Vec::new(),
+        causes: Causes::default(),
         skipped: skipped(snapshot),
     };
     match &snapshot.pods {
@@ -250,14 +250,15 @@ fn stuck_cause(snapshot: &Snapshot) -> Option<Cause> {
 
 /// A pod that is not for the controller to replace, and has been unready for long, holds the whole set up; so does one on
 /// a dead node, or one that does not end.
-fn stalled(snapshot: &Snapshot, causes: &[Cause]) -> bool {
+fn stalled(snapshot: &Snapshot, causes: &Causes) -> bool {
     let waits = match stuck::examine(snapshot) {
         Blockage::Waiting { pod: Some(pod), why: Wait::BelowPartition | Wait::RevisionWorks } => {
             snapshot.seconds_since(pod.unready_since) >= stuck::MOMENT
         }
         Blockage::Waiting { .. } | Blockage::None | Blockage::Stuck(_) => false,
     };
-    let held_up = causes.iter().any(|it| matches!(it.id, CauseId::NodeNotReady | CauseId::Terminating));
+    let held_up =
+        causes.holding_up.iter().any(|it| matches!(it.id, CauseId::NodeNotReady | CauseId::Terminating));
     waits || held_up && causes::waits_for_old(snapshot) && snapshot.quiet_for() >= stuck::MOMENT
 }
 
@@ -399,7 +400,7 @@ mod tests {
             seen(kind, object.clone(), pods)
         };
         let failed = broken("bbb");
-        assert_eq!((failed.state, failed.causes[0].id), (State::Failed, CauseId::ImagePull));
+        assert_eq!((failed.state, failed.causes.failed[0].id), (State::Failed, CauseId::ImagePull));
         assert_eq!(broken("aaa").state, State::Advancing);
     }
 
@@ -434,7 +435,7 @@ mod tests {
         let progress = seen(kind, stateful("app:1", 0, "aaa", "aaa"), pods);
         assert_eq!(progress.state, State::Failed);
         assert_eq!(
-            (progress.causes[0].id, progress.causes[0].pod.as_deref()),
+            (progress.causes.failed[0].id, progress.causes.failed[0].pod.as_deref()),
             (CauseId::StsStuck, Some("web-2"))
         );
     }

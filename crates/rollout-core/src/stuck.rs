@@ -5,6 +5,7 @@
 //! (pkg/controller/statefulset/stateful_set_control.go, `updateStatefulSet`). A pod that never becomes ready therefore
 //! blocks for ever, also when the template that made it is long gone.
 
+use crate::cause::Cause;
 use crate::causes;
 use crate::kind::Kind;
 use crate::pods::Pod;
@@ -105,7 +106,7 @@ fn judge<'a>(snapshot: &'a Snapshot, pod: &'a Pod, index: u32) -> Blockage<'a> {
 fn is_bad(snapshot: &Snapshot, pod: &Pod) -> bool {
     let lasts = snapshot.seconds_since(pod.unready_since) >= MOMENT;
     snapshot.evidence.dead_node(pod).is_none()
-        && (lasts || causes::of_pod(pod, snapshot).iter().any(|cause| cause.fails))
+        && (lasts || causes::of_pod(pod, snapshot).iter().any(Cause::fails))
 }
 
 /// A revision that the set has already left for good is not worth waiting for; currentRevision is, while it has Ready pods.

@@ -1,5 +1,6 @@
 //! Planning the deletion that frees a stuck StatefulSet: what blocks it, and whether that may go.
 
+use crate::cause::Cause;
 use crate::causes;
 use crate::kind::Kind;
 use crate::plan::{Decision, Impact, Plan, Refusal, ReplacedPod};
@@ -22,7 +23,7 @@ pub fn plan(snapshot: &Snapshot) -> Result<Decision, Refusal> {
         Blockage::Stuck(pod) => Ok(Decision::Change(Box::new(freeing(snapshot, target, Some(pod))))),
         Blockage::None => Ok(nothing(snapshot)),
         Blockage::Waiting { pod: Some(it), why: Wait::TargetNotReady }
-            if !causes::of_pod(it, snapshot).iter().any(|cause| cause.fails) =>
+            if !causes::of_pod(it, snapshot).iter().any(Cause::fails) =>
         {
             Ok(nothing(snapshot))
         }

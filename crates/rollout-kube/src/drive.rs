@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use kube::Error;
 use rollout_core::Snapshot;
-use rollout_core::causes::Symptom;
+use rollout_core::cause::Symptom;
 use rollout_core::event::Event;
 use rollout_core::machine::{self, Act, CheckRun, Ending, Machine, Order, Step, Verdict};
 use rollout_core::plan::Request;

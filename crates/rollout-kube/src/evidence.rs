@@ -7,7 +7,7 @@ use std::time::Duration;
 use kube::Error;
 use kube::api::{GetParams, ListParams, LogParams, Request};
 use rollout_core::Snapshot;
-use rollout_core::causes::Symptom;
+use rollout_core::cause::Symptom;
 use rollout_core::evidence::{EventRecord, Evidence, LogTail, Node, Skipped, Wanted, wanted};
 use rollout_core::status::{State, evaluate};
 use tokio::task::JoinSet;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
-use rollout_core::causes::{self, Symptom};
+use rollout_core::cause::Symptom;
+use rollout_core::causes;
 use rollout_core::guard::{Guard, GuardOptions};
 use rollout_core::machine::{CheckRun, Machine};
 use rollout_core::plan::{Decision, Plan, Refusal};

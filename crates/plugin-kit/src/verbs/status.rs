@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
-use rollout_core::causes::{Cause, CauseId};
+use rollout_core::cause::{Cause, CauseId};
 use rollout_core::evidence::Skipped;
 use rollout_core::follow::Follow;
 use rollout_core::machine::Ending;
@@ -222,7 +222,7 @@ impl Report {
         } else {
             ui.line(&escape::inline(&self.sentence));
         }
-        print_causes(ui, &self.progress.causes);
+        print_causes(ui, self.progress.causes.iter());
         print_skipped(ui, &self.progress.skipped);
         if let Some(hint) = &self.hint {
             ui.hint(&escape::inline(hint));
@@ -231,7 +231,7 @@ impl Report {
 }
 
 /// Prints why a rollout fails or does not get on.
-pub fn print_causes(ui: &mut Ui, causes: &[Cause]) {
+pub fn print_causes<'a>(ui: &mut Ui, causes: impl IntoIterator<Item = &'a Cause>) {
     for cause in causes {
         let evidence = cause
             .evidence
@@ -300,7 +300,8 @@ fn table(ui: &mut Ui, reports: &mut [Report], no_headers: bool, wide: bool) {
         Column::new("CAUSE", |it: &Report| {
             it.progress
                 .causes
-                .first()
+                .iter()
+                .next()
                 .map_or_else(|| "<none>".to_string(), |cause| cause.id.as_str().to_string())
         })
         .flexible(),

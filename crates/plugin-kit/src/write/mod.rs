@@ -6,7 +6,7 @@ mod args;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use rollout_core::causes::Symptom;
+use rollout_core::cause::Symptom;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
 use rollout_core::plan::{Decision, Plan, Refusal, Request};
 use rollout_core::revision::RevisionNumber;

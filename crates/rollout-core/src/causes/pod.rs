@@ -1,6 +1,7 @@
 //! What a single pod shows: its containers' states, the scheduler's words, its events.
 
-use crate::causes::{Cause, CauseId, PATIENCE, Symptom, words};
+use crate::cause::{Cause, CauseId, Symptom};
+use crate::causes::{PATIENCE, failing, words};
 use crate::evidence::{EventRecord, Node};
 use crate::pods::{Container, Pod};
 use crate::snapshot::Snapshot;
@@ -67,7 +68,7 @@ pub(super) fn on_dead_node(pod: &Pod, node: &Node) -> Cause {
         .of_pod(pod)
         .evidence(&node.message)
         .about(Some(node.name.clone()))
-        .fails(false)
+        .holds_up()
 }
 
 fn of_container(pod: &Pod, container: &Container, snapshot: &Snapshot) -> Option<Cause> {
@@ -185,7 +186,7 @@ fn unplaced(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
         .find(|event| event.reason == "TriggeredScaleUp" && snapshot.seconds_since(event.last) < SCALE_UP);
     let wait = comes.map(|_| " (a node is being added)").unwrap_or_default();
     let cause = Cause::new(CauseId::Unschedulable, format!("pod {} finds no node{wait}: {said}", pod.name));
-    Some(cause.of_pod(pod).evidence(said).fix(words::room(said)).fails(comes.is_none()))
+    Some(cause.of_pod(pod).evidence(said).fix(words::room(said)).sort(failing(comes.is_none())))
 }
 
 /// Volumes are mounted before the first container is made, so that only events say why one waits.
@@ -215,7 +216,10 @@ fn unmounted(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
         None => {
             let event = failed().next()?;
             let message = format!("pod {} cannot get its volumes: {}", pod.name, event.message);
-            (event, Cause::new(CauseId::Volume, message).fails(!words::is_held_elsewhere(&event.message)))
+            (
+                event,
+                Cause::new(CauseId::Volume, message).sort(failing(!words::is_held_elsewhere(&event.message))),
+            )
         }
     };
     let since = snapshot.seconds_since(event.first);

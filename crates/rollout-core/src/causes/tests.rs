@@ -54,12 +54,16 @@ fn shown(pod: Pod, events: Vec<EventRecord>) -> Vec<Cause> {
     of(&it)
 }
 
-fn ids(causes: &[Cause]) -> Vec<(&str, bool)> {
-    causes.iter().map(|cause| (cause.id.as_str(), cause.fails)).collect()
+fn ids<'a>(causes: impl IntoIterator<Item = &'a Cause>) -> Vec<(&'a str, bool)> {
+    causes.into_iter().map(|cause| (cause.id.as_str(), cause.fails())).collect()
+}
+
+fn first(progress: &Progress) -> &Cause {
+    progress.causes.iter().next().unwrap()
 }
 
 fn states(progress: &Progress) -> (State, Vec<(&str, bool)>) {
-    (progress.state, ids(&progress.causes))
+    (progress.state, ids(progress.causes.iter()))
 }
 
 #[test]
@@ -225,8 +229,8 @@ fn a_dead_node_holds_up_and_fails_nothing() {
             let progress = evaluate(&it);
             let expected = (State::Stalled, vec![("node-not-ready", false)]);
             assert_eq!(states(&progress), expected, "{kind} {hash} {terminating}");
-            assert!(progress.causes[0].message.contains(" on node node-web-2, which is not ready"));
-            assert_eq!(progress.causes[0].pod.as_deref(), Some("web-2"));
+            assert!(first(&progress).message.contains(" on node node-web-2, which is not ready"));
+            assert_eq!(first(&progress).pod.as_deref(), Some("web-2"));
         }
     }
 }
@@ -355,7 +359,7 @@ fn the_log_stands_beside_its_container_and_what_is_hidden_is_said() {
         vec![LogTail { pod: "web-0".into(), container: "app".into(), previous: true, lines: lines.clone() }];
     it.evidence.skipped = [Skipped::Nodes, Skipped::Events].into();
     let progress = evaluate(&it);
-    assert_eq!(progress.causes[0].log, lines);
+    assert_eq!(first(&progress).log, lines);
     assert_eq!(progress.skipped, [Skipped::Events, Skipped::Nodes]);
     it.pods = None;
     assert_eq!(evaluate(&it).skipped, [Skipped::Pods, Skipped::Events, Skipped::Nodes]);

@@ -2,7 +2,8 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::causes::{Cause, CauseId, words};
+use crate::cause::{Cause, CauseId};
+use crate::causes::{failing, words};
 use crate::evidence::EventRecord;
 use crate::kind::Kind;
 use crate::snapshot::Snapshot;
@@ -37,7 +38,7 @@ fn overdue(snapshot: &Snapshot) -> Option<Cause> {
             && it.names(&target.name)
     })?;
     let cause = Cause::new(CauseId::Deadline, format!("{} exceeded its progress deadline", workload.id));
-    Some(cause.evidence(&condition.message).fails(!is_older(snapshot, condition.since)))
+    Some(cause.evidence(&condition.message).sort(failing(!is_older(snapshot, condition.since))))
 }
 
 /// The new ReplicaSet says itself why it cannot create pods; the Deployment's condition may be about an old one
@@ -76,7 +77,7 @@ fn refused(snapshot: &Snapshot, said: &str, since: Option<Timestamp>) -> Cause {
         (CauseId::AdmissionDenied, "change the template so that it is admitted, or the policy".to_string())
     };
     let message = format!("{}: {said}", snapshot.workload.id);
-    Cause::new(id, message).evidence(said).fix(Some(fix)).fails(!is_older(snapshot, since))
+    Cause::new(id, message).evidence(said).fix(Some(fix)).sort(failing(!is_older(snapshot, since)))
 }
 
 /// What began before the rollout did is not its doing. Of a ReplicaSet that came back, nobody knows when it did: a scale

@@ -10,7 +10,7 @@ use super::moves;
 use super::places::Places;
 use super::put_back::Back;
 use super::record::{self, Holder, Reached, Rollout, Stage, restored_limit, set_strategy};
-use crate::causes::Cause;
+use crate::cause::Cause;
 use crate::event::{Event, StepProgress};
 use crate::gate::Gate;
 use crate::json::text;

@@ -7,7 +7,7 @@ use super::moves;
 use super::places::{Place, Places};
 use super::put_back::Back;
 use super::record::{self, OnFailure, Reached, Recorded, Rollout, Stage, Way, set_strategy};
-use crate::causes::{Cause, CauseId};
+use crate::cause::{Cause, CauseId};
 use crate::event::{Event, StepProgress};
 use crate::gate::{Gate, GateOptions, GateState};
 use crate::kind::Kind;
@@ -328,7 +328,7 @@ fn failures(snapshot: &Snapshot, rollout: &Rollout, progress: &Progress) -> Vec<
             Some(&pod.name) == cause.pod.as_ref() && moves::is_stale_failure(snapshot, rollout, pod)
         })
     };
-    progress.causes.iter().filter(|it| it.id != CauseId::StsStuck && !stale(it)).cloned().collect()
+    progress.causes.failed.iter().filter(|it| it.id != CauseId::StsStuck && !stale(it)).cloned().collect()
 }
 
 /// Returns what stays old although all steps are done: nodes, also those in no step, or pods.

@@ -1,7 +1,7 @@
 //! DaemonSets.
 
 use rollout_core::Kind;
-use rollout_core::causes::{Cause, CauseId};
+use rollout_core::cause::{Cause, CauseId};
 use rollout_core::machine::{Act, Ending, Machine, Sent, Step, Verdict};
 use rollout_core::model::{Behaviour, RevisionId};
 use rollout_core::plan::{Decision, Refusal};
