@@ -1,26 +1,40 @@
 //! Why a rollout fails, or what holds it up: stable ids with evidence, read from its new pods, the workload's conditions,
 //! and what was read beside them.
 
+mod alike;
+mod container;
+mod ended;
+mod placing;
 mod pod;
+mod starting;
 mod words;
 mod workload;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
+
+use k8s_openapi::jiff::Timestamp;
 
 use crate::cause::{Cause, CauseId, Sort, Symptom};
 use crate::kind::Kind;
+use crate::patience::MOMENT;
 use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
 use crate::workload::Strategy;
 
+pub(crate) use placing::is_without_room;
 pub use pod::of_pod;
-pub(crate) use pod::{of_pod_among, slowest_start};
+pub(crate) use pod::of_pod_among;
+pub(crate) use starting::slowest_start;
 
-/// Seconds for which the scheduler may look for a place, and a first pull may fail.
-const PATIENCE: i64 = 10;
-
-fn failing(fails: bool) -> Sort {
-    if fails { Sort::Fails } else { Sort::HoldsUp }
+/// What fails a rollout comes first, then what is on probation, the soonest over first.
+pub(crate) fn rank(cause: &Cause) -> (u8, Option<Timestamp>) {
+    match cause.sort {
+        Sort::Fails => (0, None),
+        Sort::OnProbation { since: _, until: Some(until) } => (1, Some(until)),
+        Sort::OnProbation { since: _, until: None } => (2, None),
+        Sort::HoldsUp => (3, None),
+    }
 }
 
 /// Names a StatefulSet's pod that nothing will replace.
@@ -29,19 +43,22 @@ pub(crate) fn stuck(pod: &Pod) -> Cause {
         "pod {} blocks the set: it is not ready, nothing will replace it, and the controller waits for it for ever",
         pod.name
     );
-    Cause::new(CauseId::StsStuck, message).of_pod(pod).evidence(pod.status_word())
+    Cause::new(CauseId::StsStuck, message).of_pod(pod).evidence(&pod.status_word())
 }
 
 /// Returns what the new pods, the workload and what holds its controller up show, one cause for each id and container name;
 /// those that fail the rollout first.
 pub fn of(snapshot: &Snapshot) -> Vec<Cause> {
     let new = snapshot.living().filter(|pod| snapshot.side(pod) == Side::New);
-    let mut shown: Vec<Cause> = new.flat_map(|pod| of_pod(pod, snapshot)).collect();
+    let slowest = OnceCell::new();
+    let slowest = || *slowest.get_or_init(|| slowest_start(snapshot));
+    let mut shown: Vec<Cause> = new.flat_map(|pod| of_pod_among(pod, snapshot, &slowest)).collect();
     acquit(snapshot, &mut shown);
+    shown.extend(ended::shown(snapshot));
     shown.extend(workload::of_workload(snapshot));
     shown.extend(holding_up(snapshot));
     excuse_deadline(&mut shown);
-    shown.sort_by_key(|cause| !cause.fails());
+    shown.sort_by_key(rank);
     let mut causes: Vec<Cause> = Vec::new();
     for cause in shown {
         if !causes.iter().any(|seen| seen.id == cause.id && seen.container == cause.container) {
@@ -67,17 +84,25 @@ fn acquit(snapshot: &Snapshot, causes: &mut [Cause]) {
     for cause in causes {
         let symptom = cause.symptom();
         if old.contains(&symptom) || snapshot.evidence.known.contains(&symptom) {
-            cause.sort = Sort::HoldsUp;
+            (cause.sort, cause.old_too) = (Sort::HoldsUp, true);
         }
     }
 }
 
-/// Where nothing is wrong but a node, the deadline that passes over it is nobody's fault either (hazard H11).
+/// Where nothing is wrong with the new pods, the deadline that passes over it is not their fault either (hazard H11), and
+/// where the older revision would meet it too, it would pass over that one as well.
 fn excuse_deadline(causes: &mut [Cause]) {
-    let dead = causes.iter().any(|cause| cause.id == CauseId::NodeNotReady);
-    let only = causes.iter().all(|cause| !cause.fails() || cause.id == CauseId::Deadline);
-    if dead && only {
-        causes.iter_mut().for_each(|cause| cause.sort = Sort::HoldsUp);
+    let others = || causes.iter().filter(|cause| cause.id != CauseId::Deadline);
+    let holds_up = others().all(|cause| cause.sort == Sort::HoldsUp);
+    let own = others().any(|cause| cause.sort != Sort::HoldsUp && !cause.old_too);
+    if own || others().next().is_none() {
+        return;
+    }
+    for deadline in causes.iter_mut().filter(|cause| cause.id == CauseId::Deadline) {
+        deadline.old_too = true;
+        if holds_up {
+            deadline.sort = Sort::HoldsUp;
+        }
     }
 }
 
@@ -98,7 +123,7 @@ pub(crate) fn waits_for_old(snapshot: &Snapshot) -> bool {
 
 /// Tells whether a pod should have been gone for more than a moment.
 pub(crate) fn is_overdue(pod: &Pod, snapshot: &Snapshot) -> bool {
-    pod.terminating && snapshot.seconds_since(pod.ends_by) >= PATIENCE
+    pod.terminating && snapshot.seconds_since(pod.ends_by) >= MOMENT
 }
 
 /// Pods that keep the controller waiting through no fault of the new revision.
@@ -107,10 +132,8 @@ fn holding_up(snapshot: &Snapshot) -> Vec<Cause> {
         return Vec::new();
     }
     let pods = snapshot.pods.iter().flatten().filter(|pod| !pod.ended() && !pod.ready() || pod.terminating);
-    let held = pods.filter_map(|pod| match (snapshot.evidence.dead_node(pod), is_overdue(pod, snapshot)) {
-        (Some(node), _) if pod.terminating || snapshot.side(pod) == Side::Old => {
-            Some(pod::on_dead_node(pod, node))
-        }
+    let held = pods.filter_map(|pod| match (pod::out_of_reach(pod, snapshot), is_overdue(pod, snapshot)) {
+        (Some(cause), _) if pod.terminating || snapshot.side(pod) == Side::Old => Some(cause),
         (None, true) => {
             let message =
                 format!("pod {} is Terminating for longer than it was given, and is waited for", pod.name);

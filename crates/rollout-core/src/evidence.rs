@@ -15,6 +15,8 @@ use crate::status::{Progress, State};
 
 /// How many pods are looked at more closely: what they have in common shows in a few.
 const CLOSELY: usize = 3;
+/// How many nodes that have not been heard of are asked after: what their pods show says it of the others.
+const NODES: usize = 16;
 /// Seconds after which a pod that is not ready, or a missing one, is looked at more closely.
 const SUSPICIOUS: i64 = 5;
 /// Seconds for which nothing must have moved before a missing pod is more than one that is just being replaced.
@@ -132,12 +134,14 @@ pub enum Wanted {
         /// Its name.
         name: String,
     },
-    /// The end of a container's log; of its previous run where the present one has said nothing yet.
+    /// The end of a container's log.
     Log {
         /// The pod's name.
         pod: String,
         /// The container's name.
         container: String,
+        /// Whether the run that failed is the one before the present one.
+        previous: bool,
     },
 }
 
@@ -167,8 +171,9 @@ pub fn wanted(snapshot: &Snapshot, progress: &Progress) -> Vec<Wanted> {
         State::Advancing | State::Held | State::Failed | State::Stalled => {}
     }
     let mut wanted = Vec::new();
-    // A ReplicaSet says in its status why it cannot create pods; the sets only say it in events.
-    if snapshot.workload.id.kind != Kind::Deployment && cannot_create(snapshot) {
+    // A ReplicaSet says in its status why it cannot create pods; the sets only say it in events, and how many have ended.
+    let ended = || snapshot.pods.iter().flatten().any(|pod| pod.ended() && snapshot.side(pod) == Side::New);
+    if snapshot.workload.id.kind != Kind::Deployment && (cannot_create(snapshot) || ended()) {
         wanted.push(Wanted::Events { uid: snapshot.workload.id.uid.clone() });
     }
     let suspects = suspects(snapshot);
@@ -178,12 +183,13 @@ pub fn wanted(snapshot: &Snapshot, progress: &Progress) -> Vec<Wanted> {
         // Whether an old pod has the same trouble.
         wanted.extend(old_and_late(snapshot).next().as_ref().map(events));
     }
-    let mut nodes: Vec<&String> =
-        suspects.into_iter().chain(holders(snapshot)).filter_map(|pod| pod.node.as_ref()).collect();
+    let lost = snapshot.living().filter(|pod| pod.is_unheard_of());
+    let pods = lost.take(NODES).chain(suspects).chain(holders(snapshot));
+    let mut nodes: Vec<&String> = pods.filter_map(|pod| pod.node.as_ref()).collect();
     nodes.sort();
     nodes.dedup();
     wanted.extend(nodes.into_iter().map(|name| Wanted::Node { name: name.clone() }));
-    wanted.extend(progress.causes.iter().filter_map(log_of).take(CLOSELY));
+    wanted.extend(progress.causes.iter().filter_map(|cause| log_of(cause, snapshot)).take(CLOSELY));
     wanted
 }
 
@@ -194,14 +200,18 @@ fn cannot_create(snapshot: &Snapshot) -> bool {
     snapshot.missing() > 0 && !waits && snapshot.quiet_for() >= QUIET
 }
 
-/// New pods that look wrong, those that show a cause first.
+/// New pods that look wrong, those that show the worst first.
 fn suspects(snapshot: &Snapshot) -> Vec<&Pod> {
+    let slowest = causes::slowest_start(snapshot);
     let new = snapshot.living().filter(|pod| !pod.ready() && snapshot.side(pod) == Side::New);
-    let mut suspects: Vec<(bool, &Pod)> = new
-        .map(|pod| (causes::of_pod(pod, snapshot).is_empty(), pod))
-        .filter(|(fine, pod)| !fine || pod.restarts() > 0 || is_late(snapshot, pod))
+    let mut suspects: Vec<(u8, &Pod)> = new
+        .map(|pod| {
+            let worst = causes::of_pod_among(pod, snapshot, &|| slowest).into_iter().next();
+            (worst.map_or(u8::MAX, |cause| causes::rank(&cause).0), pod)
+        })
+        .filter(|(rank, pod)| *rank < u8::MAX || pod.restarts() > 0 || is_late(snapshot, pod))
         .collect();
-    suspects.sort_by_key(|(fine, pod)| (*fine, pod.unready_since));
+    suspects.sort_by_key(|(rank, pod)| (*rank, pod.unready_since));
     suspects.into_iter().map(|(_, pod)| pod).take(CLOSELY).collect()
 }
 
@@ -229,10 +239,13 @@ fn holders(snapshot: &Snapshot) -> Vec<&Pod> {
     holders
 }
 
-fn log_of(cause: &Cause) -> Option<Wanted> {
-    let ends = matches!(cause.id, CauseId::CrashLoop | CauseId::OomKilled);
+/// A container that runs again has another log than the run that failed.
+fn log_of(cause: &Cause, snapshot: &Snapshot) -> Option<Wanted> {
+    let ends = matches!(cause.id, CauseId::CrashLoop | CauseId::OomKilled | CauseId::PostStart);
     let (pod, container) = cause.pod.clone().zip(cause.container.clone()).filter(|_| ends)?;
-    Some(Wanted::Log { pod, container })
+    let seen = snapshot.pods.iter().flatten().find(|it| it.name == pod)?;
+    let runs = seen.containers.iter().any(|it| it.name == container && it.running_since.is_some());
+    Some(Wanted::Log { pod, container, previous: runs })
 }
 
 /// The shapes in which the API server writes events and nodes.

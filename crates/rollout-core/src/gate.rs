@@ -134,7 +134,7 @@ impl Gate {
 
     fn restarted(&self, pod: &Pod) -> Cause {
         let (count, limit) = (self.restarts(pod), self.options.max_restarts);
-        let ended = pod.containers.iter().find_map(|it| it.terminated.as_ref().map(|end| (&it.name, end)));
+        let ended = pod.containers.iter().find_map(|it| it.last_end().map(|end| (&it.name, end)));
         let message = format!(
             "pod {} was restarted {count} time{} after it was available, allowed are {limit}",
             pod.name,
@@ -143,7 +143,7 @@ impl Gate {
         Cause {
             pod: Some(pod.name.clone()),
             container: ended.map(|(name, _)| name.clone()),
-            evidence: ended.map(|(_, (reason, code))| format!("{reason}, exit code {code}")),
+            evidence: ended.map(|(_, end)| format!("{}, exit code {}", end.reason, end.code)),
             ..Cause::new(CauseId::Restarts, message)
         }
     }

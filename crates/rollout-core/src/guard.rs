@@ -358,7 +358,7 @@ fn only_stuck(progress: &Progress) -> bool {
 }
 
 fn on_ready_node(snapshot: &Snapshot, pod: &Pod) -> bool {
-    snapshot.evidence.dead_node(pod).is_none()
+    !snapshot.is_out_of_reach(pod)
 }
 
 /// Returns what checks of these pods are told.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::cause::{Cause, CauseId};
+use crate::cause::Cause;
 use crate::causes;
 use crate::nodes::Node;
 use crate::pause;
@@ -284,7 +284,7 @@ impl<'a> Judge<'a> {
             return unready(if overdue { "Terminating for longer than it was given" } else { "Terminating" });
         }
         if pod.ended() {
-            return unready(pod.status_word());
+            return unready(&pod.status_word());
         }
         if !pod.ready() {
             return self.unready(pod);
@@ -305,16 +305,15 @@ impl<'a> Judge<'a> {
     fn unready(&self, pod: &Pod) -> (Trouble, Option<String>) {
         let causes = causes::of_pod_among(pod, self.snapshot, &|| self.slowest);
         match causes.first() {
-            Some(cause) if cause.id == CauseId::Unschedulable => {
+            Some(cause) if causes::is_without_room(cause) => {
                 (Trouble::Blocked(Blocked::NoRoom), Some(words(cause, pod)))
             }
-            Some(cause) => (Trouble::Failing, Some(words(cause, pod))),
+            Some(cause) if cause.fails() => (Trouble::Failing, Some(words(cause, pod))),
+            Some(cause) => (Trouble::Unready, Some(words(cause, pod))),
             None => {
-                let word = match pod.status_word() {
-                    "Running" => "not ready yet",
-                    other => other,
-                };
-                (Trouble::Unready, Some(word.to_string()))
+                let word = pod.status_word();
+                let word = if word == "Running" { "not ready yet".to_string() } else { word };
+                (Trouble::Unready, Some(word))
             }
         }
     }

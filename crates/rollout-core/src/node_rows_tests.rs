@@ -18,6 +18,11 @@ fn on(node: &str, hash: &str, ready: bool) -> Pod {
     Pod { node: Some(node.to_string()), ..pod(Kind::DaemonSet, &format!("web-{node}-{hash}"), hash, ready) }
 }
 
+fn full_cluster() -> Option<crate::pods::Unplaced> {
+    let message = "0/3 nodes are available: 1 Insufficient cpu.".to_string();
+    Some(crate::pods::Unplaced { reason: "Unschedulable".into(), message, since: None })
+}
+
 fn rolling() -> Value {
     json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}})
 }
@@ -141,8 +146,8 @@ fn each_state_of_a_pod_has_its_reason() {
         change(&mut pod);
         reason(node("a", None), vec![pod])
     };
-    assert_eq!(changed(|_| {}), "not ready yet");
-    assert_eq!(changed(|pod| pod.phase = "Pending".into()), "Pending");
+    assert_eq!(changed(|_| {}), "not-starting: does not get on: Running");
+    assert_eq!(changed(|pod| pod.phase = "Pending".into()), "not-starting: does not get on: Pending");
     assert_eq!(changed(|pod| pod.terminating = true), "Terminating");
     let overdue = |pod: &mut Pod| {
         (pod.terminating, pod.ends_by) = (true, "2026-01-01T00:00:30Z".parse().ok());
@@ -150,15 +155,14 @@ fn each_state_of_a_pod_has_its_reason() {
     assert_eq!(changed(overdue), "Terminating for longer than it was given");
     let evicted = |pod: &mut Pod| (pod.phase, pod.reason) = ("Failed".into(), Some("Evicted".into()));
     assert_eq!(changed(evicted), "Evicted");
-    let full =
-        |pod: &mut Pod| pod.unschedulable = Some("0/3 nodes are available: 1 Insufficient cpu.".into());
+    let full = |pod: &mut Pod| (pod.bound, pod.unplaced) = (false, full_cluster());
     assert_eq!(changed(full), "unschedulable: finds no node: 0/3 nodes are available: 1 Insufficient cpu.");
 }
 
 #[test]
 fn a_pod_without_room_blocks_its_node() {
     let mut full = on("a", "bbb", false);
-    full.unschedulable = Some("0/3 nodes are available: 1 Insufficient cpu.".into());
+    (full.bound, full.unplaced) = (false, full_cluster());
     let snapshot = seen(rolling(), vec![node("a", None)], vec![full]);
     assert_eq!(Nodes::of(&snapshot, None).unwrap().blocked, [(Blocked::NoRoom, vec!["a"])]);
 }
@@ -167,7 +171,7 @@ fn a_pod_without_room_blocks_its_node() {
 fn a_container_is_named_where_there_are_several() {
     let mut crashing = on("a", "bbb", false);
     crashing.containers[0].waiting = Some(("CrashLoopBackOff".into(), String::new()));
-    crashing.containers[0].terminated = Some(("Error".into(), 1));
+    crashing.containers[0].ended_before = Some(crate::pods::End { code: 1, ..Default::default() });
     crashing.containers[0].restarts = 3;
     let words = "crashes (exit code 1, 3 restarts)";
     assert_eq!(reason(node("a", None), vec![crashing.clone()]), format!("crash-loop: {words}"));

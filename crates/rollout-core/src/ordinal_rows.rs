@@ -93,12 +93,13 @@ fn row<'a>(snapshot: &'a Snapshot, ordinal: u32, pod: Option<&'a Pod>) -> Ordina
 
 fn reason(snapshot: &Snapshot, pod: Option<&Pod>) -> Option<String> {
     let Some(pod) = pod else { return Some("Missing".to_string()) };
-    let word = match pod.status_word() {
+    let word = pod.status_word();
+    let word = match word.as_str() {
         word if pod.terminating || pod.ended() => word,
         _ if snapshot.available(pod) => return None,
         _ if pod.ready() => "NotAvailable",
-        _ if snapshot.evidence.dead_node(pod).is_some() => "NodeNotReady",
-        _ if pod.unschedulable.is_some() => "Unschedulable",
+        _ if snapshot.is_out_of_reach(pod) => "NodeNotReady",
+        "Pending" if pod.unplaced.is_some() => "Unschedulable",
         "Running" => "NotReady",
         word => word,
     };

@@ -2,7 +2,8 @@
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+
+mod wire;
 
 /// A pod.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -34,14 +35,50 @@ pub struct Pod {
     pub ready_since: Option<Timestamp>,
     /// Since when it is not ready; absent while it is.
     pub unready_since: Option<Timestamp>,
-    /// Whether the scheduler found no place for it, and its words.
-    pub unschedulable: Option<String>,
+    /// Whether it is bound to a node.
+    pub bound: bool,
+    /// What the scheduler says of it; absent until it has looked at the pod, and where it found a place.
+    pub unplaced: Option<Unplaced>,
+    /// Whether others are preempted for it (`status.nominatedNodeName`).
+    pub nominated: bool,
+    /// Since when its sandbox and network are there; absent while they are not (`PodReadyToStartContainers`).
+    pub sandbox_since: Option<Timestamp>,
+    /// Since when all its containers are ready; absent while they are not.
+    pub containers_ready_since: Option<Timestamp>,
     /// Why the pod as a whole is in its phase, e.g. `Evicted`.
     pub reason: Option<String>,
-    /// Whether something besides its containers has a say in its readiness (`spec.readinessGates`).
-    pub gated: bool,
+    /// The sentence to that.
+    pub message: Option<String>,
+    /// What besides its containers has a say in its readiness, and does not hold (`spec.readinessGates`).
+    pub closed_gates: Vec<String>,
     /// Its containers, init containers first.
     pub containers: Vec<Container>,
+}
+
+/// Why a pod is not bound to a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unplaced {
+    /// The reason in one word: `Unschedulable`, or `SchedulingGated`.
+    pub reason: String,
+    /// The scheduler's sentence.
+    pub message: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
+
+/// How a run of a container ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct End {
+    /// The reason in one word, e.g. `Error` or `OOMKilled`.
+    pub reason: String,
+    /// The exit code.
+    pub code: i32,
+    /// The runtime's sentence, where it has one.
+    pub message: String,
+    /// When it began; absent where it never did.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub at: Option<Timestamp>,
 }
 
 /// A container of a pod.
@@ -53,19 +90,65 @@ pub struct Container {
     pub image: String,
     /// Whether it is an init container.
     pub init: bool,
+    /// Whether it is an init container that keeps running beside the others (`restartPolicy: Always`).
+    pub sidecar: bool,
+    /// Whether it is not started again when it fails.
+    pub once: bool,
+    /// Whether it has a hook that runs after its start.
+    pub hooked: bool,
     /// Whether it is ready.
     pub ready: bool,
+    /// Whether its startup probe has passed, and its hook is through.
+    pub started: bool,
     /// Since when it runs; absent while it does not.
     pub running_since: Option<Timestamp>,
-    /// Seconds that its probes allow it to become ready in: `failureThreshold` times `periodSeconds` of the readiness
-    /// probe, or of the startup probe where that is longer.
-    pub patience: u32,
+    /// Seconds that its startup probe allows it to start in: `initialDelaySeconds`, and `failureThreshold` times
+    /// `periodSeconds`; 0 without one.
+    pub startup: u32,
+    /// Seconds that its readiness probe allows it after that; 0 without one.
+    pub readiness: u32,
     /// How often it was restarted.
     pub restarts: u32,
     /// Why it waits: the reason in one word and the kubelet's sentence.
     pub waiting: Option<(String, String)>,
-    /// How its last run ended: the reason in one word and the exit code.
-    pub terminated: Option<(String, i32)>,
+    /// How its present run ended, while it has not been started again: a kubelet keeps a container so while it backs off.
+    pub ended: Option<End>,
+    /// How the run before that ended.
+    pub ended_before: Option<End>,
+}
+
+impl Container {
+    /// Returns how its last run ended.
+    pub fn last_end(&self) -> Option<&End> {
+        self.ended.as_ref().or(self.ended_before.as_ref())
+    }
+
+    /// Returns how many runs have ended: one more than it was restarted where it does not run now.
+    pub fn ends(&self) -> u32 {
+        let backs_off = self.waiting.as_ref().is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
+        let ended = self.running_since.is_none() && (self.last_end().is_some() || backs_off);
+        self.restarts + u32::from(ended)
+    }
+
+    /// Tells whether it has done what it is for: an init container that has ended well.
+    pub fn is_done(&self) -> bool {
+        self.init && !self.sidecar && self.ended.as_ref().is_some_and(|end| end.code == 0)
+    }
+
+    /// Returns the seconds that its probes allow it to become ready in.
+    pub fn allowance(&self) -> u32 {
+        self.startup.saturating_add(self.readiness)
+    }
+
+    /// Returns why it does not run, as `kubectl get pods` says it (pkg/printers/internalversion/printers.go, `printPod`).
+    fn word(&self) -> Option<String> {
+        match (&self.waiting, &self.ended) {
+            (Some((reason, _)), _) if !reason.is_empty() => Some(reason.clone()),
+            (_, Some(end)) if !end.reason.is_empty() => Some(end.reason.clone()),
+            (_, Some(end)) => Some(format!("ExitCode:{}", end.code)),
+            (_, None) => None,
+        }
+    }
 }
 
 impl Pod {
@@ -96,257 +179,43 @@ impl Pod {
         self.name.rsplit_once('-')?.1.parse().ok()
     }
 
-    /// Returns why the pod is not ready, in one word, as `kubectl get pods` would.
-    pub fn status_word(&self) -> &str {
-        let container = self.containers.iter().find_map(|container| match &container.waiting {
-            Some((reason, _)) if reason != "PodInitializing" && reason != "ContainerCreating" => {
-                Some(reason.as_str())
-            }
-            Some(_) | None => None,
-        });
-        match (self.terminating, container) {
-            (true, _) => "Terminating",
-            (false, Some(reason)) => reason,
-            (false, None) => self.reason.as_deref().unwrap_or(&self.phase),
+    /// Tells whether all its containers are ready and nothing else has a say, and the pod is not ready all the same: its node
+    /// has not been heard of, and its controller says so (pkg/controller/util/node/controller_utils.go, `MarkPodsNotReady`).
+    pub fn is_unheard_of(&self) -> bool {
+        !self.ready() && self.containers_ready_since.is_some() && self.closed_gates.is_empty()
+    }
+
+    /// Returns why the pod is not ready, in one word, as `kubectl get pods` would
+    /// (pkg/printers/internalversion/printers.go, `printPod`).
+    pub fn status_word(&self) -> String {
+        if self.terminating {
+            return "Terminating".to_string();
         }
-    }
-}
-
-/// The shape in which the API server writes pods.
-mod wire {
-    use super::{BTreeMap, Deserialize, Timestamp};
-
-    #[derive(Deserialize)]
-    pub(super) struct Pod {
-        metadata: Metadata,
-        #[serde(default)]
-        spec: Spec,
-        #[serde(default)]
-        status: Status,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Metadata {
-        name: String,
-        #[serde(default)]
-        uid: String,
-        #[serde(default)]
-        resource_version: String,
-        #[serde(default)]
-        labels: BTreeMap<String, String>,
-        #[serde(default)]
-        owner_references: Vec<Owner>,
-        creation_timestamp: Option<Timestamp>,
-        deletion_timestamp: Option<Timestamp>,
-    }
-
-    #[derive(Deserialize)]
-    struct Owner {
-        uid: String,
-        #[serde(default)]
-        controller: bool,
-    }
-
-    #[derive(Default, Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Spec {
-        node_name: Option<String>,
-        #[serde(default)]
-        affinity: serde_json::Value,
-        #[serde(default)]
-        init_containers: Vec<Asked>,
-        #[serde(default)]
-        containers: Vec<Asked>,
-        #[serde(default)]
-        readiness_gates: Vec<serde::de::IgnoredAny>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Asked {
-        name: String,
-        #[serde(default)]
-        image: String,
-        readiness_probe: Option<Probe>,
-        startup_probe: Option<Probe>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Probe {
-        #[serde(default)]
-        initial_delay_seconds: u32,
-        #[serde(default = "period")]
-        period_seconds: u32,
-        #[serde(default = "threshold")]
-        failure_threshold: u32,
-    }
-
-    // The server fills both in (pkg/apis/core/v1/defaults.go, `SetDefaults_Probe`).
-    fn period() -> u32 {
-        10
-    }
-
-    fn threshold() -> u32 {
-        3
-    }
-
-    impl Probe {
-        fn seconds(&self) -> u32 {
-            let tries = self.failure_threshold.saturating_mul(self.period_seconds);
-            self.initial_delay_seconds.saturating_add(tries)
+        let reason = || self.reason.clone().unwrap_or_else(|| self.phase.clone());
+        if self.ended() && self.reason.is_some() {
+            return reason();
         }
-    }
-
-    impl Asked {
-        /// Without a probe, what one has that says nothing of its times.
-        fn patience(&self) -> u32 {
-            let probes = self.readiness_probe.iter().chain(&self.startup_probe);
-            probes.map(Probe::seconds).max().unwrap_or_else(|| period() * threshold())
-        }
-    }
-
-    #[derive(Default, Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Status {
-        #[serde(default)]
-        phase: String,
-        reason: Option<String>,
-        #[serde(default)]
-        conditions: Vec<Condition>,
-        #[serde(default)]
-        init_container_statuses: Vec<ContainerStatus>,
-        #[serde(default)]
-        container_statuses: Vec<ContainerStatus>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Condition {
-        #[serde(rename = "type")]
-        kind: String,
-        status: String,
-        reason: Option<String>,
-        message: Option<String>,
-        last_transition_time: Option<Timestamp>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct ContainerStatus {
-        name: String,
-        #[serde(default)]
-        ready: bool,
-        #[serde(default)]
-        restart_count: u32,
-        #[serde(default)]
-        state: State,
-        #[serde(default)]
-        last_state: State,
-    }
-
-    #[derive(Default, Deserialize)]
-    struct State {
-        waiting: Option<Waiting>,
-        running: Option<Running>,
-        terminated: Option<Terminated>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Running {
-        started_at: Option<Timestamp>,
-    }
-
-    #[derive(Deserialize)]
-    struct Waiting {
-        #[serde(default)]
-        reason: String,
-        #[serde(default)]
-        message: String,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Terminated {
-        #[serde(default)]
-        reason: String,
-        #[serde(default)]
-        exit_code: i32,
-    }
-
-    impl From<Pod> for super::Pod {
-        fn from(pod: Pod) -> super::Pod {
-            let Pod { metadata, spec, status } = pod;
-            let condition = |kind: &str| status.conditions.iter().find(|condition| condition.kind == kind);
-            let (ready, unready) = match condition("Ready") {
-                Some(it) if it.status == "True" => {
-                    (it.last_transition_time.or(metadata.creation_timestamp), None)
-                }
-                Some(it) => (None, it.last_transition_time.or(metadata.creation_timestamp)),
-                None => (None, metadata.creation_timestamp),
-            };
-            let unplaced = condition("PodScheduled")
-                .filter(|it| it.status == "False" && it.reason.as_deref() == Some("Unschedulable"));
-            let label = |key: &str| metadata.labels.get(key).cloned();
-            super::Pod {
-                owner: metadata
-                    .owner_references
+        let inits = || self.containers.iter().filter(|it| it.init);
+        let through = |it: &Container| it.is_done() || it.sidecar && it.started;
+        if let Some(index) = inits().position(|it| !through(it)) {
+            let word = inits().nth(index).and_then(Container::word).filter(|word| word != "PodInitializing");
+            match word {
+                Some(word) => return format!("Init:{word}"),
+                None if self
+                    .containers
                     .iter()
-                    .find(|owner| owner.controller)
-                    .map(|owner| owner.uid.clone()),
-                revision: label("controller-revision-hash").or_else(|| label("pod-template-hash")),
-                template_generation: label("pod-template-generation"),
-                node: spec.node_name.clone().or_else(|| node_of_daemon_pod(&spec.affinity)),
-                created: metadata.creation_timestamp,
-                terminating: metadata.deletion_timestamp.is_some(),
-                ends_by: metadata.deletion_timestamp,
-                ready_since: ready,
-                unready_since: unready,
-                unschedulable: unplaced.map(|condition| condition.message.clone().unwrap_or_default()),
-                containers: containers(&spec, &status),
-                reason: status.reason,
-                gated: !spec.readiness_gates.is_empty(),
-                phase: status.phase,
-                name: metadata.name,
-                uid: metadata.uid,
-                resource_version: metadata.resource_version,
+                    .any(|it| it.waiting.is_some() || it.running_since.is_some()) =>
+                {
+                    return format!("Init:{index}/{}", inits().count());
+                }
+                None => {}
             }
         }
-    }
-
-    /// The DaemonSet controller binds a pod to its node by an affinity to `metadata.name`
-    /// (pkg/controller/daemon/util/daemonset_util.go, `ReplaceDaemonSetPodNodeNameNodeAffinity`).
-    fn node_of_daemon_pod(affinity: &serde_json::Value) -> Option<String> {
-        let terms = "/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
-        let fields = affinity.pointer(terms)?.get(0)?.get("matchFields")?.as_array()?;
-        let field = fields.iter().find(|field| field["key"] == "metadata.name")?;
-        Some(field.pointer("/values/0")?.as_str()?.to_string())
-    }
-
-    fn containers(spec: &Spec, status: &Status) -> Vec<super::Container> {
-        let init = spec.init_containers.iter().map(|asked| (asked, true, &status.init_container_statuses));
-        let main = spec.containers.iter().map(|asked| (asked, false, &status.container_statuses));
-        init.chain(main).map(|(asked, init, all)| container(asked, init, all)).collect()
-    }
-
-    fn container(asked: &Asked, init: bool, all: &[ContainerStatus]) -> super::Container {
-        let status = all.iter().find(|status| status.name == asked.name);
-        let ended = status.and_then(|s| s.state.terminated.as_ref().or(s.last_state.terminated.as_ref()));
-        let waiting = status.and_then(|s| s.state.waiting.as_ref());
-        let running = status.and_then(|s| s.state.running.as_ref());
-        super::Container {
-            name: asked.name.clone(),
-            image: asked.image.clone(),
-            init,
-            ready: status.is_some_and(|s| s.ready),
-            running_since: running.and_then(|it| it.started_at),
-            patience: asked.patience(),
-            restarts: status.map_or(0, |s| s.restart_count),
-            waiting: waiting.map(|it| (it.reason.clone(), it.message.clone())),
-            terminated: ended.map(|it| (it.reason.clone(), it.exit_code)),
-        }
+        let word = self.containers.iter().filter(|it| !it.init).find_map(Container::word);
+        let word = word.filter(|word| word != "Completed" || self.ended());
+        let gated =
+            || self.unplaced.as_ref().filter(|it| it.reason == "SchedulingGated").map(|it| it.reason.clone());
+        word.or_else(gated).unwrap_or_else(reason)
     }
 }
 
@@ -397,8 +266,9 @@ mod tests {
         let pod = pod(json!({"phase": "Pending", "containerStatuses": [
             {"name": "app", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "m"}},
              "lastState": {"terminated": {"reason": "Error", "exitCode": 7}}}]}));
-        assert_eq!((pod.status_word(), pod.restarts()), ("CrashLoopBackOff", 3));
-        assert_eq!(pod.containers[0].terminated, Some(("Error".into(), 7)));
+        assert_eq!((pod.status_word().as_str(), pod.restarts()), ("CrashLoopBackOff", 3));
+        assert_eq!(pod.containers[0].last_end().map(|end| end.code), Some(7));
+        assert_eq!(pod.containers[0].ends(), 4);
     }
 
     #[test]
@@ -416,12 +286,18 @@ mod tests {
         };
         let pod = with(json!({"readinessProbe": {"periodSeconds": 5, "initialDelaySeconds": 7}}));
         let container = &pod.containers[0];
-        assert_eq!((container.ready, container.patience), (true, 22));
+        assert_eq!((container.ready, container.allowance()), (true, 22));
         assert_eq!(container.running_since, "2026-01-01T00:00:10Z".parse().ok());
-        assert_eq!((pod.gated, pod.ends_by), (true, "2026-01-01T00:00:30Z".parse().ok()));
+        assert_eq!(
+            (pod.closed_gates.clone(), pod.ends_by),
+            (vec!["x".to_string()], "2026-01-01T00:00:30Z".parse().ok())
+        );
         let startup =
             json!({"readinessProbe": {}, "startupProbe": {"failureThreshold": 60, "periodSeconds": 2}});
-        assert_eq!(with(startup).containers[0].patience, 120);
-        assert_eq!(with(json!({})).containers[0].patience, 30);
+        assert_eq!(
+            (with(startup.clone()).containers[0].startup, with(startup).containers[0].readiness),
+            (120, 30)
+        );
+        assert_eq!(with(json!({})).containers[0].allowance(), 0);
     }
 }

@@ -95,6 +95,11 @@ impl Snapshot {
         !pod.terminating && pod.available(self.workload.min_ready_seconds, self.now)
     }
 
+    /// Tells whether a pod is on a node that is not ready, or has not been heard of: nothing it shows is its own doing.
+    pub fn is_out_of_reach(&self, pod: &Pod) -> bool {
+        self.evidence.dead_node(pod).is_some() || pod.is_unheard_of()
+    }
+
     /// Returns how many seconds ago something was; 0 where that is not known, or yet to come.
     pub fn seconds_since(&self, time: Option<Timestamp>) -> i64 {
         time.map_or(0, |time| (self.now.as_second() - time.as_second()).max(0))

@@ -12,9 +12,7 @@ use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
 use crate::workload::Strategy;
 
-/// Seconds for which an unready pod that shows no cause gets the benefit of the doubt (hazard H14: a good old pod may be
-/// unready for a moment).
-pub const MOMENT: i64 = 10;
+pub use crate::patience::MOMENT;
 
 /// What the controller's walk over a StatefulSet's pods meets first.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,8 +103,7 @@ fn judge<'a>(snapshot: &'a Snapshot, pod: &'a Pod, index: u32) -> Blockage<'a> {
 /// deletion would not end it.
 fn is_bad(snapshot: &Snapshot, pod: &Pod) -> bool {
     let lasts = snapshot.seconds_since(pod.unready_since) >= MOMENT;
-    snapshot.evidence.dead_node(pod).is_none()
-        && (lasts || causes::of_pod(pod, snapshot).iter().any(Cause::fails))
+    !snapshot.is_out_of_reach(pod) && (lasts || causes::of_pod(pod, snapshot).iter().any(Cause::fails))
 }
 
 /// A revision that the set has already left for good is not worth waiting for; currentRevision is, while it has Ready pods.

@@ -19,8 +19,10 @@ use crate::read::{Cluster, Page, pods_path};
 const PERIOD: Duration = Duration::from_secs(2);
 /// How long reading may take: it is beside what matters.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How much of a log is read: lines, and bytes of them.
-const LOG: (i64, i64) = (10, 16 << 10);
+/// How many lines of a log's end are read, and how many bytes: the server cuts off what is behind those, not before them.
+const LOG: (i64, i64) = (10, 256 << 10);
+/// How many bytes of those lines are kept, from the end.
+const SHOWN: usize = 16 << 10;
 
 /// What one request answered.
 enum Found {
@@ -68,8 +70,8 @@ impl Cluster {
                 (self.events(namespace, &uid).await.map(Found::Events), Skipped::Events)
             }
             Wanted::Node { name } => (self.node(name).await.map(Found::Node), Skipped::Nodes),
-            Wanted::Log { pod, container } => {
-                (self.log(namespace, &pod, &container).await.map(Found::Log), Skipped::Logs)
+            Wanted::Log { pod, container, previous } => {
+                (self.log(namespace, &pod, &container, previous).await.map(Found::Log), Skipped::Logs)
             }
         };
         match found {
@@ -101,13 +103,18 @@ impl Cluster {
         }
     }
 
-    /// The present run of a container that has just been started has often said nothing yet.
-    async fn log(&self, namespace: &str, pod: &str, container: &str) -> Result<LogTail, Error> {
-        let now = self.log_of(namespace, pod, container, false).await;
-        match now {
+    /// Reads the log of the run that failed; of the other one where that has none, as between two states of a container.
+    async fn log(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        previous: bool,
+    ) -> Result<LogTail, Error> {
+        match self.log_of(namespace, pod, container, previous).await {
             Ok(log) if !log.lines.is_empty() => Ok(log),
             Err(Error::Api(status)) if status.code == 403 => Err(Error::Api(status)),
-            Ok(_) | Err(_) => self.log_of(namespace, pod, container, true).await,
+            Ok(_) | Err(_) => self.log_of(namespace, pod, container, !previous).await,
         }
     }
 
@@ -118,18 +125,40 @@ impl Cluster {
         container: &str,
         previous: bool,
     ) -> Result<LogTail, Error> {
+        let (lines, bytes) = LOG;
+        let mut text = self.end_of_log(namespace, pod, container, previous, lines).await?;
+        if text.len() as i64 >= bytes {
+            // So long lines that the last one may be behind the cut.
+            text = self.end_of_log(namespace, pod, container, previous, 1).await?;
+        }
+        let lines = last(&text, SHOWN).lines().map(str::to_string).collect();
+        Ok(LogTail { pod: pod.to_string(), container: container.to_string(), previous, lines })
+    }
+
+    async fn end_of_log(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        previous: bool,
+        lines: i64,
+    ) -> Result<String, Error> {
         let params = LogParams {
             container: Some(container.to_string()),
-            tail_lines: Some(LOG.0),
+            tail_lines: Some(lines),
             limit_bytes: Some(LOG.1),
             previous,
             ..LogParams::default()
         };
         let request = Request::new(pods_path(namespace)).logs(pod, &params).map_err(Error::BuildRequest)?;
-        let text = self.client.request_text(request).await?;
-        let lines = text.lines().map(str::to_string).collect();
-        Ok(LogTail { pod: pod.to_string(), container: container.to_string(), previous, lines })
+        self.client.request_text(request).await
     }
+}
+
+/// Returns the last bytes of a text, from the beginning of a character.
+fn last(text: &str, bytes: usize) -> &str {
+    let start = (text.len().saturating_sub(bytes)..text.len()).find(|at| text.is_char_boundary(*at));
+    &text[start.unwrap_or(0)..]
 }
 
 /// Keeps what was read for one workload, and reads it anew where that is due.
@@ -184,7 +213,9 @@ impl Reader {
             Wanted::Node { name } => {
                 evidence.nodes.extend(before.nodes.iter().find(|node| node.name == *name).cloned());
             }
-            Wanted::Log { pod, container } => evidence.logs.extend(before.log(pod, container).cloned()),
+            Wanted::Log { pod, container, previous: _ } => {
+                evidence.logs.extend(before.log(pod, container).cloned())
+            }
         }
     }
 
@@ -200,6 +231,6 @@ fn sort(wanted: &Wanted) -> Skipped {
     match wanted {
         Wanted::Events { uid: _ } => Skipped::Events,
         Wanted::Node { name: _ } => Skipped::Nodes,
-        Wanted::Log { pod: _, container: _ } => Skipped::Logs,
+        Wanted::Log { pod: _, container: _, previous: _ } => Skipped::Logs,
     }
 }

@@ -21,6 +21,11 @@ impl Missing {
         }
     }
 
+    /// Returns the name of the object, empty where it is not told.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Says what would help.
     pub(super) fn fix(&self) -> String {
         let Missing { kind, name, key } = self;
@@ -74,6 +79,13 @@ pub(super) fn is_claim(said: &str) -> bool {
     said.contains("persistentvolumeclaim \"") || is_unbound_claim(said)
 }
 
+/// Returns the ResourceClaim that the scheduler misses (pkg/scheduler/framework/plugins/dynamicresources).
+pub(super) fn resource_claim(said: &str) -> Option<String> {
+    quoted_after(said, "resourceclaim ")
+        .or_else(|| quoted_after(said, "resourceclaim.resource.k8s.io "))
+        .or_else(|| quoted_after(said, "ResourceClaim "))
+}
+
 /// The claim is there, or is about to be, and has no volume yet.
 pub(super) fn is_unbound_claim(said: &str) -> bool {
     said.contains("unbound immediate PersistentVolumeClaims")
@@ -93,9 +105,139 @@ pub(super) fn refusal(said: &str) -> &str {
     own.into_iter().find_map(|words| said.split_once(words)).map_or(said, |(_, rest)| rest)
 }
 
-/// The server's words are a quota's (staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota).
-pub(super) fn is_quota(said: &str) -> bool {
-    said.contains("exceeded quota") || said.contains("failed quota")
+/// What a refusal to create a pod is about, by the server's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// A resource quota (staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota).
+    Quota,
+    /// A webhook does not answer, and nothing passes without it
+    /// (staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/errors/statuserror.go).
+    Webhook,
+    /// Something that the pod names is not there: its kind and name.
+    Missing(&'static str, String),
+    /// The server has trouble of its own.
+    Server,
+    /// A rule: an admission plugin, a policy or a webhook that was asked.
+    Rule,
+}
+
+impl Refused {
+    pub(super) fn of(said: &str) -> Refused {
+        let any = |words: &[&str]| words.iter().any(|it| said.contains(it));
+        // plugin/pkg/admission: serviceaccount, priority, runtimeclass.
+        for (kind, before) in [
+            ("ServiceAccount", "serviceaccount \""),
+            ("RuntimeClass", "RuntimeClass \""),
+            ("RuntimeClass", "runtimeclasses.node.k8s.io \""),
+            ("RuntimeClass", "runtimeclass.node.k8s.io \""),
+        ] {
+            if let Some(name) = between(said, before, "\"").filter(|_| said.contains("not found")) {
+                return Refused::Missing(kind, name.to_string());
+            }
+        }
+        if let Some(name) = between(said, "no PriorityClass with name ", " was found") {
+            return Refused::Missing("PriorityClass", name.to_string());
+        }
+        if any(&["exceeded quota", "failed quota"]) {
+            Refused::Quota
+        } else if any(&["failed calling webhook"]) {
+            Refused::Webhook
+        } else if any(&[
+            "etcdserver:",
+            "Internal error occurred",
+            "context deadline exceeded",
+            "connection refused",
+            "unable to handle the request",
+            "not yet ready to handle request",
+            "Timeout: ",
+            "Too many requests",
+        ]) {
+            Refused::Server
+        } else {
+            Refused::Rule
+        }
+    }
+}
+
+fn between<'a>(said: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (_, rest) = said.split_once(before)?;
+    rest.split_once(after).map(|(name, _)| name)
+}
+
+/// Returns the pod that a StatefulSet's controller could not create (pkg/controller/statefulset/stateful_pod_control.go,
+/// `recordPodEvent`: `create Pod db-0 in StatefulSet db failed error: …`).
+pub(super) fn refused_pod(said: &str) -> Option<&str> {
+    between(said, "create Pod ", " in StatefulSet ")
+}
+
+/// Tells whether an image that cannot be pulled may be had later: what a registry does not have or does not give is final,
+/// what it cannot do now, or what the way to it cannot, is not. `said` is the runtime's word, with the registry's in it.
+pub(super) fn may_be_pulled_later(image: &str, said: &str) -> bool {
+    // The name may contain anything.
+    let said = said.replace(image, "").to_lowercase();
+    let any = |words: &[&str]| words.iter().any(|it| said.contains(it));
+    let passes = any(&[
+        "429",
+        "toomanyrequests",
+        "too many requests",
+        "500 internal server error",
+        "502 bad gateway",
+        "503 service unavailable",
+        "504 gateway",
+        "timeout",
+        "timed out",
+        "deadline exceeded",
+        "no such host",
+        "server misbehaving",
+        "eof",
+        "connection refused",
+        "connection reset",
+        "no route to host",
+        "network is unreachable",
+        "code = unavailable",
+    ]);
+    let is_final = any(&[
+        "not found",
+        "notfound",
+        "manifest unknown",
+        "name unknown",
+        "does not exist",
+        "unauthorized",
+        "forbidden",
+        "denied",
+        "authentication required",
+        "no basic auth credentials",
+        "insufficient_scope",
+        "invalid reference",
+        "no match for platform",
+    ]);
+    passes || !is_final
+}
+
+/// The kubelet forbids the container's user, and will do so again (pkg/kubelet/kuberuntime/security_context_others.go,
+/// `verifyRunAsNonRoot`).
+pub(super) fn is_user_forbidden(said: &str) -> bool {
+    said.contains("runAsNonRoot") || said.contains("non-root policy") || said.contains("non-root")
+}
+
+/// A command that is not there or cannot be executed, in the words of the runtimes: another attempt meets the same image.
+pub(super) fn is_bad_command(said: &str) -> bool {
+    [
+        "no such file or directory",
+        "executable file not found",
+        "permission denied",
+        "exec format error",
+        "not a directory",
+        "is a directory",
+        "no command specified",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
+}
+
+/// Returns so many of something: `1 restart`, `2 restarts`.
+pub(super) fn times(count: u32, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Says what would give a pod a node, by the reasons that the scheduler counts.

@@ -2,16 +2,14 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::cause::{Cause, CauseId};
-use crate::causes::{failing, words};
+use crate::cause::{Cause, CauseId, Sort};
+use crate::causes::alike;
+use crate::causes::words::{self, Refused};
 use crate::evidence::EventRecord;
 use crate::kind::Kind;
+use crate::patience::{CREATION, Patience};
 use crate::snapshot::Snapshot;
 use crate::workload::conditions;
-
-/// Seconds after which a pod that could not be created counts: the controllers try again at once, and what they miss may
-/// have been made a moment later, such as a new namespace's service account.
-const RETRIES: i64 = 2;
 
 /// Returns what a workload shows beside its pods.
 pub(super) fn of_workload(snapshot: &Snapshot) -> Vec<Cause> {
@@ -38,7 +36,8 @@ fn overdue(snapshot: &Snapshot) -> Option<Cause> {
             && it.names(&target.name)
     })?;
     let cause = Cause::new(CauseId::Deadline, format!("{} exceeded its progress deadline", workload.id));
-    Some(cause.evidence(&condition.message).sort(failing(!is_older(snapshot, condition.since))))
+    let cause = cause.evidence(&condition.message);
+    Some(if is_older(snapshot, condition.since) { cause.holds_up() } else { cause })
 }
 
 /// The new ReplicaSet says itself why it cannot create pods; the Deployment's condition may be about an old one
@@ -48,7 +47,7 @@ fn replica_set(snapshot: &Snapshot) -> Option<Cause> {
     let condition = conditions
         .into_iter()
         .find(|it| it.kind == "ReplicaFailure" && it.holds && it.reason == "FailedCreate")?;
-    let lasts = snapshot.missing() > 0 && snapshot.seconds_since(condition.since) >= RETRIES;
+    let lasts = snapshot.missing() > 0 && snapshot.seconds_since(condition.since) >= CREATION;
     lasts.then(|| refused(snapshot, &condition.message, condition.since))
 }
 
@@ -64,20 +63,72 @@ fn set(snapshot: &Snapshot) -> Option<Cause> {
     let own: Vec<&EventRecord> =
         failed.iter().copied().filter(|event| !is_older(snapshot, event.first)).collect();
     let counted = if own.is_empty() { failed } else { own };
-    let since = counted.iter().filter_map(|event| event.first).min();
-    let lasts = snapshot.missing() > 0 && snapshot.seconds_since(since) >= RETRIES;
+    // Each pod that comes is progress, after which the time begins anew.
+    let since = counted
+        .iter()
+        .filter_map(|event| event.first)
+        .min()
+        .map(|first| newest.map_or(first, |it| it.max(first)));
+    let lasts = snapshot.missing() > 0 && snapshot.seconds_since(since) >= CREATION;
     counted.first().filter(|_| lasts).map(|event| refused(snapshot, &event.message, since))
 }
 
-fn refused(snapshot: &Snapshot, said: &str, since: Option<Timestamp>) -> Cause {
-    let said = words::refusal(said);
-    let (id, fix) = if words::is_quota(said) {
-        (CauseId::Quota, "raise the quota, or ask for less".to_string())
-    } else {
-        (CauseId::AdmissionDenied, "change the template so that it is admitted, or the policy".to_string())
-    };
+fn refused(snapshot: &Snapshot, whole: &str, since: Option<Timestamp>) -> Cause {
+    let said = words::refusal(whole);
     let message = format!("{}: {said}", snapshot.workload.id);
-    Cause::new(id, message).evidence(said).fix(Some(fix)).sort(failing(!is_older(snapshot, since)))
+    let cause =
+        |id: CauseId, fix: &str| Cause::new(id, message.clone()).evidence(said).fix(Some(fix.to_string()));
+    let lasting = Patience::probation(since, snapshot.now, snapshot.patience.usual());
+    let cause = match Refused::of(said) {
+        Refused::Quota => {
+            quota(snapshot, said, cause(CauseId::Quota, "raise the quota, or ask for less"), lasting)
+        }
+        Refused::Webhook => {
+            let fix = "bring the webhook's service back, or set its failurePolicy to Ignore";
+            alike::meets(snapshot, cause(CauseId::Webhook, fix).sort(lasting), alike::always)
+        }
+        Refused::Missing(kind, name) => {
+            let fix = format!("create {kind} {name}, or name another one");
+            let missing = cause(CauseId::ReferenceMissing, &fix).about(Some(format!("{kind} {name}")));
+            alike::meets(snapshot, missing.sort(lasting), alike::name_both(&name))
+        }
+        Refused::Server => {
+            let fix = "look at the API server and what it asks";
+            alike::meets(snapshot, cause(CauseId::AdmissionDenied, fix).sort(lasting), alike::always)
+        }
+        Refused::Rule => {
+            cause(CauseId::AdmissionDenied, "change the template so that it is admitted, or the policy")
+        }
+    };
+    if is_of_old(snapshot, whole) {
+        let message =
+            format!("{} (the pod would have the older revision: it is below the partition)", cause.message);
+        return Cause { message, old_too: true, ..cause }.holds_up();
+    }
+    if is_older(snapshot, since) { cause.holds_up() } else { cause }
+}
+
+/// Pods that are on their way out still count against the quota.
+fn quota(snapshot: &Snapshot, said: &str, cause: Cause, lasting: Sort) -> Cause {
+    let leaving = snapshot.pods.iter().flatten().find(|pod| pod.terminating && !pod.ended());
+    match leaving {
+        Some(pod) => {
+            let message = format!("{} (pod {} is Terminating, and still counts)", cause.message, pod.name);
+            Cause { message, ..cause }.holds_up()
+        }
+        // A pod that names no amounts where the quota wants them is not admitted later either.
+        None if said.contains("must specify") => cause,
+        None => alike::meets(snapshot, cause.sort(lasting), alike::is_placed_alike),
+    }
+}
+
+/// Tells whether a pod that a StatefulSet's controller could not create would have had the older revision.
+fn is_of_old(snapshot: &Snapshot, said: &str) -> bool {
+    let workload = &snapshot.workload;
+    let ordinal = words::refused_pod(said).and_then(|name| name.rsplit_once('-')?.1.parse::<u32>().ok());
+    let index = ordinal.and_then(|ordinal| ordinal.checked_sub(workload.first_ordinal));
+    let moves = workload.status.current_revision != workload.status.update_revision;
+    workload.id.kind == Kind::StatefulSet && moves && index.is_some_and(|index| index < workload.partition())
 }
 
 /// What began before the rollout did is not its doing. Of a ReplicaSet that came back, nobody knows when it did: a scale
