@@ -254,6 +254,7 @@ pub fn status_fields(snapshot: &Snapshot, progress: &Progress, hint: Option<&str
             "startedAt": time(snapshot.target().and_then(|target| target.live_since)),
             "causes": progress.causes,
             "skipped": progress.skipped,
+            "notes": progress.notes,
             "hint": hint,
         }),
     )

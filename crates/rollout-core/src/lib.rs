@@ -9,6 +9,7 @@ pub mod event;
 pub mod evidence;
 #[cfg(test)]
 mod fixture;
+mod fleet;
 pub mod follow;
 pub mod gate;
 pub mod guard;

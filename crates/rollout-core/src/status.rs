@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::cause::{Cause, CauseId, Causes};
 use crate::causes;
 use crate::evidence::Skipped;
+use crate::fleet;
 use crate::kind::Kind;
 use crate::pause;
 use crate::pods::Pod;
@@ -87,6 +88,8 @@ pub struct Progress {
     pub causes: Causes,
     /// What may not be read, so that nothing is known of it.
     pub skipped: Vec<Skipped>,
+    /// What is to be known beside that, and neither fails nor holds anything up.
+    pub notes: Vec<String>,
 }
 
 /// Says how far a rollout is.
@@ -130,6 +133,7 @@ fn counted(snapshot: &Snapshot) -> Progress {
         hold: None,
         causes: Causes::default(),
         skipped: skipped(snapshot),
+        notes: fleet::notes(snapshot),
     };
     match &snapshot.pods {
         Some(pods) => count_pods(snapshot, pods, &mut progress),
@@ -172,10 +176,13 @@ fn count_by_status(snapshot: &Snapshot, progress: &mut Progress) {
 
 fn is_complete(snapshot: &Snapshot, progress: &Progress) -> bool {
     let desired = progress.desired;
+    // What is on nodes that no longer want it is neither asked for nor replaced.
+    let unwanted = snapshot.workload.unwanted();
     snapshot.target().is_some()
-        && progress.old == 0
-        && progress.updated == desired
-        && progress.available == desired
+        && progress.old <= unwanted
+        && progress.updated >= desired
+        && progress.updated + progress.old <= desired + unwanted
+        && progress.available >= desired
         && !snapshot.living().any(|pod| beyond_range(snapshot, pod))
 }
 

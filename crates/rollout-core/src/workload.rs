@@ -257,6 +257,20 @@ impl Workload {
         })
     }
 
+    /// Tells whether some of a DaemonSet's pods are on nodes that no longer want them.
+    pub fn has_unwanted(&self) -> bool {
+        self.unwanted() > 0
+    }
+
+    /// Returns how many of a DaemonSet's pods are on nodes that no longer want them. A taint without `NoExecute` leaves them
+    /// there, and the controller counts them apart (pkg/controller/daemon/daemon_controller.go, `updateDaemonSetStatus`).
+    pub(crate) fn unwanted(&self) -> u32 {
+        match self.id.kind {
+            Kind::DaemonSet => count(&self.object, "/status/numberMisscheduled").unwrap_or(0),
+            Kind::Deployment | Kind::StatefulSet => 0,
+        }
+    }
+
     /// Returns the pod template as the server sent it.
     pub fn template(&self) -> &Value {
         self.object.pointer("/spec/template").unwrap_or(&Value::Null)

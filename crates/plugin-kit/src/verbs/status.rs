@@ -125,7 +125,9 @@ async fn look(
     workload: Workload,
 ) -> Result<Look, CliError> {
     let id = workload.id.clone();
-    let seen = cluster.seen(workload, Depth::Pods).await?;
+    // The nodes are many, and worth reading where some of them want their pods no longer.
+    let depth = if workload.has_unwanted() { Depth::Nodes } else { Depth::Pods };
+    let seen = cluster.seen(workload, depth).await?;
     let mut snapshot = seen.snapshot(cluster.now());
     if let (Some(wanted), Some(running)) = (args.revision, evaluate(&snapshot).revision)
         && wanted != running
@@ -223,6 +225,7 @@ impl Report {
             ui.line(&escape::inline(&self.sentence));
         }
         print_causes(ui, self.progress.causes.iter());
+        self.progress.notes.iter().for_each(|note| ui.note(&format!("  {}", escape::inline(note))));
         print_skipped(ui, &self.progress.skipped);
         if let Some(hint) = &self.hint {
             ui.hint(&escape::inline(hint));
