@@ -24,6 +24,8 @@ pub struct Pod {
     pub node: Option<String>,
     /// The phase, e.g. `Running`.
     pub phase: String,
+    /// The generation of its specification, which a change of the running pod raises.
+    pub generation: i64,
     /// When it was created.
     pub created: Option<Timestamp>,
     /// Whether somebody has asked for its end.
@@ -62,6 +64,8 @@ pub struct Container {
     pub patience: u32,
     /// How often it was restarted.
     pub restarts: u32,
+    /// Whether a change of its resources restarts it.
+    pub restarted_by_resize: bool,
     /// Why it waits: the reason in one word and the kubelet's sentence.
     pub waiting: Option<(String, String)>,
     /// How its last run ended: the reason in one word and the exit code.
@@ -137,6 +141,8 @@ mod wire {
         labels: BTreeMap<String, String>,
         #[serde(default)]
         owner_references: Vec<Owner>,
+        #[serde(default)]
+        generation: i64,
         creation_timestamp: Option<Timestamp>,
         deletion_timestamp: Option<Timestamp>,
     }
@@ -170,6 +176,15 @@ mod wire {
         image: String,
         readiness_probe: Option<Probe>,
         startup_probe: Option<Probe>,
+        #[serde(default)]
+        resize_policy: Vec<ResizePolicy>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct ResizePolicy {
+        #[serde(default)]
+        restart_policy: String,
     }
 
     #[derive(Deserialize)]
@@ -299,6 +314,7 @@ mod wire {
                 revision: label("controller-revision-hash").or_else(|| label("pod-template-hash")),
                 template_generation: label("pod-template-generation"),
                 node: spec.node_name.clone().or_else(|| node_of_daemon_pod(&spec.affinity)),
+                generation: metadata.generation,
                 created: metadata.creation_timestamp,
                 terminating: metadata.deletion_timestamp.is_some(),
                 ends_by: metadata.deletion_timestamp,
@@ -344,6 +360,7 @@ mod wire {
             running_since: running.and_then(|it| it.started_at),
             patience: asked.patience(),
             restarts: status.map_or(0, |s| s.restart_count),
+            restarted_by_resize: asked.resize_policy.iter().any(|it| it.restart_policy == "RestartContainer"),
             waiting: waiting.map(|it| (it.reason.clone(), it.message.clone())),
             terminated: ended.map(|it| (it.reason.clone(), it.exit_code)),
         }
@@ -399,6 +416,19 @@ mod tests {
              "lastState": {"terminated": {"reason": "Error", "exitCode": 7}}}]}));
         assert_eq!((pod.status_word(), pod.restarts()), ("CrashLoopBackOff", 3));
         assert_eq!(pod.containers[0].terminated, Some(("Error".into(), 7)));
+    }
+
+    #[test]
+    fn a_container_that_a_resize_restarts_is_known() {
+        let pod: Pod = serde_json::from_value(
+            json!({"metadata": {"name": "a", "generation": 3}, "spec": {"containers": [
+            {"name": "app", "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"},
+                {"resourceName": "memory", "restartPolicy": "RestartContainer"}]},
+            {"name": "side", "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}]}]}}),
+        )
+        .unwrap();
+        assert_eq!(pod.generation, 3);
+        assert_eq!(pod.containers.iter().map(|it| it.restarted_by_resize).collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]

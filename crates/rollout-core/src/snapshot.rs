@@ -95,6 +95,14 @@ impl Snapshot {
         !pod.terminating && pod.available(self.workload.min_ready_seconds, self.now)
     }
 
+    /// Tells whether a pod is bound to a node that is known not to be ready, or to be gone.
+    pub fn on_dead_node(&self, pod: &Pod) -> bool {
+        let alive =
+            |nodes: &Vec<Node>| nodes.iter().any(|it| it.ready && Some(&it.name) == pod.node.as_ref());
+        let of_all = self.nodes.as_ref().is_some_and(|nodes| pod.node.is_some() && !alive(nodes));
+        of_all || self.evidence.dead_node(pod).is_some()
+    }
+
     /// Returns how many seconds ago something was; 0 where that is not known, or yet to come.
     pub fn seconds_since(&self, time: Option<Timestamp>) -> i64 {
         time.map_or(0, |time| (self.now.as_second() - time.as_second()).max(0))

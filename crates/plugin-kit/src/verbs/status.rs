@@ -275,7 +275,7 @@ fn failed_hint(snapshot: &Snapshot, progress: &Progress, called: &str) -> Option
         Some(number) => {
             Some(format!("to free it: {called} undo {id} --to-revision {number} -n {}", id.namespace))
         }
-        None => (snapshot.history.len() > 1)
+        None => (snapshot.history.len() > 1 && progress.causes.is_old_better())
             .then(|| format!("to go back: {called} undo {id} -n {}", id.namespace)),
     }
 }
