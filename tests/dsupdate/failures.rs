@@ -96,6 +96,7 @@ fn an_undo_of_what_is_stored_is_an_abort_and_other_changes_are_refused() {
     for words in [
         &["rollback", "undo", "ds/web", "--to-revision=1"][..],
         &["rollback", "try", "ds/web", "app=app:3"],
+        &["rollback", "guard", "ds/web"],
         &["dsupdate", "start", "web", "app=app:3"],
         &["dsupdate", "strategy", "web", "--type=RollingUpdate"],
     ] {

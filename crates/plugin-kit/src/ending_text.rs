@@ -71,6 +71,7 @@ fn no_way_back(why: &NoWayBack) -> String {
     match why {
         NoWayBack::First => "there is no older revision to go back to".to_string(),
         NoWayBack::NoProof => "no older revision is known to have worked".to_string(),
+        NoWayBack::NoBetter => "the older revision would meet it too".to_string(),
         NoWayBack::Stopped(ids) => format!("stopped by {}", ids.join(",")),
         NoWayBack::Refused(words) => words.clone(),
         NoWayBack::Failed(causes) => {
@@ -120,7 +121,7 @@ pub fn hint(end: &End, id: &WorkloadId) -> Option<String> {
         NoWayBack::Failed(_) | NoWayBack::TimedOut | NoWayBack::Held(_) => {
             Some(format!("look at it: kubectl rollback status {at}"))
         }
-        NoWayBack::First | NoWayBack::Refused(_) => None,
+        NoWayBack::First | NoWayBack::NoBetter | NoWayBack::Refused(_) => None,
     }
 }
 

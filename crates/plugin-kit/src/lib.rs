@@ -11,6 +11,7 @@ mod kyaml;
 pub mod manifests;
 pub mod output;
 mod path;
+pub mod patience;
 pub mod process;
 pub mod progress;
 pub mod prompt;

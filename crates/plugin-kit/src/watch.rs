@@ -8,6 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use rollout_core::cause::{CauseId, Symptom};
 use rollout_core::event::Event;
 use rollout_core::machine::{Act, CheckRun, Ending, Machine, Order, Verdict};
+use rollout_core::patience::Patience;
 use rollout_core::workload::WorkloadId;
 use rollout_kube::{Checking, Cluster, End, Feed, Seen, SendOptions};
 use tokio::sync::mpsc;
@@ -28,13 +29,15 @@ pub struct WatchOptions<'a> {
     pub check: &'a dyn Fn(&WorkloadId, CheckRun) -> Checking,
     /// Whether the end of all depends on each.
     pub together: bool,
+    /// How patient whoever watches is with what may pass by itself.
+    pub patience: Patience,
 }
 
 impl WatchOptions<'_> {
-    /// For machines that ask for no checks.
+    /// For machines that ask for no checks, with the patience that each sort of trouble needs.
     pub fn plain(events: bool, field_manager: String) -> WatchOptions<'static> {
         let check = &|_: &WorkloadId, _| -> Checking { Box::pin(std::future::ready(Verdict::Passed)) };
-        WatchOptions { events, field_manager, check, together: false }
+        WatchOptions { events, field_manager, check, together: false, patience: Patience::default() }
     }
 }
 
@@ -95,19 +98,20 @@ pub async fn watch(ui: &mut Ui, cluster: &Cluster, jobs: Vec<Job>, options: &Wat
 async fn run(
     cluster: &Cluster,
     index: usize,
-    mut job: Job,
+    job: Job,
     options: &WatchOptions<'_>,
     sender: mpsc::UnboundedSender<(usize, Event)>,
     orders: tokio::sync::watch::Receiver<Option<Order>>,
 ) -> (usize, End) {
-    let mut feed = Feed::start(cluster, job.seen);
+    let Job { id, seen, mut machine, known } = job;
+    let mut feed = Feed::start(cluster, seen);
     // Nobody listens any more only when nobody waits for the end either.
     let tell = |event| drop(sender.send((index, event)));
     let send = SendOptions { dry_run: false, field_manager: options.field_manager.clone() };
-    let id = job.id;
     let check = |asked| (options.check)(&id, asked);
-    let run = rollout_kube::Run { send, check: &check, orders, known: job.known, tell: &tell };
-    (index, rollout_kube::run(cluster, &mut feed, job.machine.as_mut(), run).await)
+    let run =
+        rollout_kube::Run { send, check: &check, orders, known, patience: options.patience, tell: &tell };
+    (index, rollout_kube::run(cluster, &mut feed, machine.as_mut(), run).await)
 }
 
 /// Ends all that have passed when all have, and takes all back when one fails.

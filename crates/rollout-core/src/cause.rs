@@ -90,6 +90,43 @@ cause_ids! {
     Together = "together",
 }
 
+impl CauseId {
+    /// Tells whether it is what pods do once they run; others keep pods from being made, placed or started.
+    pub fn shows_in_running(self) -> bool {
+        match self {
+            CauseId::CrashLoop
+            | CauseId::OomKilled
+            | CauseId::PostStart
+            | CauseId::Readiness
+            | CauseId::Liveness
+            | CauseId::Evicted
+            | CauseId::Ended
+            | CauseId::Restarts
+            | CauseId::Check
+            | CauseId::CheckQuery
+            | CauseId::Together => true,
+            CauseId::ImagePull
+            | CauseId::ConfigMissing
+            | CauseId::ContainerConfig
+            | CauseId::ReferenceMissing
+            | CauseId::Unschedulable
+            | CauseId::NotScheduled
+            | CauseId::Quota
+            | CauseId::AdmissionDenied
+            | CauseId::Webhook
+            | CauseId::Volume
+            | CauseId::Sandbox
+            | CauseId::Init
+            | CauseId::Rejected
+            | CauseId::NotStarting
+            | CauseId::Deadline
+            | CauseId::NodeNotReady
+            | CauseId::Terminating
+            | CauseId::StsStuck => false,
+        }
+    }
+}
+
 impl Serialize for CauseId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())

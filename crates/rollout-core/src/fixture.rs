@@ -82,6 +82,19 @@ pub(crate) fn snapshot(kind: Kind, workload: Value, revisions: Vec<Value>, pods:
     Snapshot::new(Workload::from_object(kind, workload).unwrap(), revisions, Some(pods), now())
 }
 
+/// Applies a patch as the server does, which takes `test PATH null` for a path that is absent (hazard H16); none where a test
+/// does not hold.
+pub(crate) fn patched(object: &Value, patch: &Value) -> Option<Value> {
+    let holds = |it: &&Value| {
+        let is_null = it["op"] == "test" && it["value"].is_null();
+        !is_null || it["path"].as_str().is_some_and(|path| object.pointer(path).is_some())
+    };
+    let operations: Value = patch.as_array()?.iter().filter(holds).cloned().collect();
+    let mut object = object.clone();
+    json_patch::patch(&mut object, &serde_json::from_value::<json_patch::Patch>(operations).ok()?).ok()?;
+    Some(object)
+}
+
 /// A StatefulSet at `update` whose pods below a partition are at `current`.
 pub(crate) fn stateful(image: &str, partition: u32, current: &str, update: &str) -> Value {
     let mut set = workload(

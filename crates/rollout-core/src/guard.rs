@@ -1,9 +1,12 @@
 //! Guarding a rollout: it is followed to its end and through its gate, and taken back where it fails. A state machine over
 //! snapshots.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
-use crate::cause::{Cause, CauseId};
+use crate::cause::{Cause, CauseId, Causes, Sort, Symptom};
+use crate::causes;
 use crate::follow::Follow;
 use crate::gate::{Gate, GateOptions, GateState};
 use crate::history::{NoRevision, RevisionSelector};
@@ -13,6 +16,7 @@ use crate::pods::Pod;
 use crate::revision::{Revision, RevisionNumber};
 use crate::snapshot::{Side, Snapshot};
 use crate::status::{Progress, State, evaluate};
+use crate::steps;
 use crate::surroundings::Needs;
 use crate::template;
 use crate::undo::{self, UndoOptions};
@@ -46,6 +50,8 @@ pub struct Guard {
     /// The template that is guarded, in the form that is compared.
     template: Option<Value>,
     gate: Gate,
+    /// How many pods there were when the rollout was complete; none before it was.
+    settled: Option<u32>,
     deadline: Deadline,
     /// The object of an older revision that was seen with Available pods: a proof that may be gone when it is needed.
     proven: Option<String>,
@@ -88,6 +94,7 @@ impl Guard {
         Guard {
             template: None,
             gate: Gate::new(options.gate),
+            settled: None,
             deadline: Deadline::new(options.limit),
             proven: None,
             recent: None,
@@ -105,7 +112,7 @@ impl Guard {
         Guard { template: Some(template::normal(template)), ..Guard::new(options) }
     }
 
-    fn forward(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
+    fn forward(&mut self, snapshot: &Snapshot, progress: &mut Progress) -> Step {
         let live = template::normal(snapshot.workload.template());
         if *self.template.get_or_insert_with(|| live.clone()) != live {
             return Step::End(Ending::Superseded);
@@ -117,12 +124,33 @@ impl Guard {
             let cause = Cause::new(CauseId::Together, words.clone());
             return self.turn(snapshot, vec![cause]);
         }
+        if progress.state == State::Complete {
+            self.settled = self.settled.max(Some(progress.desired));
+        } else if self.settled.is_some() {
+            progress.excuse(|cause| !self.is_own(snapshot, cause));
+        }
         match (progress.state, progress.hold) {
             (State::Failed, _) if only_stuck(progress) => self.free(snapshot),
-            (State::Failed, _) => self.turn(snapshot, progress.causes.failed.clone()),
+            (State::Failed, _) if progress.causes.is_old_better() => {
+                self.turn(snapshot, progress.causes.failed.clone())
+            }
             (State::Held, Some(hold)) => Step::End(Ending::Held(hold)),
-            (State::Complete | State::Held | State::Advancing | State::Stalled | State::Unobserved, _) => {
-                self.pass(snapshot, progress, over)
+            (
+                State::Failed
+                | State::Complete
+                | State::Held
+                | State::Advancing
+                | State::Stalled
+                | State::Unobserved,
+                _,
+            ) => {
+                let step = self.pass(snapshot, progress, over);
+                if !matches!(step, Step::End(_)) {
+                    // To go back would not help, so that it is waited for.
+                    progress.excuse(|cause| cause.old_too);
+                }
+                progress.causes.holding_up.extend(self.gate.ended().map(Cause::holds_up));
+                step
             }
         }
     }
@@ -133,11 +161,16 @@ impl Guard {
     }
 
     fn pass(&mut self, snapshot: &Snapshot, progress: &Progress, over: bool) -> Step {
-        let pods: Vec<&Pod> = snapshot.living().filter(|pod| snapshot.side(pod) == Side::New).collect();
-        match self.gate.look(&pods, progress.state == State::Complete, snapshot.now) {
+        let pods: Vec<&Pod> = snapshot
+            .pods
+            .iter()
+            .flatten()
+            .filter(|pod| (!pod.terminating || pod.ended()) && snapshot.side(pod) == Side::New)
+            .collect();
+        match self.gate.look(&pods, self.is_whole(snapshot, progress), snapshot) {
             GateState::Failed(cause) => self.turn(snapshot, vec![cause]),
             GateState::Broken(words) => Step::End(Ending::CheckBroken(words)),
-            GateState::Check => Step::Check(check_run(snapshot, &pods)),
+            GateState::Check => Step::Check(check_run(snapshot, &new(snapshot).collect::<Vec<_>>())),
             GateState::Open if self.options.together && self.order.is_none() => Step::Passed,
             GateState::Open => Step::End(Ending::Complete),
             GateState::Closed if over => self.time_is_over(snapshot, progress),
@@ -146,24 +179,48 @@ impl Guard {
         }
     }
 
-    /// A rollout whose new pods are fine is not taken back because something else holds it up (hazard H11).
+    /// Tells whether all pods are there that have to be: once the rollout was complete, as many as there were, however many
+    /// are asked for meanwhile; those on dead nodes are nobody's fault.
+    fn is_whole(&self, snapshot: &Snapshot, progress: &Progress) -> bool {
+        let Some(settled) = self.settled else { return false };
+        let wanted = settled.min(progress.desired);
+        let dead = new(snapshot)
+            .filter(|pod| !snapshot.available(pod) && snapshot.is_out_of_reach(pod))
+            .count() as u32;
+        progress.old == 0 && progress.available + dead >= wanted && (progress.available > 0 || wanted == 0)
+    }
+
+    /// Tells whether a cause counts against a rollout that was complete: what the pods of its revision do themselves. That
+    /// there is no room for more of them, or that they may not be made, is nothing that going back would mend.
+    fn is_own(&self, snapshot: &Snapshot, cause: &Cause) -> bool {
+        let was_healthy = || {
+            let pod = snapshot.living().find(|pod| Some(&pod.name) == cause.pod.as_ref());
+            pod.is_some_and(|pod| self.gate.was_healthy(pod))
+        };
+        cause.id.shows_in_running() || was_healthy()
+    }
+
+    /// A rollout whose new pods are fine is not taken back because something else holds it up (hazard H11), and none is where
+    /// the older revision would do no better.
     fn time_is_over(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
-        let unhealthy = snapshot.living().find(|pod| {
-            snapshot.side(pod) == Side::New
-                && !pod.ready()
+        let Causes { failed, on_probation, holding_up } = &progress.causes;
+        let excused: BTreeSet<Symptom> = holding_up.iter().map(Cause::symptom).collect();
+        let unhealthy = new(snapshot).find(|pod| {
+            !pod.ready()
                 && pod.node.is_some()
-                && on_ready_node(snapshot, pod)
+                && !snapshot.is_out_of_reach(pod)
+                && (self.settled.is_none() || self.gate.was_healthy(pod))
+                && is_to_blame(pod, snapshot, &excused)
         });
-        match unhealthy {
-            None => Step::End(Ending::TimedOut),
-            Some(pod) => {
-                let mut causes = progress.causes.failed.clone();
-                if causes.is_empty() {
-                    let words = format!("pod {} is not ready within the time given", pod.name);
-                    causes.insert(0, Cause::new(CauseId::Deadline, words));
-                }
-                self.turn(snapshot, causes)
-            }
+        let late = unhealthy.map(|pod| {
+            Cause::new(CauseId::Deadline, format!("pod {} is not ready within the time given", pod.name))
+        });
+        let mut causes: Vec<Cause> = late.into_iter().collect();
+        causes.extend(failed.iter().chain(on_probation).cloned().map(|cause| cause.sort(Sort::Fails)));
+        match causes.iter().any(|cause| !cause.old_too) {
+            true => self.turn(snapshot, causes),
+            false if causes.is_empty() => Step::End(Ending::TimedOut),
+            false => Step::End(Ending::NotUndone { why: NoWayBack::NoBetter, causes }),
         }
     }
 
@@ -188,6 +245,9 @@ impl Guard {
             return not_undone(NoWayBack::Refused(words), causes);
         }
         self.attempts += 1;
+        if let Err(refusal) = steps::none_under_way(snapshot) {
+            return not_undone(NoWayBack::Refused(refusal.to_string()), causes);
+        }
         let options = UndoOptions { target: RevisionSelector::LastGood, resume: false, reason: None };
         let decision = match self.way_back(snapshot) {
             Ok(target) => undo::to_revision(snapshot, target, &options),
@@ -210,7 +270,7 @@ impl Guard {
                 self.phase = Phase::Surveying(causes);
                 Step::Survey(needs)
             }
-            Ok(Decision::Change(plan)) => self.write(*plan, causes),
+            Ok(Decision::Change(plan)) => self.write(snapshot, *plan, causes),
             Ok(Decision::Nothing { .. }) => {
                 let words = "the revision to go back to is the one that fails".to_string();
                 not_undone(NoWayBack::Refused(words), causes)
@@ -226,7 +286,7 @@ impl Guard {
         }
     }
 
-    fn write(&mut self, plan: Plan, causes: Vec<Cause>) -> Step {
+    fn write(&mut self, snapshot: &Snapshot, plan: Plan, causes: Vec<Cause>) -> Step {
         let stopped: Vec<&'static str> =
             plan.stopped_by(&self.options.allow).map(|warning| warning.id.as_str()).collect();
         if !stopped.is_empty() {
@@ -244,6 +304,7 @@ impl Guard {
             self.phase = Phase::Backward(back);
             return Step::Wait;
         };
+        let request = request.only_if(steps::stored_stays(&snapshot.workload));
         self.phase = Phase::Turning { back, sent: None };
         Step::Send { act: Act::GoBack { to: plan.to, causes }, request }
     }
@@ -317,9 +378,9 @@ impl Guard {
 
 impl Machine for Guard {
     fn step(&mut self, snapshot: &Snapshot) -> (Progress, Step) {
-        let progress = evaluate(snapshot);
+        let mut progress = evaluate(snapshot);
         let step = match std::mem::replace(&mut self.phase, Phase::Forward) {
-            Phase::Forward => self.forward(snapshot, &progress),
+            Phase::Forward => self.forward(snapshot, &mut progress),
             Phase::Surveying(causes) => self.surveyed(snapshot, causes),
             Phase::Turning { back, sent } => self.turning(snapshot, back, sent),
             Phase::Backward(back) => self.backward(snapshot, back),
@@ -354,11 +415,21 @@ fn is_recent(snapshot: &Snapshot, progress: &Progress, limit: Option<i64>) -> bo
 
 /// The new revision is not to blame: no pod of it was made yet, or all that were made work.
 fn only_stuck(progress: &Progress) -> bool {
-    progress.causes.failed.iter().all(|cause| cause.id == CauseId::StsStuck)
+    let failed = &progress.causes.failed;
+    failed.iter().any(|cause| cause.id == CauseId::StsStuck)
+        && failed.iter().all(|cause| cause.id == CauseId::StsStuck || cause.old_too)
 }
 
-fn on_ready_node(snapshot: &Snapshot, pod: &Pod) -> bool {
-    !snapshot.is_out_of_reach(pod)
+fn new(snapshot: &Snapshot) -> impl Iterator<Item = &Pod> {
+    snapshot.living().filter(|pod| snapshot.side(pod) == Side::New)
+}
+
+/// Tells whether a pod that is not ready shows something that does not only hold it up, or nothing at all.
+fn is_to_blame(pod: &Pod, snapshot: &Snapshot, excused: &BTreeSet<Symptom>) -> bool {
+    let shown = causes::of_pod(pod, snapshot);
+    let blames =
+        |cause: &Cause| cause.sort != Sort::HoldsUp && !cause.old_too && !excused.contains(&cause.symptom());
+    shown.is_empty() || shown.iter().any(blames)
 }
 
 /// Returns what checks of these pods are told.
@@ -372,217 +443,5 @@ pub(crate) fn check_run(snapshot: &Snapshot, pods: &[&Pod]) -> CheckRun {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixture::{now, pod, pods, revision, snapshot, stateful, workload};
-    use crate::kind::Kind;
-    use k8s_openapi::jiff::SignedDuration;
-    use serde_json::json;
-
-    const KIND: Kind = Kind::DaemonSet;
-
-    #[test]
-    fn a_set_that_hangs_on_a_pod_of_a_revision_that_it_left_is_freed_and_guarded_on() {
-        let sts = Kind::StatefulSet;
-        let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
-            .map(|(number, hash)| revision(sts, number, &format!("app:{number}"), hash));
-        let mut pods = pods(sts, "aaa");
-        pods[2] = pod(sts, "web-2", "bbb", false);
-        let hangs = snapshot(sts, stateful("app:3", 0, "aaa", "ccc"), revisions.to_vec(), pods.clone());
-        let mut guard = Guard::new(options());
-        let step = guard.step(&hangs).1;
-        let deletes = |step: &Step| {
-            let Step::Send { act: Act::Delete { pod, .. }, .. } = step else { return None };
-            Some(pod.clone())
-        };
-        assert_eq!(deletes(&step).as_deref(), Some("web-2"));
-        guard.sent(&Sent::Done);
-        assert_eq!(guard.step(&hangs).1, Step::Wait);
-        // What comes in its place is judged as any new pod.
-        pods[2] = pod(sts, "web-2", "ccc", false);
-        pods[2].uid = "another".into();
-        pods[2].containers[0].waiting = Some(("ImagePullBackOff".into(), "Back-off".into()));
-        let fails = snapshot(sts, stateful("app:3", 0, "aaa", "ccc"), revisions.to_vec(), pods);
-        assert_eq!(goes_back(&look(&mut guard, &fails)), Some(1));
-    }
-
-    fn options() -> GuardOptions {
-        GuardOptions {
-            gate: GateOptions { soak: 30, max_restarts: 0, checks: false },
-            limit: Some(600),
-            undo_limit: Some(600),
-            allow: Vec::new(),
-            back_to: None,
-            before: None,
-            together: false,
-        }
-    }
-
-    /// Three revisions; the workload is at one of them, with these pods, after so many seconds.
-    fn at(image: u64, pods: Vec<Pod>, seconds: i64) -> Snapshot {
-        let object = workload(KIND, &format!("app:{image}"), json!({"type": "RollingUpdate"}));
-        let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
-            .map(|(number, hash)| revision(KIND, number, &format!("app:{number}"), hash));
-        let mut seen = snapshot(KIND, object, revisions.to_vec(), pods);
-        seen.now = now() + SignedDuration::from_secs(seconds);
-        seen
-    }
-
-    fn failing(hash: &str, others: &str) -> Vec<Pod> {
-        let mut pods = pods(KIND, others);
-        pods[0] = pod(KIND, "web-0", hash, false);
-        pods[0].containers[0].waiting = Some(("ImagePullBackOff".into(), "Back-off".into()));
-        pods
-    }
-
-    /// Shows a picture, and shows it again where the surroundings were asked for.
-    fn look(guard: &mut Guard, snapshot: &Snapshot) -> Step {
-        match guard.step(snapshot).1 {
-            Step::Survey(_) => guard.step(snapshot).1,
-            step => step,
-        }
-    }
-
-    fn goes_back(step: &Step) -> Option<u64> {
-        match step {
-            Step::Send { act: Act::GoBack { to, .. }, .. } => to.map(RevisionNumber::get),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn a_good_rollout_soaks_and_ends() {
-        let mut guard = Guard::new(options());
-        assert_eq!(look(&mut guard, &at(3, pods(KIND, "bbb"), 0)), Step::Wait);
-        assert_eq!(look(&mut guard, &at(3, pods(KIND, "ccc"), 10)), Step::Soak(30));
-        assert_eq!(look(&mut guard, &at(3, pods(KIND, "ccc"), 40)), Step::End(Ending::Complete));
-    }
-
-    #[test]
-    fn a_failed_one_goes_back_to_what_has_available_pods_and_is_undone_when_they_are_all_there() {
-        let mut guard = Guard::new(options());
-        let step = look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
-        assert_eq!(goes_back(&step), Some(1));
-        guard.sent(&Sent::Done);
-        assert_eq!(look(&mut guard, &at(3, failing("ccc", "aaa"), 1)), Step::Wait);
-        assert_eq!(look(&mut guard, &at(1, failing("ccc", "aaa"), 2)), Step::Wait);
-        match look(&mut guard, &at(1, pods(KIND, "aaa"), 3)) {
-            Step::End(Ending::Undone { from, to, causes }) => {
-                assert_eq!((from.map(RevisionNumber::get), to.map(RevisionNumber::get)), (Some(3), Some(1)));
-                assert_eq!(causes[0].id, CauseId::ImagePull);
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn what_was_proven_on_the_way_counts_when_its_pods_are_gone() {
-        let mut guard = Guard::new(options());
-        assert_eq!(look(&mut guard, &at(3, pods(KIND, "aaa"), 0)), Step::Wait);
-        assert_eq!(goes_back(&look(&mut guard, &at(3, failing("ccc", "ccc"), 1))), Some(1));
-        let mut late = Guard::new(options());
-        let step = look(&mut late, &at(3, failing("ccc", "ccc"), 1));
-        assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::NoProof, .. })));
-    }
-
-    #[test]
-    fn what_somebody_saw_before_or_asks_for_comes_first() {
-        let seen = at(3, failing("ccc", "aaa"), 0);
-        let before = seen.history.by_name("web-bbb").cloned().map(Box::new);
-        let mut guard = Guard::new(GuardOptions { before, ..options() });
-        assert_eq!(goes_back(&look(&mut guard, &seen)), Some(2));
-        let mut guard = Guard::new(GuardOptions { back_to: RevisionNumber::new(2), ..options() });
-        assert_eq!(goes_back(&look(&mut guard, &seen)), Some(2));
-    }
-
-    #[test]
-    fn a_first_rollout_has_nothing_to_go_back_to() {
-        let object = workload(KIND, "app:1", json!({"type": "RollingUpdate"}));
-        let seen = snapshot(KIND, object, vec![revision(KIND, 1, "app:1", "aaa")], failing("aaa", "aaa"));
-        let step = look(&mut Guard::new(options()), &seen);
-        assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::First, .. })));
-    }
-
-    #[test]
-    fn somebody_elses_rollout_is_never_undone() {
-        let mut guard = Guard::new(options());
-        guard.step(&at(2, pods(KIND, "aaa"), 0));
-        assert_eq!(look(&mut guard, &at(3, failing("ccc", "aaa"), 1)), Step::End(Ending::Superseded));
-        let mut guard = Guard::new(options());
-        assert!(goes_back(&look(&mut guard, &at(3, failing("ccc", "aaa"), 0))).is_some());
-        guard.sent(&Sent::Changed);
-        assert_eq!(look(&mut guard, &at(2, failing("ccc", "aaa"), 1)), Step::End(Ending::Superseded));
-    }
-
-    #[test]
-    fn a_write_without_an_answer_is_looked_for_and_sent_again() {
-        let bad = at(3, failing("ccc", "aaa"), 0);
-        let mut guard = Guard::new(options());
-        assert_eq!(goes_back(&look(&mut guard, &bad)), Some(1));
-        guard.sent(&Sent::Unanswered);
-        assert_eq!(goes_back(&look(&mut guard, &bad)), Some(1));
-        guard.sent(&Sent::Unanswered);
-        let step = look(&mut guard, &at(1, pods(KIND, "aaa"), 2));
-        assert!(matches!(step, Step::End(Ending::Undone { .. })), "{step:?}");
-    }
-
-    #[test]
-    fn it_does_not_write_for_ever() {
-        let bad = at(3, failing("ccc", "aaa"), 0);
-        let mut guard = Guard::new(options());
-        for _ in 0..ATTEMPTS {
-            assert!(goes_back(&look(&mut guard, &bad)).is_some());
-            guard.sent(&Sent::Changed);
-        }
-        let step = look(&mut guard, &bad);
-        assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::Refused(_), .. })), "{step:?}");
-    }
-
-    #[test]
-    fn when_the_time_is_over_unready_new_pods_fail_it_and_old_ones_do_not() {
-        let mut unready = pods(KIND, "aaa");
-        unready[0] = pod(KIND, "web-0", "ccc", false);
-        let mut guard = Guard::new(GuardOptions { limit: Some(5), ..options() });
-        assert_eq!(look(&mut guard, &at(3, unready.clone(), 0)), Step::Wait);
-        assert_eq!(goes_back(&look(&mut guard, &at(3, unready, 5))), Some(1));
-        let mut guard = Guard::new(GuardOptions { limit: Some(5), ..options() });
-        guard.step(&at(3, pods(KIND, "aaa"), 0));
-        assert_eq!(look(&mut guard, &at(3, pods(KIND, "aaa"), 5)), Step::End(Ending::TimedOut));
-    }
-
-    #[test]
-    fn all_or_none_waits_for_the_others_and_is_taken_back_with_them() {
-        let together = GuardOptions { together: true, ..options() };
-        let good = |seconds| at(3, pods(KIND, "ccc"), seconds);
-        let mut guard = Guard::new(together.clone());
-        guard.step(&good(0));
-        assert_eq!(look(&mut guard, &good(30)), Step::Passed);
-        guard.told(&Order::Accept);
-        assert_eq!(look(&mut guard, &good(31)), Step::End(Ending::Complete));
-        let mut guard = Guard::new(GuardOptions { back_to: RevisionNumber::new(2), ..together });
-        guard.step(&at(3, pods(KIND, "aaa"), 0));
-        guard.step(&good(0));
-        guard.told(&Order::TakeBack("deployment/other failed".into()));
-        assert_eq!(goes_back(&look(&mut guard, &good(31))), Some(2));
-    }
-
-    #[test]
-    fn a_way_back_that_fails_says_so() {
-        let mut guard = Guard::new(options());
-        look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
-        guard.sent(&Sent::Done);
-        let step = look(&mut guard, &at(1, failing("aaa", "aaa"), 2));
-        assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::Failed(_), .. })), "{step:?}");
-    }
-
-    #[test]
-    fn a_check_is_run_with_the_pods_and_its_failure_turns_back() {
-        let gate = GateOptions { soak: 30, max_restarts: 0, checks: true };
-        let mut guard = Guard::new(GuardOptions { gate, back_to: RevisionNumber::new(1), ..options() });
-        let good = at(3, pods(KIND, "ccc"), 0);
-        let Step::Check(run) = look(&mut guard, &good) else { panic!() };
-        assert_eq!((run.pods.len(), run.revision.map(RevisionNumber::get)), (3, Some(3)));
-        guard.checked(Verdict::Failed(Cause::new(CauseId::Check, "no".into())));
-        assert_eq!(goes_back(&look(&mut guard, &good)), Some(1));
-    }
-}
+#[path = "guard_tests.rs"]
+mod tests;

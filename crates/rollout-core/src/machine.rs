@@ -292,6 +292,8 @@ pub enum NoWayBack {
     First,
     /// Nothing says which older revision works.
     NoProof,
+    /// The older revision would meet it too.
+    NoBetter,
     /// Warnings with these ids stop it.
     Stopped(Vec<&'static str>),
     /// It cannot be planned, or the server refuses it, for this reason.

@@ -308,6 +308,14 @@ impl Request {
         Request { method: Method::Patch, path, body: Value::Array(body), required: true }
     }
 
+    /// Adds a test to a patch, which then does nothing where that does not hold either.
+    pub fn only_if(mut self, test: Value) -> Request {
+        if let Some(operations) = self.body.as_array_mut() {
+            operations.insert(0, test);
+        }
+        self
+    }
+
     /// Makes the deletion of one incarnation of a pod.
     pub fn delete_pod(namespace: &str, name: &str, uid: &str) -> Request {
         Request {

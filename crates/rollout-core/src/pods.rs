@@ -25,6 +25,8 @@ pub struct Pod {
     pub node: Option<String>,
     /// The phase, e.g. `Running`.
     pub phase: String,
+    /// The generation of its specification, which a change of the running pod raises.
+    pub generation: i64,
     /// When it was created.
     pub created: Option<Timestamp>,
     /// Whether somebody has asked for its end.
@@ -109,6 +111,8 @@ pub struct Container {
     pub readiness: u32,
     /// How often it was restarted.
     pub restarts: u32,
+    /// Whether a change of its resources restarts it.
+    pub restarted_by_resize: bool,
     /// Why it waits: the reason in one word and the kubelet's sentence.
     pub waiting: Option<(String, String)>,
     /// How its present run ended, while it has not been started again: a kubelet keeps a container so while it backs off.
@@ -269,6 +273,19 @@ mod tests {
         assert_eq!((pod.status_word().as_str(), pod.restarts()), ("CrashLoopBackOff", 3));
         assert_eq!(pod.containers[0].last_end().map(|end| end.code), Some(7));
         assert_eq!(pod.containers[0].ends(), 4);
+    }
+
+    #[test]
+    fn a_container_that_a_resize_restarts_is_known() {
+        let pod: Pod = serde_json::from_value(
+            json!({"metadata": {"name": "a", "generation": 3}, "spec": {"containers": [
+            {"name": "app", "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"},
+                {"resourceName": "memory", "restartPolicy": "RestartContainer"}]},
+            {"name": "side", "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}]}]}}),
+        )
+        .unwrap();
+        assert_eq!(pod.generation, 3);
+        assert_eq!(pod.containers.iter().map(|it| it.restarted_by_resize).collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]

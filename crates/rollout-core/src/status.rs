@@ -92,6 +92,18 @@ pub struct Progress {
     pub notes: Vec<String>,
 }
 
+impl Progress {
+    /// Takes causes for what only holds the rollout up: whoever judges it knows better.
+    pub fn excuse(&mut self, excused: impl Fn(&Cause) -> bool) {
+        let causes = std::mem::take(&mut self.causes);
+        let all = causes.failed.into_iter().chain(causes.on_probation).chain(causes.holding_up);
+        self.causes = Causes::of(all.map(|cause| if excused(&cause) { cause.holds_up() } else { cause }));
+        if self.state == State::Failed && self.causes.failed.is_empty() {
+            self.state = if self.hold.is_some() { State::Held } else { State::Advancing };
+        }
+    }
+}
+
 /// Says how far a rollout is.
 pub fn evaluate(snapshot: &Snapshot) -> Progress {
     let mut progress = counted(snapshot);

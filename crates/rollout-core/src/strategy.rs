@@ -204,14 +204,9 @@ pub fn plan(snapshot: &Snapshot, change: &StrategyChange) -> Result<Decision, Re
 
 fn request(workload: &Workload, strategy: &Strategy) -> Request {
     let tests =
-        vec![plan::test("/spec/updateStrategy", pause::strategy_of(workload)), nothing_is_stored(workload)];
+        vec![plan::test("/spec/updateStrategy", pause::strategy_of(workload)), steps::stored_stays(workload)];
     let change = json!({"op": "add", "path": "/spec/updateStrategy", "value": value(strategy)});
     Request::patch(workload, tests, vec![change])
-}
-
-/// Without annotations there is no path to a key (hazard H16).
-fn nothing_is_stored(workload: &Workload) -> Value {
-    steps::stored_is(workload).unwrap_or_else(|| plan::test("/metadata/annotations", Value::Null))
 }
 
 fn value(strategy: &Strategy) -> Value {

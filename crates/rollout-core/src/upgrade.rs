@@ -99,7 +99,7 @@ pub fn plan(snapshot: &Snapshot, images: &[SetImage], reason: Option<&str>) -> R
         to_object: target.map(|target| target.name.clone()).unwrap_or_default(),
         changes: diff::changes(workload.template(), &wanted),
         template: template::writable(&wanted),
-        requests: vec![Request::patch(workload, Vec::new(), changes)],
+        requests: vec![Request::patch(workload, vec![steps::stored_stays(workload)], changes)],
         impact,
         steps: Vec::new(),
         notes: warnings::skipped(snapshot),
@@ -145,7 +145,7 @@ pub fn with_images(template: &Value, images: &[SetImage]) -> Result<Value, Refus
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{pods, revision, snapshot, workload};
+    use crate::fixture::{patched, pods, revision, snapshot, workload};
     use crate::kind::Kind;
 
     fn seen(edit: impl FnOnce(&mut Value)) -> Snapshot {
@@ -193,10 +193,20 @@ mod tests {
         const KEY: &str = "kubernetes.io/change-cause";
         let snapshot = seen(|it| it["metadata"]["annotations"] = json!({KEY: "old"}));
         let Decision::Change(plan) = planned(&snapshot, "app=app:3").unwrap() else { panic!() };
-        let mut object = snapshot.workload.object.clone();
-        let patch = serde_json::from_value::<json_patch::Patch>(plan.requests[0].body.clone()).unwrap();
-        json_patch::patch(&mut object, &patch).unwrap();
+        let object = patched(&snapshot.workload.object, &plan.requests[0].body).unwrap();
         assert_eq!(object["metadata"]["annotations"], json!({}));
+    }
+
+    #[test]
+    fn a_rollout_in_steps_that_is_stored_meanwhile_keeps_the_images() {
+        for annotations in [json!({"mine": "stays"}), Value::Null] {
+            let snapshot = seen(|it| it["metadata"]["annotations"] = annotations.clone());
+            let Decision::Change(plan) = planned(&snapshot, "app=app:3").unwrap() else { panic!() };
+            let mut object = snapshot.workload.object.clone();
+            assert!(patched(&object, &plan.requests[0].body).is_some());
+            object["metadata"]["annotations"] = json!({"mine": "stays", crate::stored::STORED: "{}"});
+            assert_eq!(patched(&object, &plan.requests[0].body), None);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use rollout_core::Snapshot;
 use rollout_core::cause::Symptom;
 use rollout_core::event::Event;
 use rollout_core::machine::{self, Act, CheckRun, Ending, Machine, Order, Step, Verdict};
+use rollout_core::patience::Patience;
 use rollout_core::plan::Request;
 use rollout_core::status::Progress;
 use rollout_core::surroundings::{Needs, Surroundings};
@@ -37,6 +38,8 @@ pub struct Run<'a> {
     pub orders: watch::Receiver<Option<Order>>,
     /// What failed before: it is not the rollout's doing.
     pub known: BTreeSet<Symptom>,
+    /// How patient whoever asked is with what may pass by itself.
+    pub patience: Patience,
     /// Whoever wants to know.
     pub tell: &'a dyn Fn(Event),
 }
@@ -57,7 +60,7 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
     let (mut progress, mut snapshot) = (None, None);
     let mut checking: Option<Checking> = None;
     let mut surroundings = Surroundings::default();
-    let mut reader = Reader::knowing(std::mem::take(&mut run.known));
+    let mut reader = Reader::new(std::mem::take(&mut run.known), run.patience);
     let mut sight = feed.sight();
     loop {
         match sight {

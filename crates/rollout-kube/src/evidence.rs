@@ -9,6 +9,7 @@ use kube::api::{GetParams, ListParams, LogParams, Request};
 use rollout_core::Snapshot;
 use rollout_core::cause::Symptom;
 use rollout_core::evidence::{EventRecord, Evidence, LogTail, Node, Skipped, Wanted, wanted};
+use rollout_core::patience::Patience;
 use rollout_core::status::{State, evaluate};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -165,6 +166,7 @@ fn last(text: &str, bytes: usize) -> &str {
 #[derive(Debug, Default)]
 pub struct Reader {
     known: BTreeSet<Symptom>,
+    patience: Patience,
     hidden: BTreeSet<Skipped>,
     evidence: Evidence,
     read: Vec<Wanted>,
@@ -172,15 +174,16 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Starts where something is known to have failed before: see `rollout_core::causes::symptoms`.
-    pub fn knowing(known: BTreeSet<Symptom>) -> Reader {
-        Reader { known, ..Reader::default() }
+    /// Starts where something is known to have failed before (see `rollout_core::causes::symptoms`), with a patience.
+    pub fn new(known: BTreeSet<Symptom>, patience: Patience) -> Reader {
+        Reader { known, patience, ..Reader::default() }
     }
 
     /// Puts what is known into a snapshot, and reads it anew where something looks wrong: every two seconds at most, and
     /// what was never read as soon as it would say that the rollout failed.
     pub async fn look(&mut self, cluster: &Cluster, snapshot: &mut Snapshot) {
         snapshot.evidence = self.told();
+        snapshot.patience = self.patience;
         self.read(cluster, snapshot, false).await;
         if evaluate(snapshot).state == State::Failed {
             self.read(cluster, snapshot, true).await;

@@ -13,7 +13,7 @@ use rollout_core::steps;
 use rollout_core::upgrade::{self, SetImage};
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Snapshot, Workload, template};
-use rollout_kube::{Checking, Cluster, Depth};
+use rollout_kube::{Checking, Cluster};
 
 use crate::documents::Outcome;
 use crate::error::CliError;
@@ -24,7 +24,6 @@ use crate::report::Reports;
 use crate::session::{Found, Missing, Session};
 use crate::targets::{TargetArgs, VerbMode};
 use crate::verbs::guard::{self, GuardingArgs};
-use crate::verbs::status::warn_of_hidden_pods;
 use crate::watch::Job;
 use crate::write::{self, DryRun, Intent, WriteArgs};
 
@@ -207,12 +206,9 @@ async fn changed(
         let before = known.and_then(|it| it.revision.clone());
         let known = known.map(|it| it.symptoms.clone()).unwrap_or_default();
         let guard = Guard::of(workload.template(), GuardOptions { before, ..options.clone() });
-        match cluster.seen(workload, Depth::Pods).await {
-            Ok(seen) => {
-                warn_of_hidden_pods(&mut reports.session.ui, &seen.snapshot(cluster.now()));
-                jobs.push(Job { id, seen, machine: Box::new(guard), known });
-            }
-            Err(error) => reports.failed(&error.into()),
+        match guard::job(&mut reports.session.ui, &cluster, workload, guard, known).await {
+            Ok(job) => jobs.push(job),
+            Err(error) => reports.failed(&error),
         }
     }
     Ok(jobs)

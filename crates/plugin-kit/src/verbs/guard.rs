@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
+use rollout_core::cause::Symptom;
 use rollout_core::guard::{Guard, GuardOptions};
 use rollout_core::revision::RevisionNumber;
-use rollout_kube::Depth;
+use rollout_core::{Workload, steps};
+use rollout_kube::Cluster;
 
 use crate::duration;
 use crate::error::CliError;
@@ -16,10 +18,11 @@ use crate::output::{OutputArgs, OutputForm};
 use crate::report::Reports;
 use crate::session::{Found, Session};
 use crate::targets::{TargetArgs, VerbMode};
+use crate::ui::Ui;
 use crate::verbs::diff::parse_revision;
 use crate::verbs::status::warn_of_hidden_pods;
 use crate::watch::{self, Job, WatchOptions};
-use crate::write::FollowArgs;
+use crate::write::{self, FollowArgs};
 
 /// How long pods soak unless somebody says otherwise.
 const SOAK: Duration = Duration::from_secs(30);
@@ -89,22 +92,32 @@ pub async fn run(args: GuardArgs, session: &mut Session) -> Result<Exit, CliErro
     let mut reports = Reports::new(session, &form, found.exits);
     let mut jobs = Vec::new();
     for workload in found.workloads {
-        let id = workload.id.clone();
-        match cluster.seen(workload, Depth::Pods).await {
-            Ok(seen) => {
-                warn_of_hidden_pods(&mut reports.session.ui, &seen.snapshot(cluster.now()));
-                jobs.push(Job {
-                    id,
-                    seen,
-                    machine: Box::new(Guard::new(options.clone())),
-                    known: BTreeSet::new(),
-                });
-            }
-            Err(error) => reports.failed(&error.into()),
+        let guard = Guard::new(options.clone());
+        match job(&mut reports.session.ui, &cluster, workload, guard, BTreeSet::new()).await {
+            Ok(job) => jobs.push(job),
+            Err(error) => reports.failed(&error),
         }
     }
     guard(&mut reports, &guarding, &follow, jobs).await?;
     reports.close(found.single)
+}
+
+/// Reads what a guard needs: the nodes too, where it may have to delete a DaemonSet's pods. What drives a rollout in steps
+/// guards it itself.
+pub async fn job(
+    ui: &mut Ui,
+    cluster: &Cluster,
+    workload: Workload,
+    guard: Guard,
+    known: BTreeSet<Symptom>,
+) -> Result<Job, CliError> {
+    let id = workload.id.clone();
+    let depth = write::depth(&workload);
+    let seen = cluster.seen(workload, depth).await?;
+    let snapshot = seen.snapshot(cluster.now());
+    steps::none_under_way(&snapshot).map_err(|refusal| CliError::refused(&id, &refusal))?;
+    warn_of_hidden_pods(ui, &snapshot);
+    Ok(Job { id, seen, machine: Box::new(guard), known })
 }
 
 /// Guards rollouts to their ends, and says how they ended.
@@ -121,6 +134,7 @@ pub async fn guard(
         field_manager: follow.manager(reports.session),
         check: &check,
         together: guarding.all_or_none,
+        patience: follow.patience.patience(),
     };
     let ids: Vec<_> = jobs.iter().map(|job| job.id.clone()).collect();
     let ends = watch::watch(&mut reports.session.ui, &cluster, jobs, &options).await;

@@ -21,6 +21,7 @@ use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;
 use crate::output::{self, OutputArgs};
+use crate::patience::PatienceArgs;
 use crate::session::Session;
 use crate::table::{Column, Table};
 use crate::targets::{TargetArgs, VerbMode};
@@ -44,6 +45,8 @@ pub struct StatusArgs {
     /// Give up after this time, e.g. 10m; 0 never does
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = duration::parse)]
     timeout: Duration,
+    #[command(flatten)]
+    patience: PatienceArgs,
     /// Exit 0 also where nothing more moves by itself and somebody wanted it so
     #[arg(long)]
     held_ok: bool,
@@ -72,8 +75,10 @@ pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliErr
             }
         }
     }
-    let options =
-        WatchOptions::plain(args.output_watch_events && !form.is_human(), session.plugin.name.to_string());
+    let options = WatchOptions {
+        patience: args.patience.patience(),
+        ..WatchOptions::plain(args.output_watch_events && !form.is_human(), session.plugin.name.to_string())
+    };
     let ids: Vec<WorkloadId> = jobs.iter().map(|job| job.id.clone()).collect();
     let ends = watch::watch(&mut session.ui, &cluster, jobs, &options).await;
     for (id, end) in ids.iter().zip(ends) {
@@ -139,7 +144,7 @@ async fn look(
     warn_of_hidden_pods(&mut session.ui, &snapshot);
     if !watches {
         // Nothing is asked for while all is well.
-        Reader::default().look(cluster, &mut snapshot).await;
+        Reader::new(BTreeSet::new(), args.patience.patience()).look(cluster, &mut snapshot).await;
         return Ok(Look::Now(Box::new(now(Box::new(snapshot), &session.called()))));
     }
     let machine = Box::new(Follow::watching(duration::limit(args.timeout)));
@@ -273,7 +278,7 @@ fn failed_hint(snapshot: &Snapshot, progress: &Progress, called: &str) -> Option
         Some(number) => {
             Some(format!("to free it: {called} undo {id} --to-revision {number} -n {}", id.namespace))
         }
-        None => (snapshot.history.len() > 1)
+        None => (snapshot.history.len() > 1 && progress.causes.is_old_better())
             .then(|| format!("to go back: {called} undo {id} -n {}", id.namespace)),
     }
 }

@@ -10,6 +10,7 @@ use crate::duration;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::OutputArgs;
+use crate::patience::PatienceArgs;
 use crate::session::Session;
 use crate::targets::{TargetArgs, VerbMode};
 
@@ -61,6 +62,9 @@ pub struct FollowArgs {
     /// How long to wait; 0 for ever
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration::parse)]
     pub timeout: Duration,
+    /// How long what may pass by itself may last.
+    #[command(flatten)]
+    pub patience: PatienceArgs,
     /// The name under which the changed fields are managed
     #[arg(long, value_name = "NAME")]
     pub field_manager: Option<String>,

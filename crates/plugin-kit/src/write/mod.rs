@@ -182,12 +182,14 @@ impl Flow<'_> {
         let id = workload.id.clone();
         let depth = self.intent.depth(&workload);
         let mut seen = self.cluster.seen(workload, depth).await?;
-        let mut snapshot = seen.snapshot(self.cluster.now());
+        let patience = self.args.follow.patience.patience();
+        let mut snapshot = Snapshot { patience, ..seen.snapshot(self.cluster.now()) };
         let resolved = self.resolved.get(&id.uid).copied();
         let mut decision = self.intent.plan(&snapshot, resolved);
         if decision.as_ref().is_err_and(|refusal| *refusal == Refusal::Unobserved) {
             let ui = &mut self.reports.session.ui;
             (seen, snapshot) = observed(ui, &self.cluster, &id, seen, depth).await?;
+            snapshot.patience = patience;
             decision = self.intent.plan(&snapshot, resolved);
         }
         if let Ok(Decision::Change(plan)) = &decision
@@ -268,6 +270,7 @@ impl Flow<'_> {
             field_manager: self.field_manager(),
             check: &|id, run| intent.check(id, run),
             together: intent.together(),
+            patience: self.args.follow.patience.patience(),
         };
         let ends = watch::watch(&mut self.reports.session.ui, &self.cluster, jobs, &options).await;
         for (plan, end) in plans.iter().zip(&ends) {

@@ -26,6 +26,8 @@ struct Metadata {
     labels: BTreeMap<String, String>,
     #[serde(default)]
     owner_references: Vec<Owner>,
+    #[serde(default)]
+    generation: i64,
     creation_timestamp: Option<Timestamp>,
     deletion_timestamp: Option<Timestamp>,
 }
@@ -71,6 +73,15 @@ struct Asked {
     restart_policy: Option<String>,
     #[serde(default)]
     lifecycle: Lifecycle,
+    #[serde(default)]
+    resize_policy: Vec<ResizePolicy>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ResizePolicy {
+    #[serde(default)]
+    restart_policy: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -227,6 +238,7 @@ impl From<Pod> for super::Pod {
             revision: label("controller-revision-hash").or_else(|| label("pod-template-hash")),
             template_generation: label("pod-template-generation"),
             node: spec.node_name.clone().or_else(|| node_of_daemon_pod(&spec.affinity)),
+            generation: metadata.generation,
             created: metadata.creation_timestamp,
             terminating: metadata.deletion_timestamp.is_some(),
             ends_by: metadata.deletion_timestamp,
@@ -296,6 +308,7 @@ fn container(
         startup: seconds(&asked.startup_probe),
         readiness: seconds(&asked.readiness_probe),
         restarts: status.map_or(0, |s| s.restart_count),
+        restarted_by_resize: asked.resize_policy.iter().any(|it| it.restart_policy == "RestartContainer"),
         waiting: waiting.map(|it| (it.reason.clone(), it.message.clone())),
         ended: status.and_then(|s| s.state.terminated.as_ref()).map(super::End::from),
         ended_before: status.and_then(|s| s.last_state.terminated.as_ref()).map(super::End::from),

@@ -94,7 +94,7 @@ impl Driver {
             .flat_map(Place::living)
             .filter(|pod| snapshot.side(pod) == Side::New && !moves::is_stale_failure(snapshot, rollout, pod))
             .collect();
-        let state = self.gate(rollout).look(&new, healthy, snapshot.now);
+        let state = self.gate(rollout).look(&new, healthy, snapshot);
         match state {
             GateState::Failed(cause) => self.fail(snapshot, rollout, vec![cause]),
             GateState::Broken(words) => Step::End(Ending::CheckBroken(words)),

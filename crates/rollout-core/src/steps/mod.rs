@@ -20,7 +20,7 @@ pub(crate) use hold::is_stored;
 pub use hold::{ResumeOptions, none_under_way, pause, resume};
 pub(crate) use moves::{Sent as Deletions, next_ordinal};
 pub use places::{Place, Places};
-pub(crate) use record::{ALL, cleaning, set_strategy, stored_is};
+pub(crate) use record::{ALL, cleaning, set_strategy, stored_is, stored_stays};
 pub use record::{Holder, OnFailure, Reached, Recorded, Rollout, Stage, StepOptions};
 pub use rules::{BadSteps, First, Rest, Rules};
 pub use start::{StartOptions, start};

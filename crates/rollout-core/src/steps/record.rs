@@ -321,6 +321,11 @@ pub(crate) fn stored_is(workload: &Workload) -> Option<Value> {
     Some(plan::test(&plan::stored_path(), map.get(STORED).cloned().unwrap_or(Value::Null)))
 }
 
+/// Tests that what is stored stays what it is. Without annotations there is no path to a key (hazard H16).
+pub(crate) fn stored_stays(workload: &Workload) -> Value {
+    stored_is(workload).unwrap_or_else(|| plan::test("/metadata/annotations", Value::Null))
+}
+
 /// Returns the revisions that carry a copy of what is stored.
 pub(super) fn copies(snapshot: &Snapshot) -> impl Iterator<Item = &Revision> {
     snapshot.history.iter().filter(|revision| {
