@@ -4,6 +4,8 @@
 use serde_json::Value;
 
 use crate::causes::{Cause, CauseId};
+use crate::diff;
+use crate::event::Event;
 use crate::follow::Follow;
 use crate::gate::{Gate, GateOptions, GateState};
 use crate::history::{NoRevision, RevisionSelector};
@@ -57,6 +59,7 @@ pub struct Guard {
     attempts: u32,
     /// What frees a set that hangs on a pod of a revision which it has left: that is no failure of the one that comes.
     freeing: Option<Follow>,
+    news: Vec<Event>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,6 +85,18 @@ struct Back {
     causes: Vec<Cause>,
 }
 
+impl Back {
+    /// What is waited for is what the server stored; where that is not what was sent, that is to be said.
+    fn stored(&mut self, outcome: &Sent) -> Option<Event> {
+        let Sent::Done(Some(object)) = outcome else { return None };
+        let stored = &object["spec"]["template"];
+        let changes = diff::changes(&self.template, stored);
+        self.template = template::normal(stored);
+        self.follow.stored(stored);
+        (!changes.is_empty()).then_some(Event::StoredOtherwise(changes))
+    }
+}
+
 impl Guard {
     /// Guards whatever template the first picture shows.
     pub fn new(options: GuardOptions) -> Guard {
@@ -96,6 +111,7 @@ impl Guard {
             surveyed: false,
             attempts: 0,
             freeing: None,
+            news: Vec::new(),
             options,
         }
     }
@@ -258,7 +274,7 @@ impl Guard {
             return Step::End(Ending::Superseded);
         }
         match sent {
-            None | Some(Sent::Done) => {
+            None | Some(Sent::Done(_)) => {
                 self.phase = Phase::Turning { back, sent };
                 Step::Wait
             }
@@ -331,7 +347,10 @@ impl Machine for Guard {
         match &mut self.phase {
             Phase::Forward => self.freeing.iter_mut().for_each(|freeing| freeing.sent(outcome)),
             Phase::Surveying(_) => {}
-            Phase::Turning { sent, .. } => *sent = Some(outcome.clone()),
+            Phase::Turning { back, sent } => {
+                self.news.extend(back.stored(outcome));
+                *sent = Some(outcome.clone());
+            }
             Phase::Backward(back) => back.follow.sent(outcome),
         }
     }
@@ -342,6 +361,10 @@ impl Machine for Guard {
 
     fn told(&mut self, order: &Order) {
         self.order = Some(order.clone());
+    }
+
+    fn news(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.news)
     }
 }
 
@@ -396,7 +419,7 @@ mod tests {
             Some(pod.clone())
         };
         assert_eq!(deletes(&step).as_deref(), Some("web-2"));
-        guard.sent(&Sent::Done);
+        guard.sent(&Sent::Done(None));
         assert_eq!(guard.step(&hangs).1, Step::Wait);
         // What comes in its place is judged as any new pod.
         pods[2] = pod(sts, "web-2", "ccc", false);
@@ -463,7 +486,7 @@ mod tests {
         let mut guard = Guard::new(options());
         let step = look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
         assert_eq!(goes_back(&step), Some(1));
-        guard.sent(&Sent::Done);
+        guard.sent(&Sent::Done(None));
         assert_eq!(look(&mut guard, &at(3, failing("ccc", "aaa"), 1)), Step::Wait);
         assert_eq!(look(&mut guard, &at(1, failing("ccc", "aaa"), 2)), Step::Wait);
         match look(&mut guard, &at(1, pods(KIND, "aaa"), 3)) {
@@ -473,6 +496,24 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn the_way_back_is_what_the_server_stored_and_what_admission_changed_is_said() {
+        let mut guard = Guard::new(options());
+        assert_eq!(goes_back(&look(&mut guard, &at(3, failing("ccc", "aaa"), 0))), Some(1));
+        let pinned = at(2, failing("ccc", "aaa"), 1);
+        guard.sent(&Sent::Done(Some(Box::new(pinned.workload.object.clone()))));
+        let news = guard.news();
+        let [Event::StoredOtherwise(changes)] = news.as_slice() else { panic!("{news:?}") };
+        assert_eq!(changes[0].path, "spec.containers[app].image");
+        assert_eq!(look(&mut guard, &pinned), Step::Wait);
+        assert!(matches!(look(&mut guard, &at(2, pods(KIND, "bbb"), 2)), Step::End(Ending::Undone { .. })));
+        // What is neither is somebody else's.
+        let mut guard = Guard::new(options());
+        look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
+        guard.sent(&Sent::Done(Some(Box::new(pinned.workload.object))));
+        assert_eq!(look(&mut guard, &at(1, pods(KIND, "aaa"), 1)), Step::End(Ending::Superseded));
     }
 
     #[test]
@@ -570,7 +611,7 @@ mod tests {
     fn a_way_back_that_fails_says_so() {
         let mut guard = Guard::new(options());
         look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
-        guard.sent(&Sent::Done);
+        guard.sent(&Sent::Done(None));
         let step = look(&mut guard, &at(1, failing("aaa", "aaa"), 2));
         assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::Failed(_), .. })), "{step:?}");
     }
