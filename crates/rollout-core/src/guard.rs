@@ -213,7 +213,8 @@ impl Guard {
                 other @ (NoRevision::NotFound { .. }
                 | NoRevision::Corrupt { .. }
                 | NoRevision::Hidden { .. }
-                | NoRevision::BeforeOldest { .. }),
+                | NoRevision::BeforeOldest { .. }
+                | NoRevision::Ambiguous { .. }),
             ) => {
                 return not_undone(NoWayBack::Refused(other.to_string()), causes);
             }

@@ -113,6 +113,7 @@ fn choose<'a>(snapshot: &'a Snapshot, options: &UndoOptions) -> Result<&'a Revis
         | NoRevision::NoneGood
         | NoRevision::Hidden { .. }
         | NoRevision::BeforeOldest { .. }
+        | NoRevision::Ambiguous { .. }
         | NoRevision::Corrupt { .. } => Refusal::NoRevision(error),
     })
 }

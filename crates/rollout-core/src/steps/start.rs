@@ -220,7 +220,7 @@ fn first_partition(snapshot: &Snapshot, change: &Change<'_>) -> u32 {
 /// one to go back to are kept before it.
 fn raised_limit(snapshot: &Snapshot, change: &Change<'_>) -> Option<u32> {
     let target = change.target.map(|it| it.name.as_str());
-    let newer = snapshot.history.iter().rev().take_while(|it| it.name != change.previous.name);
+    let newer = snapshot.history.in_order().rev().take_while(|it| it.name != change.previous.name);
     let kept: usize =
         newer.filter(|it| Some(it.name.as_str()) != target).map(|it| 1 + it.duplicates.len()).sum();
     let needed = kept as u32 + 1;
