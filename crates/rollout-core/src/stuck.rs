@@ -5,6 +5,8 @@
 //! (pkg/controller/statefulset/stateful_set_control.go, `updateStatefulSet`). A pod that never becomes ready therefore
 //! blocks for ever, also when the template that made it is long gone.
 
+use std::collections::BTreeMap;
+
 use crate::causes;
 use crate::kind::Kind;
 use crate::pods::Pod;
@@ -58,9 +60,14 @@ pub fn examine(snapshot: &Snapshot) -> Blockage<'_> {
     if !walked || !matches!(workload.strategy, Strategy::Partitioned { .. }) {
         return Blockage::None;
     }
+    let mut at: BTreeMap<u32, &Pod> = BTreeMap::new();
+    for pod in snapshot.pods.iter().flatten() {
+        if let Some(index) = snapshot.index(pod) {
+            at.entry(index).or_insert(pod);
+        }
+    }
     for index in 0..workload.desired {
-        let pod = snapshot.pods.iter().flatten().find(|pod| snapshot.index(pod) == Some(index));
-        match pod {
+        match at.get(&index).copied() {
             None => return Blockage::Waiting { pod: None, why: Wait::Missing },
             // The walk itself replaces pods that have ended.
             Some(pod) if pod.ended() => return Blockage::Waiting { pod: Some(pod), why: Wait::Missing },

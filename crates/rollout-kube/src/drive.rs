@@ -62,6 +62,9 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
     loop {
         match sight {
             Sight::Gone => return End { ending: Ending::Gone, progress, snapshot },
+            Sight::Forbidden(words) => {
+                return End { ending: Ending::Refused(words), progress, snapshot };
+            }
             Sight::Lost(error) => (run.tell)(Event::ConnectionLost { error }),
             Sight::Back => (run.tell)(Event::ConnectionBack),
             Sight::Snapshot(mut seen) => {

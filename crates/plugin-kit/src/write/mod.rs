@@ -339,6 +339,7 @@ pub async fn observed(
                 return Ok((seen, snapshot));
             }
             Sight::Gone => return Err(CliError::failed("object has been deleted")),
+            Sight::Forbidden(words) => return Err(CliError::failed(words)),
             Sight::Snapshot(_) | Sight::Lost(_) | Sight::Back => {}
         }
     }
