@@ -28,13 +28,15 @@ pub struct WatchOptions<'a> {
     pub check: &'a dyn Fn(&WorkloadId, CheckRun) -> Checking,
     /// Whether the end of all depends on each.
     pub together: bool,
+    /// One that failed before anything is watched.
+    pub failed: Option<WorkloadId>,
 }
 
 impl WatchOptions<'_> {
     /// For machines that ask for no checks.
     pub fn plain(events: bool, field_manager: String) -> WatchOptions<'static> {
         let check = &|_: &WorkloadId, _| -> Checking { Box::pin(std::future::ready(Verdict::Passed)) };
-        WatchOptions { events, field_manager, check, together: false }
+        WatchOptions { events, field_manager, check, together: false, failed: None }
     }
 }
 
@@ -72,6 +74,7 @@ pub async fn watch(ui: &mut Ui, cluster: &Cluster, jobs: Vec<Job>, options: &Wat
         tried: BTreeMap::new(),
     };
     let mut together = Together { on: options.together, order, passed: BTreeSet::new() };
+    options.failed.iter().for_each(|id| together.take_back(id));
     let mut ends: BTreeMap<usize, End> = BTreeMap::new();
     while ends.len() < display.ids.len() {
         tokio::select! {
@@ -137,7 +140,13 @@ impl Together {
     }
 
     fn ended(&mut self, id: &WorkloadId, ending: &Ending) {
-        if self.on && *ending != Ending::Complete && self.order.borrow().is_none() {
+        if *ending != Ending::Complete {
+            self.take_back(id);
+        }
+    }
+
+    fn take_back(&mut self, id: &WorkloadId) {
+        if self.on && self.order.borrow().is_none() {
             let words = format!("{id} failed, and it is all or none");
             self.order.send_replace(Some(Order::TakeBack(words)));
         }

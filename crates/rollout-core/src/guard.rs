@@ -59,6 +59,8 @@ pub struct Guard {
     attempts: u32,
     /// What frees a set that hangs on a pod of a revision which it has left: that is no failure of the one that comes.
     freeing: Option<Follow>,
+    /// Whether the pods of an OnDelete set are replaced, because nothing else does it.
+    drives: bool,
     news: Vec<Event>,
 }
 
@@ -111,6 +113,7 @@ impl Guard {
             surveyed: false,
             attempts: 0,
             freeing: None,
+            drives: false,
             news: Vec::new(),
             options,
         }
@@ -119,6 +122,11 @@ impl Guard {
     /// Guards one template; another one in the first picture is somebody else's.
     pub fn of(template: &Value, options: GuardOptions) -> Guard {
         Guard { template: Some(template::normal(template)), ..Guard::new(options) }
+    }
+
+    /// Does what the controller leaves to others too: it replaces the pods of an OnDelete set.
+    pub fn driving(self) -> Guard {
+        Guard { drives: true, ..self }
     }
 
     fn forward(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
@@ -133,10 +141,16 @@ impl Guard {
             let cause = Cause::new(CauseId::Together, words.clone());
             return self.turn(snapshot, vec![cause]);
         }
+        if self.drives {
+            let step = self.free(snapshot);
+            if matches!(step, Step::Send { .. } | Step::End(Ending::Held(_) | Ending::Refused(_))) {
+                return step;
+            }
+        }
         match (progress.state, progress.hold) {
             (State::Failed, _) if only_stuck(progress) => self.free(snapshot),
             (State::Failed, _) => self.turn(snapshot, progress.causes.clone()),
-            (State::Held, Some(hold)) => Step::End(Ending::Held(hold)),
+            (State::Held, Some(hold)) if !self.drives => Step::End(Ending::Held(hold)),
             (State::Complete | State::Held | State::Advancing | State::Stalled | State::Unobserved, _) => {
                 self.pass(snapshot, progress, over)
             }
@@ -400,6 +414,7 @@ mod tests {
     use super::*;
     use crate::fixture::{now, pod, pods, revision, snapshot, stateful, workload};
     use crate::kind::Kind;
+    use crate::status::Hold;
     use k8s_openapi::jiff::SignedDuration;
     use serde_json::json;
 
@@ -497,6 +512,33 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn one_that_drives_replaces_the_pods_of_an_on_delete_set_and_takes_them_back_too() {
+        let see = |image: &str, pods: Vec<Pod>| {
+            let object = workload(KIND, image, json!({"type": "OnDelete"}));
+            let revisions = [(1, "aaa"), (2, "bbb")]
+                .map(|(number, hash)| revision(KIND, number, &format!("app:{number}"), hash));
+            snapshot(KIND, object, revisions.to_vec(), pods)
+        };
+        let deleted = |step: &Step| match step {
+            Step::Send { act: Act::Delete { pod, .. }, .. } => Some(pod.clone()),
+            _ => None,
+        };
+        let old = see("app:2", pods(KIND, "aaa"));
+        assert_eq!(look(&mut Guard::new(options()), &old), Step::End(Ending::Held(Hold::OnDelete)));
+        let before = old.history.by_name("web-aaa").cloned().map(Box::new);
+        let gate = GateOptions { soak: 0, ..options().gate };
+        let mut guard = Guard::new(GuardOptions { before, gate, together: true, ..options() }).driving();
+        assert_eq!(deleted(&look(&mut guard, &old)).as_deref(), Some("web-0"));
+        guard.sent(&Sent::Done(None));
+        assert_eq!(look(&mut guard, &see("app:2", pods(KIND, "bbb"))), Step::Passed);
+        guard.told(&Order::TakeBack("another one failed".into()));
+        assert_eq!(goes_back(&look(&mut guard, &see("app:2", pods(KIND, "bbb")))), Some(1));
+        guard.sent(&Sent::Done(None));
+        let back = look(&mut guard, &see("app:1", pods(KIND, "bbb")));
+        assert_eq!(deleted(&back).as_deref(), Some("web-0"));
     }
 
     #[test]

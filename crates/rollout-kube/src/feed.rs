@@ -53,6 +53,12 @@ impl Seen {
         self
     }
 
+    /// Returns it without pods and nodes, where only what is recorded is watched.
+    pub fn of_revisions(&self) -> Seen {
+        let Seen { kind, workload, fresh, revisions, pods: _, nodes: _ } = self.clone();
+        Seen { kind, workload, fresh, revisions, pods: None, nodes: None }
+    }
+
     /// Puts together the snapshot of what was read.
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
         self.clone().into_snapshot(now)

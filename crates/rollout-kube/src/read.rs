@@ -274,11 +274,7 @@ fn apps_path(plural: &str, scope: &Scope) -> String {
 }
 
 fn revisions_path(kind: Kind, scope: &Scope) -> String {
-    let plural = match kind {
-        Kind::Deployment => "replicasets",
-        Kind::DaemonSet | Kind::StatefulSet => "controllerrevisions",
-    };
-    apps_path(plural, scope)
+    apps_path(kind.revisions(), scope)
 }
 
 pub(crate) fn revisions_path_of(workload: &Workload) -> String {

@@ -132,6 +132,10 @@ impl Intent for Try {
         self.guarding.all_or_none
     }
 
+    fn whole(&self) -> Option<&'static str> {
+        self.guarding.all_or_none.then_some("it is all or none")
+    }
+
     fn held_ok(&self) -> bool {
         false
     }

@@ -121,6 +121,7 @@ pub async fn guard(
         field_manager: follow.manager(reports.session),
         check: &check,
         together: guarding.all_or_none,
+        failed: None,
     };
     let ids: Vec<_> = jobs.iter().map(|job| job.id.clone()).collect();
     let ends = watch::watch(&mut reports.session.ui, &cluster, jobs, &options).await;

@@ -3,10 +3,12 @@
 mod admission;
 mod agree;
 mod args;
+mod reason;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rollout_core::causes::Symptom;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
 use rollout_core::plan::{Decision, Plan, Refusal, Request};
@@ -31,6 +33,7 @@ use crate::ui::Ui;
 use crate::watch::{self, Job, WatchOptions};
 use agree::Agreement;
 pub use args::{ActionArgs, DryRun, FollowArgs, WriteArgs};
+use reason::Given;
 
 /// How often a plan is made anew because the workload changed while the question stood.
 const ATTEMPTS: u32 = 3;
@@ -69,6 +72,10 @@ pub trait Intent {
     fn together(&self) -> bool {
         false
     }
+    /// Returns what is said where nothing is done because one of several cannot be planned; none where the others go on.
+    fn whole(&self) -> Option<&'static str> {
+        None
+    }
     /// Tells whether it is a success that something holds the rollout.
     fn held_ok(&self) -> bool {
         true
@@ -93,10 +100,11 @@ pub async fn run(
 ) -> Result<Exit, CliError> {
     let cluster = session.cluster().await?;
     let single = found.single;
-    let several = found.workloads.len() + found.exits.len() > 1;
+    let missing = found.exits.len();
+    let several = found.workloads.len() + missing > 1;
     let reports = Reports::new(session, form, found.exits);
     let mut flow = Flow { args, reports, cluster, intent, several, resolved: BTreeMap::new() };
-    flow.all(found.workloads).await;
+    flow.all(found.workloads, missing).await;
     flow.reports.close(single)
 }
 
@@ -112,7 +120,7 @@ enum Carried {
     /// There is nothing to wait for.
     Done,
     /// It is followed.
-    Follow(Box<Plan>, Box<Job>),
+    Follow(Box<Plan>, Option<Given>, Box<Job>),
     /// The plan no longer holds, and somebody can be asked again.
     Changed(Box<Workload>),
 }
@@ -129,16 +137,26 @@ struct Flow<'a> {
 }
 
 impl Flow<'_> {
-    async fn all(&mut self, mut workloads: Vec<Workload>) {
+    /// Does it to all; `missing` are those that were not even found.
+    async fn all(&mut self, mut workloads: Vec<Workload>, mut missing: usize) {
         for _ in 0..ATTEMPTS {
             let mut planned = Vec::new();
             for workload in workloads {
                 match self.plan(workload).await {
                     Ok(plan) => planned.extend(plan),
-                    Err(error) => self.reports.failed(&error),
+                    Err(error) => {
+                        missing += 1;
+                        self.reports.failed(&error);
+                    }
                 }
             }
+            let before = planned.len();
             let planned = self.rehearse(planned).await;
+            missing += before - planned.len();
+            if missing > 0 && self.refuses_a_part(&planned) {
+                return;
+            }
+            missing = 0;
             if planned.is_empty() {
                 return;
             }
@@ -151,16 +169,24 @@ impl Flow<'_> {
                 Agreement::Stop => return,
             };
             workloads = Vec::new();
-            let mut jobs = Vec::new();
+            let (mut jobs, mut failed) = (Vec::new(), None);
             for planned in planned {
+                let id = planned.plan.workload.clone();
                 match self.carry_out(planned).await {
                     Ok(Carried::Done) => {}
-                    Ok(Carried::Follow(plan, job)) => jobs.push((plan, *job)),
+                    Ok(Carried::Follow(plan, given, job)) => jobs.push((plan, given, *job)),
+                    Ok(Carried::Changed(_)) if self.intent.together() => {
+                        self.reports.failed(&changed_meanwhile(&id));
+                        failed = Some(id);
+                    }
                     Ok(Carried::Changed(workload)) => workloads.push(*workload),
-                    Err(error) => self.reports.failed(&error),
+                    Err(error) => {
+                        self.reports.failed(&error);
+                        failed = Some(id);
+                    }
                 }
             }
-            self.follow(jobs).await;
+            self.follow(jobs, failed).await;
             if workloads.is_empty() {
                 return;
             }
@@ -177,6 +203,17 @@ impl Flow<'_> {
             );
             self.reports.failed(&CliError::sentence(Exit::Superseded, words));
         }
+    }
+
+    /// Where nothing is done to a part of several, says so.
+    fn refuses_a_part(&mut self, planned: &[Planned]) -> bool {
+        let Some(why) = self.intent.whole().filter(|_| !planned.is_empty()) else { return false };
+        let plural = if planned.len() == 1 { "" } else { "s" };
+        let ui = &mut self.reports.session.ui;
+        ui.error(&format!("nothing was done to the other {} workload{plural} either", planned.len()));
+        ui.hint(why);
+        self.not_done(planned, "stopped");
+        true
     }
 
     /// Makes the plan; none where there is nothing to do.
@@ -246,28 +283,51 @@ impl Flow<'_> {
         if let Some(note) = written.as_ref().and_then(|object| admission::heed(&mut plan, object)) {
             self.reports.session.ui.note(&format!("{}: {note}", plan.workload));
         }
+        let seen = seen.after(written);
+        let given =
+            plan.reason().map(|reason| Given { seen: seen.of_revisions(), reason: reason.to_string() });
         let limit = duration::limit(self.args.follow.timeout);
         let Some(machine) = self.intent.machine(&plan, &snapshot, limit) else {
+            self.settle(given).await;
             self.reports.finish(&plan.workload, &Outcome::new("done", Exit::Done).of(&plan));
             return Ok(Carried::Done);
         };
         if !self.args.wait {
+            self.settle(given).await;
             self.reports.session.ui.note("written, not waited for");
             self.reports.finish(&plan.workload, &Outcome::new("written", Exit::Done).of(&plan));
             return Ok(Carried::Done);
         }
         let known = self.intent.known(&snapshot);
-        let job = Job { id: plan.workload.clone(), seen: seen.after(written), machine, known };
-        Ok(Carried::Follow(Box::new(plan), Box::new(job)))
+        let job = Job { id: plan.workload.clone(), seen, machine, known };
+        Ok(Carried::Follow(Box::new(plan), given, Box::new(job)))
     }
 
     fn field_manager(&self) -> String {
         self.args.follow.manager(self.reports.session)
     }
 
-    /// Follows all that was changed to its end, at once.
-    async fn follow(&mut self, jobs: Vec<(Box<Plan>, Job)>) {
-        let (plans, jobs): (Vec<Box<Plan>>, Vec<Job>) = jobs.into_iter().unzip();
+    /// Brings the reasons of changes that are not followed to their revisions.
+    async fn settle(&mut self, given: impl IntoIterator<Item = Given>) {
+        let send = SendOptions { dry_run: false, field_manager: self.field_manager() };
+        for given in given {
+            if let Some(warning) = given.settle(&self.cluster, &send).await {
+                self.reports.session.ui.warn(&warning);
+            }
+        }
+    }
+
+    /// Follows all that was changed to its end, at once, and brings the reasons to the revisions meanwhile.
+    /// `failed` is one that could not be written.
+    async fn follow(&mut self, jobs: Vec<(Box<Plan>, Option<Given>, Job)>, failed: Option<WorkloadId>) {
+        let (mut plans, mut given, mut followed) = (Vec::new(), Vec::new(), Vec::new());
+        for (plan, reason, job) in jobs {
+            plans.push(plan);
+            given.extend(reason);
+            followed.push(job);
+        }
+        let send = SendOptions { dry_run: false, field_manager: self.field_manager() };
+        let settling = join_all(given.into_iter().map(|given| given.settle(&self.cluster, &send)));
         let held_ok = self.intent.held_ok();
         let intent = &*self.intent;
         let options = WatchOptions {
@@ -275,8 +335,13 @@ impl Flow<'_> {
             field_manager: self.field_manager(),
             check: &|id, run| intent.check(id, run),
             together: intent.together(),
+            failed,
         };
-        let ends = watch::watch(&mut self.reports.session.ui, &self.cluster, jobs, &options).await;
+        let watching = watch::watch(&mut self.reports.session.ui, &self.cluster, followed, &options);
+        let (ends, warnings) = tokio::join!(watching, settling);
+        for warning in warnings.into_iter().flatten() {
+            self.reports.session.ui.warn(&warning);
+        }
         for (plan, end) in plans.iter().zip(&ends) {
             self.reports.ended(&plan.workload, Some(plan), end, held_ok);
         }
@@ -294,16 +359,8 @@ impl Flow<'_> {
 
     /// Says what was not done to a revision, without which the change holds all the same.
     fn left_undone(&mut self, request: &Request, why: &str) {
-        let why = escape::inline(why).into_owned();
-        let words = match request.forgets_stored() {
-            true => {
-                let name = request.path.rsplit('/').next().unwrap_or_default();
-                format!("a copy of what was stored stays on controllerrevision {name}: {why}")
-            }
-            false => {
-                format!("the reason could not be written to the revision, whose CHANGE-CAUSE stays: {why}")
-            }
-        };
+        let (name, why) = (request.path.rsplit('/').next().unwrap_or_default(), escape::inline(why));
+        let words = format!("a copy of what was stored stays on controllerrevision {name}: {why}");
         self.reports.session.ui.warn(&words);
     }
 

@@ -252,8 +252,9 @@ fn request(
         Some(map) if map.is_object() => json!({"metadata": {"annotations": map}}),
         Some(_) | None => json!({"metadata": {"annotations": {}}}),
     };
-    if let (Some(reason), Value::Array(body)) = (options.reason.as_deref(), &mut request.body) {
-        body.extend(plan::cause_operations(&object, Some(reason)));
+    if let Value::Array(body) = &mut request.body {
+        // The reason of the last change is none of this one's.
+        body.extend(plan::cause_operations(&object, options.reason.as_deref()));
     }
     request
 }
