@@ -67,7 +67,7 @@ impl CliError {
         let at = format!("({id} in namespace {})", id.namespace);
         match refusal {
             Refusal::NoRevision(error) => CliError::no_revision(id, error),
-            Refusal::AlreadyPaused | Refusal::NotPaused | Refusal::IsPaused => {
+            Refusal::AlreadyPaused | Refusal::NotPaused | Refusal::IsPaused | Refusal::Deleting => {
                 CliError::failed(format!("{}.apps {:?} {refusal}", id.kind.plural(), id.name))
             }
             Refusal::NoContainer { existing, .. } => CliError::failed(format!("{refusal} {at}"))

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 use crate::kind::Kind;
 use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
+use crate::stuck;
 use crate::workload::Strategy;
 
 pub use pod::of_pod;
@@ -48,6 +49,8 @@ pub enum CauseId {
     Terminating,
     /// An OrderedReady StatefulSet waits for a pod that nothing will replace (kubernetes#67250).
     StsStuck,
+    /// A StatefulSet's controller cannot bring a pod in line with the set, and replaces none before it has.
+    StsCannotUpdate,
     /// A pod was restarted more often than allowed.
     Restarts,
     /// Somebody's check of the rollout failed.
@@ -76,11 +79,19 @@ impl CauseId {
             CauseId::NodeNotReady => "node-not-ready",
             CauseId::Terminating => "terminating",
             CauseId::StsStuck => "sts-stuck",
+            CauseId::StsCannotUpdate => "sts-cannot-update",
             CauseId::Restarts => "restarts",
             CauseId::Check => "check",
             CauseId::CheckQuery => "check-query",
             CauseId::Together => "together",
         }
+    }
+}
+
+impl CauseId {
+    /// Tells whether the deletion of one pod helps, and nothing speaks against the revision that is rolled out.
+    pub fn is_stuck(self) -> bool {
+        matches!(self, CauseId::StsStuck | CauseId::StsCannotUpdate)
     }
 }
 
@@ -180,7 +191,15 @@ impl Cause {
 }
 
 /// Names a StatefulSet's pod that nothing will replace.
-pub(crate) fn stuck(pod: &Pod) -> Cause {
+pub(crate) fn stuck(pod: &Pod, snapshot: &Snapshot) -> Cause {
+    if let Some(event) = stuck::refused_update(snapshot, pod) {
+        let message = format!(
+            "pod {} blocks the set: the controller tries to bring it in line with the set, which the API forbids, and gets \
+             no further",
+            pod.name
+        );
+        return Cause::new(CauseId::StsCannotUpdate, message).of_pod(pod).evidence(&event.message);
+    }
     let message = format!(
         "pod {} blocks the set: it is not ready, nothing will replace it, and the controller waits for it for ever",
         pod.name

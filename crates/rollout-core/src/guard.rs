@@ -392,7 +392,7 @@ fn is_recent(snapshot: &Snapshot, progress: &Progress, limit: Option<i64>) -> bo
 
 /// The new revision is not to blame: no pod of it was made yet, or all that were made work.
 fn only_stuck(progress: &Progress) -> bool {
-    progress.causes.iter().filter(|cause| cause.fails).all(|cause| cause.id == CauseId::StsStuck)
+    progress.causes.iter().filter(|cause| cause.fails).all(|cause| cause.id.is_stuck())
 }
 
 fn on_ready_node(snapshot: &Snapshot, pod: &Pod) -> bool {

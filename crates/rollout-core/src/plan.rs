@@ -78,6 +78,9 @@ pub enum Refusal {
     /// The controller has not acted upon the last change: "previous" would be one step too far back (hazard H6).
     #[error("the controller has not acted upon the last change yet")]
     Unobserved,
+    /// The workload is being deleted.
+    #[error("is being deleted")]
+    Deleting,
     /// The workload is paused.
     #[error("you cannot rollback a paused {kind}; resume it first with '{}' and try again", resumed_by(*kind))]
     Paused {

@@ -11,7 +11,7 @@ use rollout_core::causes::Symptom;
 use rollout_core::event::Event;
 use rollout_core::machine::{self, Act, CheckRun, Ending, Machine, Order, Step, Verdict};
 use rollout_core::plan::{Method, Request};
-use rollout_core::status::Progress;
+use rollout_core::status::{Hold, Progress, evaluate};
 use rollout_core::surroundings::{Needs, Surroundings};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -68,6 +68,13 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
             Sight::Lost(error) => (run.tell)(Event::ConnectionLost { error }),
             Sight::Back => (run.tell)(Event::ConnectionBack),
             Sight::Snapshot(mut seen) => {
+                // Nothing is written to what is being deleted, whatever was begun.
+                if seen.workload.deleting {
+                    let progress = evaluate(&seen);
+                    (run.tell)(Event::Progress(progress.clone()));
+                    let ending = Ending::Held(Hold::Deleting);
+                    return End { ending, progress: Some(progress), snapshot: Some(seen) };
+                }
                 seen.surroundings.clone_from(&surroundings);
                 reader.look(cluster, &mut seen).await;
                 let (now, step) = machine.step(&seen);

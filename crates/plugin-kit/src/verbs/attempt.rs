@@ -174,6 +174,9 @@ async fn remember(targets: &TargetArgs, session: &mut Session) -> Result<BTreeMa
     let mut before = BTreeMap::new();
     for workload in found.workloads {
         let id = workload.id.clone();
+        if workload.deleting {
+            return Err(CliError::refused(&id, &Refusal::Deleting));
+        }
         let depth = write::depth(&workload);
         let mut seen = cluster.seen(workload, depth).await?;
         let mut snapshot = seen.snapshot(cluster.now());

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use rollout_core::causes::Symptom;
+use rollout_core::evidence;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
 use rollout_core::plan::{Decision, Plan, Refusal, Request};
 use rollout_core::revision::RevisionNumber;
@@ -219,9 +220,16 @@ impl Flow<'_> {
     /// Makes the plan; none where there is nothing to do.
     async fn plan(&mut self, workload: Workload) -> Result<Option<Planned>, CliError> {
         let id = workload.id.clone();
+        if workload.deleting {
+            return Err(CliError::refused(&id, &Refusal::Deleting));
+        }
         let depth = self.intent.depth(&workload);
         let mut seen = self.cluster.seen(workload, depth).await?;
         let mut snapshot = seen.snapshot(self.cluster.now());
+        // What a set hangs on may only stand in its events.
+        if let Some(wanted) = evidence::of_refused_update(&snapshot) {
+            snapshot.evidence = self.cluster.evidence(&id.namespace, &[wanted]).await.0;
+        }
         let resolved = self.resolved.get(&id.uid).copied();
         let mut decision = self.intent.plan(&snapshot, resolved);
         if decision.as_ref().is_err_and(|refusal| *refusal == Refusal::Unobserved) {
