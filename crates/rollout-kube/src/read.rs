@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::feed::Seen;
+use crate::send::form_encoded;
 
 /// Where nodes are listed.
 pub(crate) const NODES: &str = "/api/v1/nodes";
@@ -121,7 +122,7 @@ impl Cluster {
     /// Reads one workload.
     pub async fn workload<W: ReadAs>(&self, kind: Kind, namespace: &str, name: &str) -> Result<W, Reading> {
         let request = Request::new(workloads_path(kind, &Scope::Namespace(namespace.to_string())));
-        let request = request.get(name, &GetParams::default()).map_err(Error::BuildRequest)?;
+        let request = request.get(&segment(name), &GetParams::default()).map_err(Error::BuildRequest)?;
         Ok(W::read(kind, self.client.request(request).await?)?)
     }
 
@@ -268,7 +269,7 @@ pub(crate) fn workloads_path(kind: Kind, scope: &Scope) -> String {
 
 fn apps_path(plural: &str, scope: &Scope) -> String {
     match scope {
-        Scope::Namespace(namespace) => format!("/apis/apps/v1/namespaces/{namespace}/{plural}"),
+        Scope::Namespace(namespace) => format!("/apis/apps/v1/namespaces/{}/{plural}", segment(namespace)),
         Scope::All => format!("/apis/apps/v1/{plural}"),
     }
 }
@@ -282,5 +283,10 @@ pub(crate) fn revisions_path_of(workload: &Workload) -> String {
 }
 
 pub(crate) fn pods_path(namespace: &str) -> String {
-    format!("/api/v1/namespaces/{namespace}/pods")
+    format!("/api/v1/namespaces/{}/pods", segment(namespace))
+}
+
+/// Returns a name as a segment of a path: nothing in it is taken for anything else.
+pub(crate) fn segment(name: &str) -> String {
+    form_encoded(name)
 }
