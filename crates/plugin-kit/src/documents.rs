@@ -93,7 +93,7 @@ pub fn revision(snapshot: &Snapshot, revision: &Revision, progress: &Progress) -
         .map(|(container, image)| (container, Value::String(image)))
         .collect();
     let duplicates: Vec<Value> =
-        revision.duplicates.iter().map(|(name, number)| json!({"name": name, "revision": number})).collect();
+        revision.duplicates.iter().map(|it| json!({"name": it.name, "revision": it.number})).collect();
     with(
         Map::new(),
         json!({

@@ -142,11 +142,12 @@ pub fn causes(end: &End) -> Vec<&Cause> {
 
 /// Says what holds a rollout.
 pub fn held(hold: Hold, snapshot: Option<&Snapshot>) -> String {
-    if let Some(words) = snapshot.and_then(held_in_steps) {
+    if let Some(words) = snapshot.filter(|_| hold != Hold::Deleting).and_then(held_in_steps) {
         return words;
     }
     let old = snapshot.map_or(0, |it| it.living().filter(|pod| it.side(pod) == Side::Old).count());
     match hold {
+        Hold::Deleting => "it is being deleted".to_string(),
         Hold::Paused => "it is paused".to_string(),
         Hold::InSteps => "a rollout in steps is stored".to_string(),
         Hold::Partition(partition) => {
@@ -208,7 +209,7 @@ pub fn way_on_recreated(id: &WorkloadId) -> String {
 
 /// Names the command that moves a held rollout on.
 pub fn way_on(hold: Hold, snapshot: &Snapshot) -> String {
-    if let Some(ways) = ways_on_in_steps(snapshot) {
+    if let Some(ways) = ways_on_in_steps(snapshot).filter(|_| hold != Hold::Deleting) {
         return ways;
     }
     let id = &snapshot.workload.id;
@@ -216,6 +217,7 @@ pub fn way_on(hold: Hold, snapshot: &Snapshot) -> String {
     let me = plugin(id.kind);
     let in_steps = path::has_plugin(me);
     match hold {
+        Hold::Deleting => format!("what keeps it: kubectl get {at} -o jsonpath='{{.metadata.finalizers}}'"),
         Hold::InSteps => format!("to go on: {me} resume {at}"),
         Hold::Paused => format!("to go on: kubectl rollback resume {at}"),
         Hold::Partition(_) if in_steps => format!("to go on: {me} advance {at}"),

@@ -56,6 +56,7 @@ impl CliError {
             | NoRevision::NoneGood
             | NoRevision::Hidden { .. }
             | NoRevision::BeforeOldest { .. }
+            | NoRevision::Ambiguous { .. }
             | NoRevision::Corrupt { .. } => format!("{error} ({id} in namespace {})", id.namespace),
         };
         CliError::failed(message).hint(revision_hint(error))
@@ -66,7 +67,7 @@ impl CliError {
         let at = format!("({id} in namespace {})", id.namespace);
         match refusal {
             Refusal::NoRevision(error) => CliError::no_revision(id, error),
-            Refusal::AlreadyPaused | Refusal::NotPaused | Refusal::IsPaused => {
+            Refusal::AlreadyPaused | Refusal::NotPaused | Refusal::IsPaused | Refusal::Deleting => {
                 CliError::failed(format!("{}.apps {:?} {refusal}", id.kind.plural(), id.name))
             }
             Refusal::NoContainer { existing, .. } => CliError::failed(format!("{refusal} {at}"))
@@ -136,6 +137,11 @@ fn revision_hint(error: &NoRevision) -> Option<String> {
         NoRevision::Hidden { .. } | NoRevision::BeforeOldest { .. } => {
             Some("choose a revision from its history with --to-revision N".to_string())
         }
+        NoRevision::Ambiguous { .. } => Some(
+            "somebody edited a number by hand: set the annotation deployment.kubernetes.io/revision of one of them \
+             to a number that no other has"
+                .to_string(),
+        ),
         NoRevision::NoneGood => Some(
             "no older revision has available pods: choose one with --to-revision N from its history"
                 .to_string(),

@@ -3,6 +3,7 @@
 use rollout_core::machine::Ending;
 use rollout_core::plan::Plan;
 use rollout_core::revision::RevisionNumber;
+use rollout_core::status::Hold;
 use rollout_core::workload::WorkloadId;
 use rollout_kube::End;
 use serde_json::Value;
@@ -63,6 +64,8 @@ impl<'a> Reports<'a> {
 
     /// Says how the following of one workload ended; `held_ok` makes being held a success.
     pub fn ended(&mut self, id: &WorkloadId, plan: Option<&Plan>, end: &End, held_ok: bool) {
+        // Nobody wanted a change to meet its end.
+        let held_ok = held_ok && end.ending != Ending::Held(Hold::Deleting);
         let (exit, sentence) = ending_text::ending(end, id, held_ok);
         if exit == Exit::Done {
             self.say(&sentence);

@@ -11,7 +11,7 @@ use crate::escape;
 use crate::exit::Exit;
 use crate::manifests;
 use crate::run::Plugin;
-use crate::targets::{TargetArgs, TargetSpec, VerbMode};
+use crate::targets::{TargetArgs, TargetSpec, VerbMode, segment};
 use crate::ui::Ui;
 
 /// Makes the command line of a plugin, under the name it was called by.
@@ -190,6 +190,11 @@ impl Session {
         name: &str,
         missing: Missing,
     ) -> Result<(), CliError> {
+        if let Err(error) = segment::check_object(namespace, name) {
+            self.report(&error);
+            found.exits.push(error.exit);
+            return Ok(());
+        }
         match self.cluster().await?.workload(kind, namespace, name).await {
             Ok(workload) => found.workloads.push(workload),
             Err(error) if missing == Missing::IsFine && error.is_not_found() => {}
@@ -211,6 +216,9 @@ impl Session {
         missing: Missing,
     ) -> Result<(), CliError> {
         let namespace = self.namespace().await?;
+        if !found.all_namespaces {
+            segment::check_namespace(&namespace)?;
+        }
         let scope = if found.all_namespaces { Scope::All } else { Scope::Namespace(namespace.clone()) };
         let cluster = self.cluster().await?;
         for kind in kinds {

@@ -5,6 +5,7 @@ use clap::Args;
 use rollout_core::Kind;
 
 mod error;
+pub mod segment;
 
 pub use error::TargetError;
 

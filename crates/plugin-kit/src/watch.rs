@@ -31,13 +31,22 @@ pub struct WatchOptions<'a> {
     pub together: bool,
     /// How patient whoever watches is with what may pass by itself.
     pub patience: Patience,
+    /// One that failed before anything is watched.
+    pub failed: Option<WorkloadId>,
 }
 
 impl WatchOptions<'_> {
     /// For machines that ask for no checks, with the patience that each sort of trouble needs.
     pub fn plain(events: bool, field_manager: String) -> WatchOptions<'static> {
         let check = &|_: &WorkloadId, _| -> Checking { Box::pin(std::future::ready(Verdict::Passed)) };
-        WatchOptions { events, field_manager, check, together: false, patience: Patience::default() }
+        WatchOptions {
+            events,
+            field_manager,
+            check,
+            together: false,
+            patience: Patience::default(),
+            failed: None,
+        }
     }
 }
 
@@ -75,6 +84,7 @@ pub async fn watch(ui: &mut Ui, cluster: &Cluster, jobs: Vec<Job>, options: &Wat
         tried: BTreeMap::new(),
     };
     let mut together = Together { on: options.together, order, passed: BTreeSet::new() };
+    options.failed.iter().for_each(|id| together.take_back(id));
     let mut ends: BTreeMap<usize, End> = BTreeMap::new();
     while ends.len() < display.ids.len() {
         tokio::select! {
@@ -133,6 +143,7 @@ impl Together {
             | Event::Step(_)
             | Event::OutsideStep { .. }
             | Event::EvictionForbidden { .. }
+            | Event::StoredOtherwise(_)
             | Event::Soaking(_)
             | Event::ConnectionLost { .. }
             | Event::ConnectionBack => {}
@@ -140,7 +151,13 @@ impl Together {
     }
 
     fn ended(&mut self, id: &WorkloadId, ending: &Ending) {
-        if self.on && *ending != Ending::Complete && self.order.borrow().is_none() {
+        if *ending != Ending::Complete {
+            self.take_back(id);
+        }
+    }
+
+    fn take_back(&mut self, id: &WorkloadId) {
+        if self.on && self.order.borrow().is_none() {
             let words = format!("{id} failed, and it is all or none");
             self.order.send_replace(Some(Order::TakeBack(words)));
         }
@@ -238,6 +255,9 @@ impl Display<'_> {
             }
             Event::EvictionForbidden { pod, words } => {
                 progress.note(ui, now, index, &format!("pod {pod} may not be evicted now: {words}"));
+            }
+            Event::StoredOtherwise(changes) => {
+                progress.note(ui, now, index, &event_text::stored_otherwise(changes));
             }
             Event::ConnectionLost { error } => {
                 let (_, lost) = tried.entry(index).or_default();

@@ -80,6 +80,8 @@ cause_ids! {
     Terminating = "terminating",
     /// An OrderedReady StatefulSet waits for a pod that nothing will replace (kubernetes#67250).
     StsStuck = "sts-stuck",
+    /// A StatefulSet's controller cannot bring a pod in line with the set, and replaces none before it has.
+    StsCannotUpdate = "sts-cannot-update",
     /// A pod was restarted more often than allowed.
     Restarts = "restarts",
     /// Somebody's check of the rollout failed.
@@ -91,6 +93,11 @@ cause_ids! {
 }
 
 impl CauseId {
+    /// Tells whether the deletion of one pod helps, and nothing speaks against the revision that is rolled out.
+    pub fn is_stuck(self) -> bool {
+        matches!(self, CauseId::StsStuck | CauseId::StsCannotUpdate)
+    }
+
     /// Tells whether it is what pods do once they run; others keep pods from being made, placed or started.
     pub fn shows_in_running(self) -> bool {
         match self {
@@ -122,7 +129,8 @@ impl CauseId {
             | CauseId::Deadline
             | CauseId::NodeNotReady
             | CauseId::Terminating
-            | CauseId::StsStuck => false,
+            | CauseId::StsStuck
+            | CauseId::StsCannotUpdate => false,
         }
     }
 }

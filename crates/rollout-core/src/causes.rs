@@ -20,6 +20,7 @@ use crate::kind::Kind;
 use crate::patience::MOMENT;
 use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
+use crate::stuck;
 use crate::workload::Strategy;
 
 pub(crate) use placing::is_without_room;
@@ -38,7 +39,15 @@ pub(crate) fn rank(cause: &Cause) -> (u8, Option<Timestamp>) {
 }
 
 /// Names a StatefulSet's pod that nothing will replace.
-pub(crate) fn stuck(pod: &Pod) -> Cause {
+pub(crate) fn stuck(pod: &Pod, snapshot: &Snapshot) -> Cause {
+    if let Some(event) = stuck::refused_update(snapshot, pod) {
+        let message = format!(
+            "pod {} blocks the set: the controller tries to bring it in line with the set, which the API forbids, and gets \
+             no further",
+            pod.name
+        );
+        return Cause::new(CauseId::StsCannotUpdate, message).of_pod(pod).evidence(&event.message);
+    }
     let message = format!(
         "pod {} blocks the set: it is not ready, nothing will replace it, and the controller waits for it for ever",
         pod.name

@@ -12,6 +12,7 @@ use crate::kind::Kind;
 use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
 use crate::status::{Progress, State};
+use crate::workload::Strategy;
 
 /// How many pods are looked at more closely: what they have in common shows in a few.
 const CLOSELY: usize = 3;
@@ -176,6 +177,7 @@ pub fn wanted(snapshot: &Snapshot, progress: &Progress) -> Vec<Wanted> {
     if snapshot.workload.id.kind != Kind::Deployment && (cannot_create(snapshot) || ended()) {
         wanted.push(Wanted::Events { uid: snapshot.workload.id.uid.clone() });
     }
+    wanted.extend(of_refused_update(snapshot));
     let suspects = suspects(snapshot);
     let events = |pod: &&Pod| Wanted::Events { uid: pod.uid.clone() };
     wanted.extend(suspects.iter().map(events));
@@ -191,6 +193,20 @@ pub fn wanted(snapshot: &Snapshot, progress: &Progress) -> Vec<Wanted> {
     wanted.extend(nodes.into_iter().map(|name| Wanted::Node { name: name.clone() }));
     wanted.extend(progress.causes.iter().filter_map(|cause| log_of(cause, snapshot)).take(CLOSELY));
     wanted
+}
+
+/// Returns the events of a set of whose pods none is replaced although nothing is wrong with any: they say why.
+pub fn of_refused_update(snapshot: &Snapshot) -> Option<Wanted> {
+    let workload = &snapshot.workload;
+    let rolls = matches!(workload.strategy, Strategy::Partitioned { .. }) && snapshot.observed();
+    let waits =
+        |pod: &Pod| snapshot.side(pod) == Side::Old && snapshot.index(pod) >= Some(workload.partition());
+    let stands = rolls
+        && snapshot.missing() == 0
+        && snapshot.living().any(waits)
+        && snapshot.pods.iter().flatten().all(|pod| snapshot.available(pod))
+        && snapshot.quiet_for() >= QUIET;
+    stands.then(|| Wanted::Events { uid: workload.id.uid.clone() })
 }
 
 /// Pods are missing, nothing has moved for a moment, and what is there does not explain it.

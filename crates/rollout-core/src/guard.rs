@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::cause::{Cause, CauseId, Causes, Sort, Symptom};
 use crate::causes;
+use crate::diff;
+use crate::event::Event;
 use crate::follow::Follow;
 use crate::gate::{Gate, GateOptions, GateState};
 use crate::history::{NoRevision, RevisionSelector};
@@ -63,6 +65,9 @@ pub struct Guard {
     attempts: u32,
     /// What frees a set that hangs on a pod of a revision which it has left: that is no failure of the one that comes.
     freeing: Option<Follow>,
+    /// Whether the pods of an OnDelete set are replaced, because nothing else does it.
+    drives: bool,
+    news: Vec<Event>,
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +93,18 @@ struct Back {
     causes: Vec<Cause>,
 }
 
+impl Back {
+    /// What is waited for is what the server stored; where that is not what was sent, that is to be said.
+    fn stored(&mut self, outcome: &Sent) -> Option<Event> {
+        let Sent::Done(Some(object)) = outcome else { return None };
+        let stored = &object["spec"]["template"];
+        let changes = diff::changes(&self.template, stored);
+        self.template = template::normal(stored);
+        self.follow.stored(stored);
+        (!changes.is_empty()).then_some(Event::StoredOtherwise(changes))
+    }
+}
+
 impl Guard {
     /// Guards whatever template the first picture shows.
     pub fn new(options: GuardOptions) -> Guard {
@@ -103,6 +120,8 @@ impl Guard {
             surveyed: false,
             attempts: 0,
             freeing: None,
+            drives: false,
+            news: Vec::new(),
             options,
         }
     }
@@ -110,6 +129,11 @@ impl Guard {
     /// Guards one template; another one in the first picture is somebody else's.
     pub fn of(template: &Value, options: GuardOptions) -> Guard {
         Guard { template: Some(template::normal(template)), ..Guard::new(options) }
+    }
+
+    /// Does what the controller leaves to others too: it replaces the pods of an OnDelete set.
+    pub fn driving(self) -> Guard {
+        Guard { drives: true, ..self }
     }
 
     fn forward(&mut self, snapshot: &Snapshot, progress: &mut Progress) -> Step {
@@ -124,6 +148,12 @@ impl Guard {
             let cause = Cause::new(CauseId::Together, words.clone());
             return self.turn(snapshot, vec![cause]);
         }
+        if self.drives {
+            let step = self.free(snapshot);
+            if matches!(step, Step::Send { .. } | Step::End(Ending::Held(_) | Ending::Refused(_))) {
+                return step;
+            }
+        }
         if progress.state == State::Complete {
             self.settled = self.settled.max(Some(progress.desired));
         } else if self.settled.is_some() {
@@ -134,7 +164,7 @@ impl Guard {
             (State::Failed, _) if progress.causes.is_old_better() => {
                 self.turn(snapshot, progress.causes.failed.clone())
             }
-            (State::Held, Some(hold)) => Step::End(Ending::Held(hold)),
+            (State::Held, Some(hold)) if !self.drives => Step::End(Ending::Held(hold)),
             (
                 State::Failed
                 | State::Complete
@@ -257,7 +287,8 @@ impl Guard {
                 other @ (NoRevision::NotFound { .. }
                 | NoRevision::Corrupt { .. }
                 | NoRevision::Hidden { .. }
-                | NoRevision::BeforeOldest { .. }),
+                | NoRevision::BeforeOldest { .. }
+                | NoRevision::Ambiguous { .. }),
             ) => {
                 return not_undone(NoWayBack::Refused(other.to_string()), causes);
             }
@@ -319,7 +350,7 @@ impl Guard {
             return Step::End(Ending::Superseded);
         }
         match sent {
-            None | Some(Sent::Done) => {
+            None | Some(Sent::Done(_)) => {
                 self.phase = Phase::Turning { back, sent };
                 Step::Wait
             }
@@ -392,7 +423,10 @@ impl Machine for Guard {
         match &mut self.phase {
             Phase::Forward => self.freeing.iter_mut().for_each(|freeing| freeing.sent(outcome)),
             Phase::Surveying(_) => {}
-            Phase::Turning { sent, .. } => *sent = Some(outcome.clone()),
+            Phase::Turning { back, sent } => {
+                self.news.extend(back.stored(outcome));
+                *sent = Some(outcome.clone());
+            }
             Phase::Backward(back) => back.follow.sent(outcome),
         }
     }
@@ -403,6 +437,10 @@ impl Machine for Guard {
 
     fn told(&mut self, order: &Order) {
         self.order = Some(order.clone());
+    }
+
+    fn news(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.news)
     }
 }
 
@@ -416,8 +454,8 @@ fn is_recent(snapshot: &Snapshot, progress: &Progress, limit: Option<i64>) -> bo
 /// The new revision is not to blame: no pod of it was made yet, or all that were made work.
 fn only_stuck(progress: &Progress) -> bool {
     let failed = &progress.causes.failed;
-    failed.iter().any(|cause| cause.id == CauseId::StsStuck)
-        && failed.iter().all(|cause| cause.id == CauseId::StsStuck || cause.old_too)
+    failed.iter().any(|cause| cause.id.is_stuck())
+        && failed.iter().all(|cause| cause.id.is_stuck() || cause.old_too)
 }
 
 fn new(snapshot: &Snapshot) -> impl Iterator<Item = &Pod> {

@@ -2,6 +2,7 @@ use super::*;
 use crate::fixture::{now, patched, pod, pods, revision, snapshot, stateful, workload};
 use crate::kind::Kind;
 use crate::patience::Patience;
+use crate::status::Hold;
 use k8s_openapi::jiff::SignedDuration;
 use serde_json::json;
 
@@ -22,7 +23,7 @@ fn a_set_that_hangs_on_a_pod_of_a_revision_that_it_left_is_freed_and_guarded_on(
         Some(pod.clone())
     };
     assert_eq!(deletes(&step).as_deref(), Some("web-2"));
-    guard.sent(&Sent::Done);
+    guard.sent(&Sent::Done(None));
     assert_eq!(guard.step(&hangs).1, Step::Wait);
     // What comes in its place is judged as any new pod.
     pods[2] = pod(sts, "web-2", "ccc", false);
@@ -89,7 +90,7 @@ fn a_failed_one_goes_back_to_what_has_available_pods_and_is_undone_when_they_are
     let mut guard = Guard::new(options());
     let step = look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
     assert_eq!(goes_back(&step), Some(1));
-    guard.sent(&Sent::Done);
+    guard.sent(&Sent::Done(None));
     assert_eq!(look(&mut guard, &at(3, failing("ccc", "aaa"), 1)), Step::Wait);
     assert_eq!(look(&mut guard, &at(1, failing("ccc", "aaa"), 2)), Step::Wait);
     match look(&mut guard, &at(1, pods(KIND, "aaa"), 3)) {
@@ -196,7 +197,7 @@ fn all_or_none_waits_for_the_others_and_is_taken_back_with_them() {
 fn a_way_back_that_fails_says_so() {
     let mut guard = Guard::new(options());
     look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
-    guard.sent(&Sent::Done);
+    guard.sent(&Sent::Done(None));
     let step = look(&mut guard, &at(1, failing("aaa", "aaa"), 2));
     assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::Failed(_), .. })), "{step:?}");
 }
@@ -339,4 +340,49 @@ fn when_the_time_is_over_a_probation_counts_where_the_old_one_would_do_better() 
     };
     assert!(matches!(trial(false), Step::Survey(_)));
     assert!(matches!(trial(true), Step::End(Ending::NotUndone { why: NoWayBack::NoBetter, .. })));
+}
+
+#[test]
+fn one_that_drives_replaces_the_pods_of_an_on_delete_set_and_takes_them_back_too() {
+    let see = |image: &str, pods: Vec<Pod>| {
+        let object = workload(KIND, image, json!({"type": "OnDelete"}));
+        let revisions = [(1, "aaa"), (2, "bbb")]
+            .map(|(number, hash)| revision(KIND, number, &format!("app:{number}"), hash));
+        snapshot(KIND, object, revisions.to_vec(), pods)
+    };
+    let deleted = |step: &Step| match step {
+        Step::Send { act: Act::Delete { pod, .. }, .. } => Some(pod.clone()),
+        _ => None,
+    };
+    let old = see("app:2", pods(KIND, "aaa"));
+    assert_eq!(look(&mut Guard::new(options()), &old), Step::End(Ending::Held(Hold::OnDelete)));
+    let before = old.history.by_name("web-aaa").cloned().map(Box::new);
+    let gate = GateOptions { soak: 0, ..options().gate };
+    let mut guard = Guard::new(GuardOptions { before, gate, together: true, ..options() }).driving();
+    assert_eq!(deleted(&look(&mut guard, &old)).as_deref(), Some("web-0"));
+    guard.sent(&Sent::Done(None));
+    assert_eq!(look(&mut guard, &see("app:2", pods(KIND, "bbb"))), Step::Passed);
+    guard.told(&Order::TakeBack("another one failed".into()));
+    assert_eq!(goes_back(&look(&mut guard, &see("app:2", pods(KIND, "bbb")))), Some(1));
+    guard.sent(&Sent::Done(None));
+    let back = look(&mut guard, &see("app:1", pods(KIND, "bbb")));
+    assert_eq!(deleted(&back).as_deref(), Some("web-0"));
+}
+
+#[test]
+fn the_way_back_is_what_the_server_stored_and_what_admission_changed_is_said() {
+    let mut guard = Guard::new(options());
+    assert_eq!(goes_back(&look(&mut guard, &at(3, failing("ccc", "aaa"), 0))), Some(1));
+    let pinned = at(2, failing("ccc", "aaa"), 1);
+    guard.sent(&Sent::Done(Some(Box::new(pinned.workload.object.clone()))));
+    let news = guard.news();
+    let [Event::StoredOtherwise(changes)] = news.as_slice() else { panic!("{news:?}") };
+    assert_eq!(changes[0].path, "spec.containers[app].image");
+    assert_eq!(look(&mut guard, &pinned), Step::Wait);
+    assert!(matches!(look(&mut guard, &at(2, pods(KIND, "bbb"), 2)), Step::End(Ending::Undone { .. })));
+    // What is neither is somebody else's.
+    let mut guard = Guard::new(options());
+    look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
+    guard.sent(&Sent::Done(Some(Box::new(pinned.workload.object))));
+    assert_eq!(look(&mut guard, &at(1, pods(KIND, "aaa"), 1)), Step::End(Ending::Superseded));
 }

@@ -8,7 +8,7 @@ use crate::kind::Kind;
 use crate::live_at::live_at;
 use crate::pods::Pod;
 use crate::record::{self, Record};
-use crate::revision::{Revision, RevisionNumber};
+use crate::revision::{Revision, RevisionNumber, Twin};
 use crate::template;
 use crate::workload::{Strategy, Workload};
 
@@ -61,6 +61,14 @@ pub enum NoRevision {
         /// When the oldest revision was created that is still kept.
         oldest: Timestamp,
     },
+    /// Two objects carry that number, because somebody edited one by hand.
+    #[error("revision {wanted} is both {} and {}", names[0], names[1])]
+    Ambiguous {
+        /// The number.
+        wanted: RevisionNumber,
+        /// The objects.
+        names: [String; 2],
+    },
     /// The recorded data cannot be read.
     #[error("unable to parse history {name}")]
     Corrupt {
@@ -69,7 +77,7 @@ pub enum NoRevision {
     },
 }
 
-/// The revisions of one workload, oldest first.
+/// The revisions of one workload, oldest first, and behind them those without a number: nobody knows when they were live.
 #[derive(Clone, Debug)]
 pub struct History {
     kind: Kind,
@@ -98,12 +106,15 @@ impl History {
         revisions.sort_by(|a, b| (a.number, a.created, &a.name).cmp(&(b.number, b.created, &b.name)));
         let records = revisions.iter().map(|revision| revision.record.clone()).collect();
         let mut revisions = folded(revisions);
+        // What has no number sorts first, so that equal revisions are folded into one that has.
+        revisions.sort_by_key(|revision| revision.number.is_none());
         for pod in pods.iter().filter(|pod| !pod.ended()) {
             count_pod(workload, &mut revisions, pod, now);
         }
         let live = template::normal(workload.template());
         let current = revisions.iter().rposition(|revision| revision.normal.as_ref() == Some(&live));
-        record::cap(revisions.iter_mut().rev().map(|revision| &mut revision.live_since));
+        let numbered = revisions.iter_mut().rev().filter(|revision| revision.number.is_some());
+        record::cap(numbered.map(|revision| &mut revision.live_since));
         History {
             kind: workload.id.kind,
             revisions,
@@ -115,9 +126,14 @@ impl History {
         }
     }
 
-    /// Iterates over the revisions, oldest first.
+    /// Iterates over the revisions, oldest first; those without a number come last.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Revision> {
         self.revisions.iter()
+    }
+
+    /// Iterates over the revisions whose order is known, oldest first.
+    pub fn in_order(&self) -> impl DoubleEndedIterator<Item = &Revision> {
+        self.revisions.iter().filter(|revision| revision.number.is_some())
     }
 
     /// Returns how many revisions there are, equal ones counted once.
@@ -147,8 +163,7 @@ impl History {
 
     /// Returns when a revision stopped being live: when the next one went live; none for the newest one.
     pub fn live_until(&self, revision: &Revision) -> Option<Timestamp> {
-        let newer = self.revisions.iter().skip_while(|it| it.name != revision.name).nth(1)?;
-        newer.live_since
+        self.in_order().skip_while(|it| it.name != revision.name).nth(1)?.live_since
     }
 
     /// Returns the revision that a pod's label names.
@@ -159,9 +174,9 @@ impl History {
 
     /// Returns the revision with that object name.
     pub fn by_name(&self, name: &str) -> Option<&Revision> {
-        self.revisions
-            .iter()
-            .find(|revision| revision.name == name || revision.duplicates.iter().any(|(it, _)| it == name))
+        self.revisions.iter().find(|revision| {
+            revision.name == name || revision.duplicates.iter().any(|twin| twin.name == name)
+        })
     }
 
     /// Returns the revision that somebody asks for.
@@ -170,8 +185,8 @@ impl History {
             RevisionSelector::Number(number) => self.numbered(number),
             RevisionSelector::Previous => match (self.current(), self.revisions.len()) {
                 (_, 0) => Err(NoRevision::Empty),
-                (Some(current), _) => self.predecessor_or_newest_other(current),
-                (None, _) => self.revisions.last().ok_or(NoRevision::Empty),
+                (Some(current), _) => self.only(self.predecessor_or_newest_other(current)?),
+                (None, _) => self.only(self.others().next().ok_or(NoRevision::Empty)?),
             },
             RevisionSelector::LastGood => self.last_good(),
             RevisionSelector::AtTime(at) => {
@@ -218,15 +233,12 @@ impl History {
         }
     }
 
-    /// Iterates over all revisions but the current one, newest first.
+    /// Iterates over all revisions but the current one, newest first; those without a number come last.
     pub fn others(&self) -> impl Iterator<Item = &Revision> {
-        let current = self.current;
-        self.revisions
-            .iter()
-            .enumerate()
-            .rev()
-            .filter(move |(index, _)| Some(*index) != current)
-            .map(|(_, it)| it)
+        let current = self.current().map(|current| current.uid.as_str());
+        let unnumbered = self.revisions.iter().rev().filter(|revision| revision.number.is_none());
+        let all = self.in_order().rev().chain(unnumbered);
+        all.filter(move |revision| Some(revision.uid.as_str()) != current)
     }
 
     /// Returns the numbers that exist, ascending.
@@ -236,12 +248,12 @@ impl History {
 
     fn older_than<'a>(&'a self, revision: &Revision) -> impl Iterator<Item = &'a Revision> {
         let name = revision.name.clone();
-        self.revisions.iter().rev().skip_while(move |it| it.name != name).skip(1)
+        self.in_order().rev().skip_while(move |it| it.name != name).skip(1)
     }
 
     /// The current revision is the newest, but for the moment between a template's return and its renumbering.
     fn predecessor_or_newest_other(&self, current: &Revision) -> Result<&Revision, NoRevision> {
-        let newest = self.revisions.last().is_some_and(|last| last.name == current.name);
+        let newest = self.in_order().next_back().is_some_and(|last| last.name == current.name);
         let previous = if newest { self.predecessor(current) } else { self.others().next() };
         previous.ok_or(NoRevision::OnlyOne)
     }
@@ -249,9 +261,9 @@ impl History {
     fn numbered(&self, wanted: RevisionNumber) -> Result<&Revision, NoRevision> {
         let has = |revision: &&Revision| {
             revision.number == Some(wanted)
-                || revision.duplicates.iter().any(|(_, number)| *number == Some(wanted))
+                || revision.duplicates.iter().any(|twin| twin.number == Some(wanted))
         };
-        self.revisions.iter().rev().find(has).ok_or_else(|| NoRevision::NotFound {
+        let found = self.revisions.iter().rev().find(has).ok_or_else(|| NoRevision::NotFound {
             wanted,
             existing: self.numbers(),
             renumbered: self
@@ -259,7 +271,26 @@ impl History {
                 .iter()
                 .find(|revision| revision.former.contains(&wanted))
                 .and_then(|revision| revision.number),
-        })
+        })?;
+        match self.revisions.iter().find(|it| has(it) && it.name != found.name) {
+            Some(other) => {
+                let names = [other.name.clone(), found.name.clone()];
+                Err(NoRevision::Ambiguous { wanted, names })
+            }
+            None => Ok(found),
+        }
+    }
+
+    /// Where another old revision has the same number, nobody knows which of them was live later.
+    fn only<'a>(&'a self, chosen: &'a Revision) -> Result<&'a Revision, NoRevision> {
+        let equal = |it: &&Revision| it.number == chosen.number && it.name != chosen.name;
+        match (chosen.number, self.others().find(equal)) {
+            (Some(wanted), Some(other)) => {
+                let names = [other.name.clone(), chosen.name.clone()];
+                Err(NoRevision::Ambiguous { wanted, names })
+            }
+            (_, _) => Ok(chosen),
+        }
     }
 }
 
@@ -281,7 +312,7 @@ fn folded(revisions: Vec<Revision>) -> Vec<Revision> {
         if let Some(index) = kept.iter().position(is_twin) {
             let twin = kept.remove(index);
             revision.duplicates = twin.duplicates;
-            revision.duplicates.push((twin.name, twin.number));
+            revision.duplicates.push(Twin { name: twin.name, uid: twin.uid, number: twin.number });
             revision.nulls.extend(twin.nulls);
             revision.pods.total += twin.pods.total;
             revision.pods.ready += twin.pods.ready;
@@ -364,8 +395,64 @@ mod tests {
         let history = daemon_set("app:3", [three(), vec![twin]].concat(), vec![old]);
         let current = history.current().unwrap();
         assert_eq!((current.name.as_str(), current.pods.available), ("web-ddd", 1));
-        assert_eq!(current.duplicates, [("web-ccc".to_string(), Some(number(3)))]);
+        let twin = &current.duplicates[0];
+        assert_eq!((&*twin.name, &*twin.uid, twin.number), ("web-ccc", "cr-ccc", Some(number(3))));
         assert_eq!(history.select(RevisionSelector::Number(number(3))).unwrap().name, "web-ddd");
+    }
+
+    #[test]
+    fn a_number_that_is_none_comes_last_and_changes_nothing_of_the_others() {
+        let kind = Kind::Deployment;
+        let mut odd = revision(kind, 2, "app:2", "bbb");
+        odd["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("two");
+        let revisions =
+            vec![odd.clone(), revision(kind, 3, "app:3", "ccc"), revision(kind, 1, "app:1", "aaa")];
+        let see = |image: &str, revisions: Vec<Value>| {
+            snapshot(kind, workload(kind, image, json!({})), revisions, Vec::new()).history
+        };
+        let history = see("app:3", revisions.clone());
+        let names: Vec<&str> = history.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["web-aaa", "web-ccc", "web-bbb"]);
+        let [first, third, odd_one] = [0, 1, 2].map(|index| &history.revisions[index]);
+        assert_eq!(history.changes(third).unwrap()[0].from, Some(json!("app:1")));
+        assert_eq!((history.changes(odd_one), history.changes(first)), (None, None));
+        assert_eq!(history.select(RevisionSelector::Previous).unwrap().name, "web-aaa");
+        // The current one may be it.
+        let history = see("app:2", revisions);
+        assert_eq!(history.select(RevisionSelector::Previous).unwrap().name, "web-ccc");
+        // An equal one that has a number counts.
+        let history = see("app:2", vec![odd, revision(kind, 2, "app:2", "ddd")]);
+        assert_eq!((history.len(), history.current().unwrap().name.as_str()), (1, "web-ddd"));
+    }
+
+    #[test]
+    fn of_two_equal_numbers_both_are_named() {
+        let kind = Kind::Deployment;
+        let numbered = |numbers: [u64; 3]| {
+            let hashes = ["aaa", "bbb", "ccc"];
+            let objects = (0..3).map(|n| revision(kind, numbers[n], &format!("app:{}", n + 1), hashes[n]));
+            snapshot(kind, workload(kind, "app:3", json!({})), objects.collect(), Vec::new()).history
+        };
+        let both = |a: &str, b: &str, at| {
+            Err(NoRevision::Ambiguous { wanted: number(at), names: [a.to_string(), b.to_string()] })
+        };
+        let name = |it: &Revision| it.name.clone();
+        let twice = numbered([2, 2, 3]);
+        assert_eq!(
+            twice.select(RevisionSelector::Number(number(2))).map(name),
+            both("web-aaa", "web-bbb", 2)
+        );
+        assert_eq!(twice.select(RevisionSelector::Previous).map(name), both("web-aaa", "web-bbb", 2));
+        assert_eq!(twice.select(RevisionSelector::Number(number(3))).map(name), Ok("web-ccc".to_string()));
+        // The previous one is not the current one, whatever number that has.
+        let current = numbered([1, 3, 3]);
+        assert_eq!(
+            current.select(RevisionSelector::Number(number(3))).map(name),
+            both("web-bbb", "web-ccc", 3)
+        );
+        assert_eq!(current.select(RevisionSelector::Previous).map(name), Ok("web-bbb".to_string()));
+        let error = current.select(RevisionSelector::Number(number(3))).unwrap_err();
+        assert_eq!(error.to_string(), "revision 3 is both web-bbb and web-ccc");
     }
 
     #[test]

@@ -57,6 +57,14 @@ impl Kind {
         }
     }
 
+    /// Returns the plural resource name of what records its revisions, as it stands in URLs.
+    pub fn revisions(self) -> &'static str {
+        match self {
+            Kind::Deployment => "replicasets",
+            Kind::DaemonSet | Kind::StatefulSet => "controllerrevisions",
+        }
+    }
+
     /// Returns the kind in running text as kubectl's sentences spell it, e.g. `daemon set`.
     pub fn words(self) -> &'static str {
         match self {

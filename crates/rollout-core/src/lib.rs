@@ -31,6 +31,7 @@ pub mod plan;
 pub mod pods;
 pub mod quantity;
 pub mod query;
+pub mod reason;
 pub mod record;
 pub mod recreate;
 pub mod references;

@@ -26,7 +26,8 @@ struct Unnumbered<'a> {
     at: i64,
 }
 
-/// Returns the revision object that was live at the end of the second `at`.
+/// Returns the revision object that was live when the second `at` began. Creation times are cut to seconds: what was made in
+/// that second was not live yet.
 ///
 /// `since` is the workload's creation: objects older than it were taken over from another one, and with that their times
 /// say nothing.
@@ -40,7 +41,7 @@ pub(crate) fn live_at(
     let created: Option<Vec<Timestamp>> = records.iter().map(|record| record.created).collect();
     let created = created.ok_or_else(|| hidden.clone())?;
     let oldest = *created.iter().min().ok_or(NoRevision::Empty)?;
-    let second = at.as_second();
+    let second = at.as_second() - 1;
     if second < oldest.as_second() {
         return Err(NoRevision::BeforeOldest { at, oldest });
     }
@@ -214,9 +215,9 @@ mod tests {
         record
     }
 
-    /// What is said of each second from 0: a name, `?` where that is hidden, `-` where nothing is recorded.
+    /// What is said of the end of each second from 0: a name, `?` where that is hidden, `-` where nothing is recorded.
     fn said(kind: Kind, records: &[Record], seconds: i64) -> String {
-        let one = |second| match live_at(kind, records, None, time(second)) {
+        let one = |second| match live_at(kind, records, None, time(second + 1)) {
             Ok(record) => record.name.clone(),
             Err(NoRevision::BeforeOldest { .. }) => "-".into(),
             Err(NoRevision::Hidden { .. }) => "?".into(),
@@ -230,6 +231,16 @@ mod tests {
         let records = [record("b", 2, 4, 4), record("a", 1, 2, 2), record("c", 3, 5, 5)];
         for kind in Kind::ALL {
             assert_eq!(said(kind, &records, 7), "--aabcc", "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_was_made_in_a_second_was_not_live_when_that_began() {
+        let records = [record("a", 1, 2, 2), record("b", 2, 4, 4)];
+        for kind in Kind::ALL {
+            let answer = |second| live_at(kind, &records, None, time(second)).map(|it| &*it.name);
+            assert_eq!((answer(4), answer(5)), (Ok("a"), Ok("b")), "{kind}");
+            assert_eq!(answer(2), Err(NoRevision::BeforeOldest { at: time(2), oldest: time(2) }), "{kind}");
         }
     }
 
@@ -373,7 +384,7 @@ mod tests {
         }
 
         fn live(&self, second: i64) -> Option<&str> {
-            let before = self.truth.iter().rev().find(|(since, _)| *since <= second);
+            let before = self.truth.iter().rev().find(|(since, _)| *since < second);
             before.map(|(_, template)| &**template)
         }
     }
@@ -401,18 +412,18 @@ mod tests {
                 past.act(kind, now, deed);
             }
             let oldest = past.objects.iter().filter_map(|it| it.created).min();
-            for second in -1..=now + 1 {
+            for second in -1..=now + 2 {
                 match live_at(kind, &past.objects, None, time(second)) {
                     Ok(record) => prop_assert_eq!(Some(&*record.name), past.live(second)),
-                    Err(NoRevision::BeforeOldest { .. }) => prop_assert!(Some(time(second)) < oldest),
+                    Err(NoRevision::BeforeOldest { .. }) => prop_assert!(Some(time(second)) <= oldest),
                     Err(error) => {
                         prop_assert_eq!(error, NoRevision::Hidden { at: time(second) });
                         prop_assert!(past.returned || past.pruned, "refused without a reason");
                     }
                 }
             }
-            let current = live_at(kind, &past.objects, None, time(now)).map(|it| &*it.name);
-            prop_assert_eq!(current.ok(), past.live(now));
+            let current = live_at(kind, &past.objects, None, time(now + 1)).map(|it| &*it.name);
+            prop_assert_eq!(current.ok(), past.live(now + 1));
         }
     }
 }

@@ -7,7 +7,6 @@
 
 use serde_json::json;
 
-use crate::cause::CauseId;
 use crate::names::few;
 use crate::pause::{self, strategy_of, unchanged, with_partition};
 use crate::plan::{self, Decision, Impact, Plan, Refusal, ReplacedPod, Request};
@@ -105,7 +104,7 @@ fn movable(snapshot: &Snapshot) -> Result<u32, Refusal> {
 /// More pods of a revision that fails are no progress.
 fn no_new_pod_fails(snapshot: &Snapshot) -> Result<(), Refusal> {
     let progress = evaluate(snapshot);
-    let mut causes = progress.causes.failed.into_iter().filter(|cause| cause.id != CauseId::StsStuck);
+    let mut causes = progress.causes.failed.into_iter().filter(|cause| !cause.id.is_stuck());
     match causes.next().filter(|_| progress.state == State::Failed) {
         Some(cause) => Err(Refusal::NewPodFails { why: cause.message }),
         None => Ok(()),

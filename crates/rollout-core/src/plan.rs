@@ -7,7 +7,7 @@ use crate::diff::Change;
 use crate::history::NoRevision;
 use crate::kind::Kind;
 use crate::model::Phase;
-use crate::revision::RevisionNumber;
+use crate::revision::{CHANGE_CAUSE, RevisionNumber};
 use crate::steps::{BadSteps, Holder, Stage};
 use crate::stored::{STORED, Unreadable};
 use crate::strategy::BadStrategy;
@@ -78,6 +78,9 @@ pub enum Refusal {
     /// The controller has not acted upon the last change: "previous" would be one step too far back (hazard H6).
     #[error("the controller has not acted upon the last change yet")]
     Unobserved,
+    /// The workload is being deleted.
+    #[error("is being deleted")]
+    Deleting,
     /// The workload is paused.
     #[error("you cannot rollback a paused {kind}; resume it first with '{}' and try again", resumed_by(*kind))]
     Paused {
@@ -258,6 +261,14 @@ impl Plan {
         operations.any(stores)
     }
 
+    /// Returns the reason that is on the workload when it is done, from where it has to go to the revision.
+    pub fn reason(&self) -> Option<&str> {
+        let path = cause_path();
+        let mut operations = self.requests.iter().filter_map(|request| request.body.as_array()).flatten();
+        let sets = operations.find(|it| it["op"] == "add" && it["path"] == path.as_str());
+        sets.and_then(|it| it["value"].as_str())
+    }
+
     /// Iterates over the warnings that stop the change, unless their ids are allowed.
     pub fn stopped_by<'a>(&'a self, allowed: &'a [String]) -> impl Iterator<Item = &'a Warning> {
         self.warnings.iter().filter(|it| it.stops && !allowed.iter().any(|id| id == it.id.as_str()))
@@ -339,8 +350,7 @@ impl Request {
         }
     }
 
-    /// Makes a patch of the reason that a ControllerRevision carries; it is never copied there again by a controller
-    /// (hazard H23). Refusing it does not spoil the change.
+    /// Makes a patch of the reason that a revision carries. Refusing it does not spoil the change.
     pub fn revision_cause(workload: &WorkloadId, revision: &Value, cause: &str) -> Option<Request> {
         Request::patch_revision(workload, revision, cause_operations(revision, Some(cause)))
     }
@@ -348,6 +358,19 @@ impl Request {
     /// Makes a patch that takes the copy of a stored rollout off a ControllerRevision. Refusing it does no harm.
     pub fn forget_stored(workload: &WorkloadId, revision: &Value) -> Option<Request> {
         Request::patch_revision(workload, revision, annotation_operations(revision, STORED, None))
+    }
+
+    /// Makes a patch that takes the reason of a change off a workload, where it is still that one.
+    pub fn forget_cause(workload: &WorkloadId, cause: &str) -> Request {
+        let path = cause_path();
+        let body = vec![
+            test("/metadata/uid", json!(workload.uid)),
+            test(&path, json!(cause)),
+            json!({"op": "remove", "path": path}),
+        ];
+        let WorkloadId { kind, namespace, name, uid: _ } = workload;
+        let path = format!("/apis/apps/v1/namespaces/{namespace}/{}/{name}", kind.plural());
+        Request { method: Method::Patch, path, body: Value::Array(body), required: false }
     }
 
     /// Tells whether it takes the copy of a stored rollout off.
@@ -360,11 +383,12 @@ impl Request {
     fn patch_revision(workload: &WorkloadId, revision: &Value, changes: Vec<Value>) -> Option<Request> {
         let name = revision.pointer("/metadata/name")?.as_str()?;
         let uid = revision.pointer("/metadata/uid")?;
+        let revisions = workload.kind.revisions();
         let mut body = vec![test("/metadata/uid", uid.clone())];
         body.extend(changes);
         Some(Request {
             method: Method::Patch,
-            path: format!("/apis/apps/v1/namespaces/{}/controllerrevisions/{name}", workload.namespace),
+            path: format!("/apis/apps/v1/namespaces/{}/{revisions}/{name}", workload.namespace),
             body: Value::Array(body),
             required: false,
         })
@@ -383,7 +407,16 @@ pub fn test(path: &str, value: Value) -> Value {
 
 /// Returns the operations that set an object's change cause, or take it away, and touch no other annotation.
 pub fn cause_operations(object: &Value, cause: Option<&str>) -> Vec<Value> {
-    annotation_operations(object, crate::revision::CHANGE_CAUSE, cause)
+    let operations = annotation_operations(object, CHANGE_CAUSE, cause);
+    match (cause, operations.is_empty()) {
+        // The same reason may be left over from another change: this one is to carry it to its revision.
+        (Some(cause), true) => vec![json!({"op": "add", "path": cause_path(), "value": cause})],
+        (Some(_) | None, _) => operations,
+    }
+}
+
+fn cause_path() -> String {
+    format!("/metadata/annotations/{}", CHANGE_CAUSE.replace('/', "~1"))
 }
 
 /// Returns the operations that set an annotation of an object, or take it away, and touch no other.
@@ -547,12 +580,4 @@ pub struct Warning {
     pub fix: Option<String>,
     /// Whether it stops the change until it is allowed.
     pub stops: bool,
-}
-
-/// Tells whether a kind's reasons must be written to its revision objects: the Deployment controller does that itself.
-pub fn keeps_own_causes(kind: Kind) -> bool {
-    match kind {
-        Kind::Deployment => false,
-        Kind::DaemonSet | Kind::StatefulSet => true,
-    }
 }

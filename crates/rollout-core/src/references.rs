@@ -22,6 +22,12 @@ pub enum ReferenceKind {
     ServiceAccount,
     /// A `scheduling.k8s.io/v1` PriorityClass, which has no namespace.
     PriorityClass,
+    /// A `node.k8s.io/v1` RuntimeClass, which has no namespace.
+    RuntimeClass,
+    /// A `resource.k8s.io/v1` ResourceClaim.
+    ResourceClaim,
+    /// A `resource.k8s.io/v1` ResourceClaimTemplate.
+    ResourceClaimTemplate,
 }
 
 impl ReferenceKind {
@@ -33,6 +39,9 @@ impl ReferenceKind {
             ReferenceKind::Claim => "persistentvolumeclaim",
             ReferenceKind::ServiceAccount => "serviceaccount",
             ReferenceKind::PriorityClass => "priorityclass",
+            ReferenceKind::RuntimeClass => "runtimeclass",
+            ReferenceKind::ResourceClaim => "resourceclaim",
+            ReferenceKind::ResourceClaimTemplate => "resourceclaimtemplate",
         }
     }
 }
@@ -69,6 +78,11 @@ pub fn of(template: &Value) -> Vec<Reference> {
         if spec.get("serviceAccountName").is_some() { "/serviceAccountName" } else { "/serviceAccount" };
     found.add(ReferenceKind::ServiceAccount, spec, account, None);
     found.add(ReferenceKind::PriorityClass, spec, "/priorityClassName", None);
+    found.add(ReferenceKind::RuntimeClass, spec, "/runtimeClassName", None);
+    for claim in items(spec, "/resourceClaims") {
+        found.add(ReferenceKind::ResourceClaim, claim, "/resourceClaimName", None);
+        found.add(ReferenceKind::ResourceClaimTemplate, claim, "/resourceClaimTemplateName", None);
+    }
     found.0
 }
 
@@ -155,7 +169,10 @@ mod tests {
                 {"name": "6", "cephfs": {"monitors": [], "secretRef": {"name": "ceph"}}},
                 {"name": "7", "emptyDir": {}}],
             "imagePullSecrets": [{"name": "registry"}],
-            "serviceAccountName": "runner", "serviceAccount": "runner", "priorityClassName": "high"}});
+            "serviceAccountName": "runner", "serviceAccount": "runner", "priorityClassName": "high",
+            "runtimeClassName": "sandbox", "resourceClaims": [
+                {"name": "gpu", "resourceClaimName": "shared-gpu"},
+                {"name": "nic", "resourceClaimTemplateName": "own-nic"}]}});
         assert_eq!(
             names(&template),
             [
@@ -171,7 +188,10 @@ mod tests {
                 "secret registry",
                 "persistentvolumeclaim data",
                 "serviceaccount runner",
-                "priorityclass high"
+                "priorityclass high",
+                "runtimeclass sandbox",
+                "resourceclaim shared-gpu",
+                "resourceclaimtemplate own-nic"
             ]
         );
     }

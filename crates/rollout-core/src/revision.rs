@@ -63,6 +63,17 @@ pub struct PodCount {
     pub available: u32,
 }
 
+/// An equal revision that was folded into a newer one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Twin {
+    /// The name of its object.
+    pub name: String,
+    /// That object's UID.
+    pub uid: String,
+    /// Its number.
+    pub number: Option<RevisionNumber>,
+}
+
 /// One recorded revision of a workload: a ReplicaSet or a ControllerRevision.
 #[derive(Clone, Debug)]
 pub struct Revision {
@@ -86,8 +97,8 @@ pub struct Revision {
     pub template: Option<Value>,
     /// Its pods.
     pub pods: PodCount,
-    /// Equal revisions that were folded into this one, by object name and number.
-    pub duplicates: Vec<(String, Option<RevisionNumber>)>,
+    /// Equal revisions that were folded into this one.
+    pub duplicates: Vec<Twin>,
     /// The nulls in the template as each of these objects records it, by object name: whether the controller finds the
     /// revision again depends on them (hazard H7). Empty for ReplicaSets, which are compared by meaning.
     pub nulls: Vec<(String, Vec<String>)>,
@@ -164,7 +175,7 @@ impl Revision {
                 name.rsplit_once('-').is_some_and(|(_, hash)| hash == label)
             }
         };
-        self.duplicates.iter().map(|(name, _)| name.as_str()).find(names)
+        self.duplicates.iter().map(|twin| twin.name.as_str()).find(names)
     }
 }
 

@@ -151,7 +151,9 @@ impl Snapshot {
 fn owns(workload: &Workload, history: &History, pod: &Pod) -> bool {
     let Some(owner) = pod.owner.as_deref() else { return false };
     match workload.id.kind {
-        Kind::Deployment => history.iter().any(|revision| revision.uid == owner),
+        Kind::Deployment => {
+            history.iter().any(|it| it.uid == owner || it.duplicates.iter().any(|twin| twin.uid == owner))
+        }
         Kind::DaemonSet | Kind::StatefulSet => owner == workload.id.uid,
     }
 }

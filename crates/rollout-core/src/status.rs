@@ -61,6 +61,8 @@ pub enum Hold {
     InSteps,
     /// The DaemonSet controller takes old pods for new ones by their template generation (hazard H25).
     TakenForNew,
+    /// The workload is being deleted: its controller does nothing more for it.
+    Deleting,
 }
 
 /// How far a rollout is, with the numbers that say so.
@@ -107,6 +109,9 @@ impl Progress {
 /// Says how far a rollout is.
 pub fn evaluate(snapshot: &Snapshot) -> Progress {
     let mut progress = counted(snapshot);
+    if snapshot.workload.deleting {
+        return Progress { state: State::Held, hold: Some(Hold::Deleting), ..progress };
+    }
     if !snapshot.observed() {
         return progress;
     }
@@ -262,7 +267,7 @@ fn only_taken_for_new(snapshot: &Snapshot) -> bool {
 
 fn stuck_cause(snapshot: &Snapshot) -> Option<Cause> {
     match stuck::examine(snapshot) {
-        Blockage::Stuck(pod) => Some(causes::stuck(pod)),
+        Blockage::Stuck(pod) => Some(causes::stuck(pod, snapshot)),
         Blockage::None | Blockage::Waiting { .. } => None,
     }
 }

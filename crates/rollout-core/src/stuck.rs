@@ -5,8 +5,11 @@
 //! (pkg/controller/statefulset/stateful_set_control.go, `updateStatefulSet`). A pod that never becomes ready therefore
 //! blocks for ever, also when the template that made it is long gone.
 
+use std::collections::BTreeMap;
+
 use crate::cause::Cause;
 use crate::causes;
+use crate::evidence::EventRecord;
 use crate::kind::Kind;
 use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
@@ -49,25 +52,56 @@ pub enum Wait {
 
 /// Finds what the controller's walk meets first.
 ///
-/// Says nothing of a set whose controller has not seen the last change (a pod deleted before comes back bad), of one that
-/// creates pods in parallel (it frees itself), and of one that is not rolled out by its controller.
+/// Says nothing of a set whose controller has not seen the last change (a pod deleted before comes back bad), and of one that
+/// is not rolled out by its controller. One that creates pods in parallel waits for none of them, and hangs only on a pod that
+/// it cannot update.
 pub fn examine(snapshot: &Snapshot) -> Blockage<'_> {
     let workload = &snapshot.workload;
-    let walked = workload.id.kind == Kind::StatefulSet && !workload.parallel && snapshot.observed();
+    let walked = workload.id.kind == Kind::StatefulSet && snapshot.observed();
     if !walked || !matches!(workload.strategy, Strategy::Partitioned { .. }) {
         return Blockage::None;
     }
+    let mut at: BTreeMap<u32, &Pod> = BTreeMap::new();
+    for pod in snapshot.pods.iter().flatten() {
+        if let Some(index) = snapshot.index(pod) {
+            at.entry(index).or_insert(pod);
+        }
+    }
     for index in 0..workload.desired {
-        let pod = snapshot.pods.iter().flatten().find(|pod| snapshot.index(pod) == Some(index));
-        match pod {
+        match at.get(&index).copied() {
+            None if workload.parallel => {}
             None => return Blockage::Waiting { pod: None, why: Wait::Missing },
             // The walk itself replaces pods that have ended.
-            Some(pod) if pod.ended() => return Blockage::Waiting { pod: Some(pod), why: Wait::Missing },
-            Some(pod) if !snapshot.available(pod) => return judge(snapshot, pod, index),
+            Some(pod) if pod.ended() && !workload.parallel => {
+                return Blockage::Waiting { pod: Some(pod), why: Wait::Missing };
+            }
+            Some(pod) if !snapshot.available(pod) && !workload.parallel => {
+                return judge(snapshot, pod, index);
+            }
+            Some(pod) if !pod.terminating && refused_update(snapshot, pod).is_some() => {
+                return Blockage::Stuck(pod);
+            }
             Some(_) => {}
         }
     }
-    beyond_range(snapshot)
+    if workload.parallel { Blockage::None } else { beyond_range(snapshot) }
+}
+
+/// Returns the event which says that the controller cannot bring a pod in line with the set, and that it never will: the API
+/// does not allow the change. It tries that with every pod that is available before it replaces any, and ends its work there
+/// (pkg/controller/statefulset/stateful_set_control.go, `processReplica`; stateful_pod_control.go, `UpdateStatefulPod`), so
+/// that a set which was created anew around its pods, with other claims, hangs on the lowest one.
+pub fn refused_update<'a>(snapshot: &'a Snapshot, pod: &Pod) -> Option<&'a EventRecord> {
+    let set = &snapshot.workload.id;
+    let about = format!("update Pod {} in StatefulSet {} failed error:", pod.name, set.name);
+    // A pod of that name may have been the one before it.
+    let of_this_one = |event: &EventRecord| event.last > pod.created;
+    snapshot.evidence.events_of(&set.uid).find(|event| {
+        event.reason == "FailedUpdate"
+            && event.message.starts_with(&about)
+            && event.message.contains(" is invalid: ")
+            && of_this_one(event)
+    })
 }
 
 /// Returns the pod at which the controller's walk ends for good while the revision of the pod is what it is: it is bad, and no
@@ -167,6 +201,58 @@ mod tests {
             Blockage::Waiting { why, .. } => Some(why),
             Blockage::None | Blockage::Stuck(_) => None,
         }
+    }
+
+    fn refused(mut snapshot: Snapshot, pod: &str, at: &str) -> Snapshot {
+        let message = format!(
+            "update Pod {pod} in StatefulSet web failed error: Pod \"{pod}\" is invalid: spec: Forbidden: pod updates"
+        );
+        let event = json!({
+            "metadata": {"name": "e"}, "involvedObject": {"kind": "StatefulSet", "name": "web", "uid": "uid-web"},
+            "type": "Warning", "reason": "FailedUpdate", "lastTimestamp": at, "message": message});
+        snapshot.evidence.events.push(serde_json::from_value(event).unwrap());
+        snapshot
+    }
+
+    #[test]
+    fn a_ready_pod_that_the_controller_cannot_bring_in_line_blocks_the_set() {
+        let set = || stateful("app:2", 0, "aaa", "bbb");
+        let late = "2026-01-01T00:00:30Z";
+        assert_eq!(stuck(&seen(set(), pods(STS, "aaa"))), None);
+        let hangs = refused(seen(set(), pods(STS, "aaa")), "web-0", late);
+        assert_eq!(stuck(&hangs), Some("web-0"));
+        let cause = crate::status::evaluate(&hangs).causes.failed.remove(0);
+        assert_eq!((cause.id.as_str(), cause.pod.as_deref()), ("sts-cannot-update", Some("web-0")));
+        // What was said of the pod before it says nothing, nor what passes, nor a claim.
+        let before = refused(seen(set(), pods(STS, "aaa")), "web-0", "2026-01-01T00:00:00Z");
+        assert_eq!(stuck(&before), None);
+        for (from, to) in [("is invalid", "was changed"), ("update Pod", "update Claim data-web-0 for Pod")] {
+            let mut other = hangs.clone();
+            let message = &mut other.evidence.events[0].message;
+            *message = message.replace(from, to);
+            assert_eq!(stuck(&other), None, "{to}");
+        }
+        // What is not ready below it is met first; a set in parallel does not wait for that.
+        let mut above = refused(seen(set(), pods(STS, "aaa")), "web-1", late);
+        assert_eq!(stuck(&above), Some("web-1"));
+        above.pods.as_mut().unwrap()[0].terminating = true;
+        assert_eq!(stuck(&above), None);
+        above.workload.parallel = true;
+        assert_eq!(stuck(&above), Some("web-1"));
+    }
+
+    #[test]
+    fn a_large_set_is_walked_once() {
+        let count = 20_000;
+        let mut set = stateful("app:1", 0, "aaa", "aaa");
+        set["spec"]["replicas"] = json!(count);
+        let one = pod(STS, "web-0", "aaa", true);
+        let large = (0..count).map(|index| Pod { name: format!("web-{index}"), ..one.clone() }).collect();
+        let large = seen(set, large);
+        let started = std::time::Instant::now();
+        assert_eq!(examine(&large), Blockage::None);
+        // Walking all pods for each of them takes half a minute.
+        assert!(started.elapsed().as_secs() < 2, "{:?}", started.elapsed());
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub struct UndoOptions {
     pub target: RevisionSelector,
     /// Whether a paused Deployment is resumed in the same patch.
     pub resume: bool,
-    /// The reason that becomes the change cause; the target's own otherwise.
+    /// The reason that the target gets; otherwise it keeps its own.
     pub reason: Option<String>,
 }
 
@@ -73,7 +73,6 @@ pub fn to_revision(
         defaulted,
         impact: &impact,
     });
-    let cause = options.reason.as_deref().or(target.change_cause.as_deref());
     Ok(Decision::Change(Box::new(Plan {
         workload: workload.id.clone(),
         from: snapshot.history.current().and_then(|current| current.number),
@@ -81,7 +80,7 @@ pub fn to_revision(
         to_object: target.name.clone(),
         changes: diff::changes(workload.template(), wanted),
         template: template::writable(wanted),
-        requests: requests(snapshot, target, wanted, cause, options),
+        requests: requests(snapshot, wanted, options),
         impact,
         steps: Vec::new(),
         notes: warnings::skipped(snapshot),
@@ -113,6 +112,7 @@ fn choose<'a>(snapshot: &'a Snapshot, options: &UndoOptions) -> Result<&'a Revis
         | NoRevision::NoneGood
         | NoRevision::Hidden { .. }
         | NoRevision::BeforeOldest { .. }
+        | NoRevision::Ambiguous { .. }
         | NoRevision::Corrupt { .. } => Refusal::NoRevision(error),
     })
 }
@@ -130,13 +130,7 @@ fn nothing(workload: &Workload, target: &Revision) -> Decision {
     }
 }
 
-fn requests(
-    snapshot: &Snapshot,
-    target: &Revision,
-    wanted: &Value,
-    cause: Option<&str>,
-    options: &UndoOptions,
-) -> Vec<Request> {
+fn requests(snapshot: &Snapshot, wanted: &Value, options: &UndoOptions) -> Vec<Request> {
     let workload = &snapshot.workload;
     let mut tests = Vec::new();
     let mut changes =
@@ -146,10 +140,9 @@ fn requests(
         tests.extend(unpaused);
         changes.extend(released);
     }
-    changes.extend(plan::cause_operations(&workload.object, cause));
+    // The target keeps its own reason. What stands on the workload is the last change's, and none of this one's.
+    changes.extend(plan::cause_operations(&workload.object, options.reason.as_deref()));
     let mut requests = vec![Request::patch(workload, tests, changes)];
-    let reused = options.reason.as_deref().filter(|_| plan::keeps_own_causes(workload.id.kind));
-    requests.extend(reused.and_then(|cause| Request::revision_cause(&workload.id, &target.object, cause)));
     if options.resume {
         // A revision that was recorded in the pause has a copy of what is stored (hazard H23).
         requests.extend(steps::cleaning(snapshot));
@@ -296,20 +289,24 @@ mod tests {
     }
 
     #[test]
-    fn the_change_cause_follows_the_template() {
+    fn the_reason_of_the_last_change_goes_and_that_of_this_one_comes() {
         const KEY: &str = "kubernetes.io/change-cause";
         let with = |annotations: Value, reason: Option<&str>| {
             let edit = |it: &mut Value| it["metadata"]["annotations"] = annotations;
             let snapshot = seen(Kind::DaemonSet, edit, Vec::new());
             let reason = reason.map(str::to_string);
             let plan = planned(&snapshot, &UndoOptions { reason, ..options(RevisionSelector::Previous) });
-            (applied(&snapshot, &plan)["metadata"]["annotations"].clone(), plan.requests.len())
+            (applied(&snapshot, &plan)["metadata"]["annotations"].clone(), plan.reason().map(str::to_string))
         };
-        assert_eq!(with(json!({KEY: "bad"}), None), (json!({}), 1));
-        assert_eq!(with(json!({KEY: "bad", "a": "b"}), Some("back")), (json!({KEY: "back", "a": "b"}), 2));
+        assert_eq!(with(json!({KEY: "bad"}), None), (json!({}), None));
+        let back = Some("back".to_string());
+        assert_eq!(
+            with(json!({KEY: "bad", "a": "b"}), Some("back")),
+            (json!({KEY: "back", "a": "b"}), back.clone())
+        );
         // The server's `test … null` holds where the map is absent; the library used here wants it to be null.
-        assert_eq!(with(Value::Null, Some("back")), (json!({KEY: "back"}), 2));
-        assert_eq!(with(Value::Null, None), (Value::Null, 1));
+        assert_eq!(with(Value::Null, Some("back")), (json!({KEY: "back"}), back));
+        assert_eq!(with(Value::Null, None), (Value::Null, None));
     }
 
     #[test]

@@ -185,6 +185,8 @@ pub struct Workload {
     pub id: WorkloadId,
     /// When it was created.
     pub created: Option<Timestamp>,
+    /// Whether somebody has asked for its end: its controller does nothing for it any more.
+    pub deleting: bool,
     /// The generation of the specification.
     pub generation: i64,
     /// The number of pods asked for; a DaemonSet's is what its controller counted.
@@ -243,6 +245,7 @@ impl Workload {
         Ok(Workload {
             id: WorkloadId { kind, namespace, name, uid },
             created: text(&object, "/metadata/creationTimestamp").and_then(|at| at.parse().ok()),
+            deleting: text(&object, "/metadata/deletionTimestamp").is_some(),
             generation: int(&object, "/metadata/generation").unwrap_or(0),
             desired: desired(kind, &object),
             strategy: strategy(kind, &object),

@@ -11,8 +11,8 @@ use rollout_core::cause::Symptom;
 use rollout_core::event::Event;
 use rollout_core::machine::{self, Act, CheckRun, Ending, Machine, Order, Step, Verdict};
 use rollout_core::patience::Patience;
-use rollout_core::plan::Request;
-use rollout_core::status::Progress;
+use rollout_core::plan::{Method, Request};
+use rollout_core::status::{Hold, Progress, evaluate};
 use rollout_core::surroundings::{Needs, Surroundings};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -65,9 +65,19 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
     loop {
         match sight {
             Sight::Gone => return End { ending: Ending::Gone, progress, snapshot },
+            Sight::Forbidden(words) => {
+                return End { ending: Ending::Refused(words), progress, snapshot };
+            }
             Sight::Lost(error) => (run.tell)(Event::ConnectionLost { error }),
             Sight::Back => (run.tell)(Event::ConnectionBack),
             Sight::Snapshot(mut seen) => {
+                // Nothing is written to what is being deleted, whatever was begun.
+                if seen.workload.deleting {
+                    let progress = evaluate(&seen);
+                    (run.tell)(Event::Progress(progress.clone()));
+                    let ending = Ending::Held(Hold::Deleting);
+                    return End { ending, progress: Some(progress), snapshot: Some(seen) };
+                }
                 seen.surroundings.clone_from(&surroundings);
                 reader.look(cluster, &mut seen).await;
                 let (now, step) = machine.step(&seen);
@@ -143,13 +153,15 @@ async fn send_all(
         }
         machine.sent(sent);
     }
-    answers.contains(&machine::Sent::Done)
+    answers.iter().any(|sent| matches!(sent, machine::Sent::Done(_)))
 }
 
 /// What the server does not answer is no failure of the rollout: the machine looks again and decides anew.
 async fn send(cluster: &Cluster, request: &Request, run: &Run<'_>) -> machine::Sent {
     match cluster.send(request, &run.send).await {
-        Ok(Sent::Done(_)) => machine::Sent::Done,
+        Ok(Sent::Done(stored)) => {
+            machine::Sent::Done((request.method == Method::Patch).then(|| Box::new(stored)))
+        }
         Ok(Sent::Changed) => machine::Sent::Changed,
         Ok(Sent::Gone) => machine::Sent::Gone,
         Ok(Sent::NotNow(words)) => machine::Sent::NotNow(words),

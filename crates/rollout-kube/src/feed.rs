@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::read::{Cluster, Listed, NODES, Scope, pods_path, revisions_path_of, workloads_path};
+use crate::read::{Cluster, Listed, NODES, Scope, Selection, pods_path, revisions_path_of, workloads_path};
 
 /// How long changes are gathered before they are looked at: a controller's writes come in bursts.
 const GATHER: Duration = Duration::from_millis(30);
@@ -28,6 +28,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 pub struct Seen {
     kind: Kind,
     workload: Option<Value>,
+    /// Whether the workload is the answer to a write, from whose version it can be watched on.
+    fresh: bool,
     revisions: Listed<Value>,
     pods: Option<Listed<Pod>>,
     nodes: Option<Listed<Node>>,
@@ -40,13 +42,21 @@ impl Seen {
         pods: Option<Listed<Pod>>,
         nodes: Option<Listed<Node>>,
     ) -> Seen {
-        Seen { kind: workload.id.kind, workload: Some(workload.object), revisions, pods, nodes }
+        let kind = workload.id.kind;
+        Seen { kind, workload: Some(workload.object), fresh: false, revisions, pods, nodes }
     }
 
     /// Takes in what the server answered to a write, from which the workload's watch carries on.
     pub fn after(mut self, written: Option<Value>) -> Seen {
+        self.fresh |= written.is_some();
         self.workload = written.or(self.workload);
         self
+    }
+
+    /// Returns it without pods and nodes, where only what is recorded is watched.
+    pub fn of_revisions(&self) -> Seen {
+        let Seen { kind, workload, fresh, revisions, pods: _, nodes: _ } = self.clone();
+        Seen { kind, workload, fresh, revisions, pods: None, nodes: None }
     }
 
     /// Puts together the snapshot of what was read.
@@ -77,7 +87,7 @@ enum Update {
     Revision(Change<Value>),
     Pod(Box<Change<Pod>>),
     Node(Box<Change<Node>>),
-    PodsHidden,
+    Forbidden(String),
     Lost(String),
     Back,
 }
@@ -95,6 +105,8 @@ pub enum Sight {
     Snapshot(Box<Snapshot>),
     /// The workload is gone.
     Gone,
+    /// Something may not be watched, in the server's words, which name the right that is missing.
+    Forbidden(String),
     /// The server does not answer.
     Lost(String),
     /// The server answers again.
@@ -117,7 +129,7 @@ pub struct Feed {
 impl Feed {
     /// Watches on from what was read.
     pub fn start(cluster: &Cluster, seen: Seen) -> Feed {
-        let Seen { kind, workload, revisions, pods, nodes } = seen;
+        let Seen { kind, workload, fresh, revisions, pods, nodes } = seen;
         let (sender, updates) = mpsc::unbounded_channel();
         let mut watches = JoinSet::new();
         if let Some(Ok(workload)) = workload.clone().map(|object| Workload::from_object(kind, object)) {
@@ -131,7 +143,11 @@ impl Feed {
             let selector = Some(workload.selector.as_str());
             let scope = Scope::Namespace(workload.id.namespace.clone());
             let name = Some(format!("metadata.name={}", workload.id.name));
-            let version = workload.object.resource_version().to_string();
+            // What was read long after its last change has a version that the server may have forgotten.
+            let version = match fresh {
+                true => workload.object.resource_version().to_string(),
+                false => String::new(),
+            };
             watches.spawn(source(workloads_path(kind, &scope), None, name).watch(version, Update::Workload));
             let version = revisions.version.clone();
             watches
@@ -200,7 +216,7 @@ impl Feed {
             Update::Revision(change) => apply(&mut self.revisions, change),
             Update::Pod(change) => apply(self.pods.get_or_insert_default(), *change),
             Update::Node(change) => apply(self.nodes.get_or_insert_default(), *change),
-            Update::PodsHidden => self.pods = None,
+            Update::Forbidden(words) => return Some(Sight::Forbidden(words)),
             Update::Lost(error) if !self.lost => {
                 self.lost = true;
                 return Some(Sight::Lost(error));
@@ -290,8 +306,9 @@ impl Source {
                 Ok(()) if start.elapsed() < PAUSE.0 && version == before => sleep(PAUSE.0).await,
                 Ok(()) => {}
                 Err(Error::Api(status)) if status.code == 410 => version.clear(),
-                Err(Error::Api(status)) if status.code == 403 && self.path.ends_with("/pods") => {
-                    let _ = self.sender.send(Update::PodsHidden);
+                // Without it nothing is ever seen to end.
+                Err(Error::Api(status)) if status.code == 403 => {
+                    let _ = self.sender.send(Update::Forbidden(status.message.clone()));
                     return;
                 }
                 Err(error) => {
@@ -349,10 +366,8 @@ impl Source {
         version: &mut String,
         update: fn(Change<T>) -> Update,
     ) -> Result<(), Error> {
-        let mut listed: Listed<T> = self.cluster.list(&self.path, self.labels.as_deref()).await?;
-        if let Some(name) = self.fields.as_deref().and_then(|fields| fields.strip_prefix("metadata.name=")) {
-            listed.items.retain(|object| object.name() == name);
-        }
+        let selection = Selection { labels: self.labels.as_deref(), fields: self.fields.as_deref() };
+        let listed: Listed<T> = self.cluster.list(&self.path, selection).await?;
         *version = listed.version;
         let _ = self.sender.send(Update::Back);
         let _ = self.sender.send(update(Change::All(listed.items)));

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::feed::Seen;
+use crate::send::form_encoded;
 
 /// Where nodes are listed.
 pub(crate) const NODES: &str = "/api/v1/nodes";
@@ -70,6 +71,19 @@ impl Reading {
     }
 }
 
+/// Which objects of a list are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Selection<'a> {
+    pub(crate) labels: Option<&'a str>,
+    pub(crate) fields: Option<&'a str>,
+}
+
+impl<'a> Selection<'a> {
+    pub(crate) fn labelled(selector: &'a str) -> Selection<'a> {
+        Selection { labels: Some(selector), fields: None }
+    }
+}
+
 /// One answer of a list request.
 #[derive(Deserialize)]
 pub(crate) struct Page<T> {
@@ -87,7 +101,7 @@ struct PageMetadata {
     more: String,
 }
 
-/// A whole list, and the version from which a watch carries on.
+/// A whole list, and the version from which a watch carries on; empty where a new list has to come first.
 #[derive(Clone, Debug)]
 pub(crate) struct Listed<T> {
     pub(crate) items: Vec<T>,
@@ -108,7 +122,7 @@ impl Cluster {
     /// Reads one workload.
     pub async fn workload<W: ReadAs>(&self, kind: Kind, namespace: &str, name: &str) -> Result<W, Reading> {
         let request = Request::new(workloads_path(kind, &Scope::Namespace(namespace.to_string())));
-        let request = request.get(name, &GetParams::default()).map_err(Error::BuildRequest)?;
+        let request = request.get(&segment(name), &GetParams::default()).map_err(Error::BuildRequest)?;
         Ok(W::read(kind, self.client.request(request).await?)?)
     }
 
@@ -121,7 +135,8 @@ impl Cluster {
     ) -> Result<Vec<W>, Reading> {
         let mut workloads = Vec::new();
         let mut each = |object| workloads.push(W::read(kind, object));
-        self.pages(&workloads_path(kind, scope), selector, Listing::Objects, &mut each).await?;
+        let selection = Selection { labels: selector, fields: None };
+        self.pages(&workloads_path(kind, scope), selection, Listing::Objects, &mut each).await?;
         Ok(workloads.into_iter().collect::<Result<_, _>>()?)
     }
 
@@ -140,7 +155,8 @@ impl Cluster {
             Kind::DaemonSet | Kind::StatefulSet => Listing::Objects,
         };
         let mut record = |object: RecordObject| each(Record::new(kind, object));
-        self.pages(&revisions_path(kind, scope), selector, listing, &mut record).await?;
+        let selection = Selection { labels: selector, fields: None };
+        self.pages(&revisions_path(kind, scope), selection, listing, &mut record).await?;
         Ok(())
     }
 
@@ -158,12 +174,13 @@ impl Cluster {
     /// Reads what belongs to a workload.
     pub async fn seen(&self, workload: Workload, depth: Depth) -> Result<Seen, Reading> {
         let selector = workload.selector.clone();
+        let selected = Selection::labelled(&selector);
         let (revisions, pods) = (revisions_path_of(&workload), pods_path(&workload.id.namespace));
         let with_nodes = depth == Depth::Nodes && workload.id.kind == Kind::DaemonSet;
         let (revisions, pods, nodes) = tokio::try_join!(
-            self.list(&revisions, Some(&selector)),
-            self.readable(depth >= Depth::Pods, &pods, Some(&selector)),
-            self.readable(with_nodes, NODES, None),
+            self.list(&revisions, selected),
+            self.readable(depth >= Depth::Pods, &pods, selected),
+            self.readable(with_nodes, NODES, Selection::default()),
         )?;
         Ok(Seen::new(workload, revisions, pods, nodes))
     }
@@ -178,12 +195,12 @@ impl Cluster {
         &self,
         wanted: bool,
         path: &str,
-        selector: Option<&str>,
+        selection: Selection<'_>,
     ) -> Result<Option<Listed<T>>, Error> {
         if !wanted {
             return Ok(None);
         }
-        match self.list(path, selector).await {
+        match self.list(path, selection).await {
             Ok(listed) => Ok(Some(listed)),
             Err(Error::Api(status)) if status.code == 403 => Ok(None),
             Err(error) => Err(error),
@@ -193,34 +210,53 @@ impl Cluster {
     pub(crate) async fn list<T: DeserializeOwned>(
         &self,
         path: &str,
-        selector: Option<&str>,
+        selection: Selection<'_>,
     ) -> Result<Listed<T>, Error> {
         let mut items = Vec::new();
         let mut each = |item| items.push(item);
-        let version = self.pages(path, selector, Listing::Objects, &mut each).await?;
+        let version = self.pages(path, selection, Listing::Objects, &mut each).await?;
         Ok(Listed { items, version })
     }
 
     /// Reads a list page by page, and returns the version that it has.
+    ///
+    /// The server forgets the state of a list after minutes. It then answers with a token for the rest as it is by then
+    /// (k8s.io/apiserver, `pkg/storage/etcd3/errors.go`), so that what was read is no state of any moment, and has no version.
     async fn pages<T: DeserializeOwned>(
         &self,
         path: &str,
-        selector: Option<&str>,
+        selection: Selection<'_>,
         listing: Listing,
         each: &mut impl FnMut(T),
     ) -> Result<String, Error> {
         let mut params = ListParams::default().limit(PAGE);
-        params.label_selector = selector.map(str::to_string);
+        params.label_selector = selection.labels.map(str::to_string);
+        params.field_selector = selection.fields.map(str::to_string);
+        let mut of_one_moment = true;
         loop {
             let request = Request::new(path);
             let request = match listing {
                 Listing::Objects => request.list(&params),
                 Listing::Metadata => request.list_metadata(&params),
             };
-            let page: Page<T> = self.client.request(request.map_err(Error::BuildRequest)?).await?;
+            let answer = self.client.request::<Page<T>>(request.map_err(Error::BuildRequest)?).await;
+            let page = match answer {
+                Ok(page) => page,
+                Err(Error::Api(status)) if status.code == 410 && params.continue_token.is_some() => {
+                    let rest = status.metadata.as_ref().and_then(|it| it.continue_.clone());
+                    // One that does not lead on would be asked for ever.
+                    if rest.is_none() || rest == params.continue_token {
+                        return Err(Error::Api(status));
+                    }
+                    of_one_moment = false;
+                    params.continue_token = rest;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             page.items.into_iter().for_each(&mut *each);
             if page.metadata.more.is_empty() {
-                return Ok(page.metadata.resource_version);
+                return Ok(if of_one_moment { page.metadata.resource_version } else { String::new() });
             }
             params.continue_token = Some(page.metadata.more);
         }
@@ -233,17 +269,13 @@ pub(crate) fn workloads_path(kind: Kind, scope: &Scope) -> String {
 
 fn apps_path(plural: &str, scope: &Scope) -> String {
     match scope {
-        Scope::Namespace(namespace) => format!("/apis/apps/v1/namespaces/{namespace}/{plural}"),
+        Scope::Namespace(namespace) => format!("/apis/apps/v1/namespaces/{}/{plural}", segment(namespace)),
         Scope::All => format!("/apis/apps/v1/{plural}"),
     }
 }
 
 fn revisions_path(kind: Kind, scope: &Scope) -> String {
-    let plural = match kind {
-        Kind::Deployment => "replicasets",
-        Kind::DaemonSet | Kind::StatefulSet => "controllerrevisions",
-    };
-    apps_path(plural, scope)
+    apps_path(kind.revisions(), scope)
 }
 
 pub(crate) fn revisions_path_of(workload: &Workload) -> String {
@@ -251,5 +283,10 @@ pub(crate) fn revisions_path_of(workload: &Workload) -> String {
 }
 
 pub(crate) fn pods_path(namespace: &str) -> String {
-    format!("/api/v1/namespaces/{namespace}/pods")
+    format!("/api/v1/namespaces/{}/pods", segment(namespace))
+}
+
+/// Returns a name as a segment of a path: nothing in it is taken for anything else.
+pub(crate) fn segment(name: &str) -> String {
+    form_encoded(name)
 }

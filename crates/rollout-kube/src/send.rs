@@ -82,12 +82,21 @@ fn meaning(method: Method, status: &Status) -> Option<Sent> {
     match (status.code, method) {
         (409, _) if details.is_some() => Some(Sent::Changed),
         (404, Method::Delete | Method::Post) => Some(Sent::Gone),
-        // An eviction that a budget forbids.
-        (429, Method::Post) => Some(Sent::NotNow(words(status))),
+        // Priority and fairness answers with 429 as well: that is no word about the pod.
+        (429, Method::Post) if is_budgets(status) => Some(Sent::NotNow(words(status))),
         // A failed test and a missing path come with empty details, a validation with causes (hazard H16).
         (422, Method::Patch) if details.is_some_and(|it| it.causes.is_empty()) => Some(Sent::Changed),
         _ => None,
     }
+}
+
+/// The handler of evictions names the budget as a cause (pkg/registry/core/pod/storage/eviction.go, `checkAndDecrement`),
+/// and says so in words too, which is all that is left where something between drops what it does not know.
+fn is_budgets(status: &Status) -> bool {
+    let named = |details: &kube::core::response::StatusDetails| {
+        details.causes.iter().any(|cause| cause.reason == "DisruptionBudget")
+    };
+    status.details.as_ref().is_some_and(named) || status.message.contains("disruption budget")
 }
 
 /// The cause that the server names says which budget it is; the message only that there is one.
@@ -138,6 +147,24 @@ mod tests {
             for code in [403, 409, 422] {
                 assert_eq!(meaning(method, &status(json!({"code": code, "message": "denied"}))), None);
             }
+        }
+    }
+
+    #[test]
+    fn only_a_budgets_429_is_an_eviction_that_is_forbidden_for_now() {
+        let status = |answer: Value| serde_json::from_value::<Status>(answer).unwrap();
+        let budget = "The disruption budget web needs 3 healthy pods and has 3 currently";
+        let cause = json!({"reason": "DisruptionBudget", "message": budget});
+        let said = "Cannot evict pod as it would violate the pod's disruption budget.";
+        let forbidden = status(json!({"code": 429, "message": said, "details": {"causes": [cause]}}));
+        assert_eq!(meaning(Method::Post, &forbidden), Some(Sent::NotNow(format!("{said} {budget}"))));
+        let bare = status(json!({"code": 429, "message": said}));
+        assert_eq!(meaning(Method::Post, &bare), Some(Sent::NotNow(said.to_string())));
+        let busy = "Too many requests, please try again later.";
+        for details in [json!({}), json!({"retryAfterSeconds": 1}), Value::Null] {
+            let fairness =
+                json!({"code": 429, "reason": "TooManyRequests", "message": busy, "details": details});
+            assert_eq!(meaning(Method::Post, &status(fairness)), None);
         }
     }
 

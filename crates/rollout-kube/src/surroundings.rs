@@ -8,7 +8,7 @@ use rollout_core::references::{Reference, ReferenceKind};
 use rollout_core::surroundings::{Autoscaler, Budget, Needs, Presence, Quota, Surroundings};
 use serde_json::Value;
 
-use crate::read::{Cluster, Listed};
+use crate::read::{Cluster, Listed, Selection};
 
 /// What an answer was, where it was one.
 enum Answer<T> {
@@ -65,7 +65,7 @@ impl Cluster {
 
     /// Lists one sort of objects, where it is needed.
     async fn around(&self, needed: bool, path: &str) -> Result<Answer<Listed<Value>>, Error> {
-        if needed { Answer::of(self.list(path, None).await) } else { Ok(Answer::None) }
+        if needed { Answer::of(self.list(path, Selection::default()).await) } else { Ok(Answer::None) }
     }
 
     async fn presence(&self, namespace: &str, reference: &Reference) -> Result<Answer<Value>, Error> {
@@ -74,16 +74,31 @@ impl Cluster {
             return Ok(Answer::None);
         }
         let in_namespace = |plural: &str| format!("/api/v1/namespaces/{namespace}/{plural}");
+        let of_resources = |plural: &str| format!("/apis/resource.k8s.io/v1/namespaces/{namespace}/{plural}");
         let path = match reference.kind {
             ReferenceKind::ConfigMap => in_namespace("configmaps"),
             ReferenceKind::Secret | ReferenceKind::PullSecret => in_namespace("secrets"),
             ReferenceKind::Claim => in_namespace("persistentvolumeclaims"),
             ReferenceKind::ServiceAccount => in_namespace("serviceaccounts"),
             ReferenceKind::PriorityClass => "/apis/scheduling.k8s.io/v1/priorityclasses".to_string(),
+            ReferenceKind::RuntimeClass => "/apis/node.k8s.io/v1/runtimeclasses".to_string(),
+            ReferenceKind::ResourceClaim => of_resources("resourceclaims"),
+            ReferenceKind::ResourceClaimTemplate => of_resources("resourceclaimtemplates"),
         };
         let request = Request::new(path).get_metadata(&reference.name, &GetParams::default());
-        Answer::of(self.client.request(request.map_err(Error::BuildRequest)?).await)
+        match self.client.request(request.map_err(Error::BuildRequest)?).await {
+            // A server without this API knows nothing of the object, which another version of the API may have.
+            Err(Error::Api(status)) if status.code == 404 && !is_of_object(&status) => {
+                Ok(Answer::Hidden("could not be read"))
+            }
+            answer => Answer::of(answer),
+        }
     }
+}
+
+/// Tells whether it is an object that is not found, and not its API.
+fn is_of_object(status: &kube::core::Status) -> bool {
+    status.details.as_ref().is_some_and(|details| !details.name.is_empty())
 }
 
 fn items<T>(

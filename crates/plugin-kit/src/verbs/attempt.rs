@@ -132,6 +132,10 @@ impl Intent for Try {
         self.guarding.all_or_none
     }
 
+    fn whole(&self) -> Option<&'static str> {
+        self.guarding.all_or_none.then_some("it is all or none")
+    }
+
     fn held_ok(&self) -> bool {
         false
     }
@@ -170,6 +174,9 @@ async fn remember(targets: &TargetArgs, session: &mut Session) -> Result<BTreeMa
     let mut before = BTreeMap::new();
     for workload in found.workloads {
         let id = workload.id.clone();
+        if workload.deleting {
+            return Err(CliError::refused(&id, &Refusal::Deleting));
+        }
         let depth = write::depth(&workload);
         let mut seen = cluster.seen(workload, depth).await?;
         let mut snapshot = seen.snapshot(cluster.now());

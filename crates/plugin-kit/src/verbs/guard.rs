@@ -135,6 +135,7 @@ pub async fn guard(
         check: &check,
         together: guarding.all_or_none,
         patience: follow.patience.patience(),
+        failed: None,
     };
     let ids: Vec<_> = jobs.iter().map(|job| job.id.clone()).collect();
     let ends = watch::watch(&mut reports.session.ui, &cluster, jobs, &options).await;

@@ -150,7 +150,7 @@ fn numbers(snapshot: &Snapshot, revision: &Revision, progress: &Progress) -> Str
     };
     let number = RevisionNumber::or(revision.number, "?");
     let mut former: Vec<String> = revision.former.iter().map(ToString::to_string).collect();
-    former.extend(revision.duplicates.iter().filter_map(|(_, number)| number.map(|it| format!("={it}"))));
+    former.extend(revision.duplicates.iter().filter_map(|twin| twin.number.map(|it| format!("={it}"))));
     match former.is_empty() {
         true => format!("{mark}{number}"),
         false => format!("{mark}{number} (was {})", former.join(","))

@@ -290,6 +290,7 @@ impl View<'_> {
             match sight {
                 Sight::Snapshot(snapshot) => screen.show(&mut session.ui, self, &snapshot)?,
                 Sight::Gone => return Err(CliError::failed("object has been deleted")),
+                Sight::Forbidden(words) => return Err(CliError::failed(words)),
                 Sight::Lost(error) => {
                     let error = escape::inline(&error).into_owned();
                     session.ui.note(&format!("the API server does not answer ({error}): trying again"));

@@ -117,6 +117,7 @@ async fn watch(
     while !session.ui.stdout_is_closed() {
         match sight {
             Sight::Gone => return Err(CliError::failed("object has been deleted")),
+            Sight::Forbidden(words) => return Err(CliError::failed(words)),
             Sight::Lost(error) => session
                 .ui
                 .note(&format!("the API server does not answer ({}): trying again", escape::inline(&error))),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
-use rollout_core::cause::{Cause, CauseId};
+use rollout_core::cause::Cause;
 use rollout_core::evidence::Skipped;
 use rollout_core::follow::Follow;
 use rollout_core::machine::Ending;
@@ -273,7 +273,7 @@ fn failed_hint(snapshot: &Snapshot, progress: &Progress, called: &str) -> Option
     if let Some(ways) = ending_text::ways_on_in_steps(snapshot) {
         return Some(ways);
     }
-    let stuck = progress.causes.iter().any(|cause| cause.id == CauseId::StsStuck);
+    let stuck = progress.causes.iter().any(|cause| cause.id.is_stuck());
     match progress.revision.filter(|_| stuck) {
         Some(number) => {
             Some(format!("to free it: {called} undo {id} --to-revision {number} -n {}", id.namespace))

@@ -2,6 +2,8 @@
 
 use clap::Args;
 use rollout_core::follow::Follow;
+use rollout_core::gate::GateOptions;
+use rollout_core::guard::{Guard, GuardOptions};
 use rollout_core::machine::Machine;
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
@@ -37,6 +39,12 @@ pub struct UndoArgs {
     /// Go back to the revision that was live at a time such as 2026-01-31T14:00:00Z, or so long ago, e.g. 30m
     #[arg(long, value_name = "TIME", value_parser = duration::moment, conflicts_with_all = ["to_revision", "to_last_good"])]
     to_time: Option<Moment>,
+    /// Of several, go back with those of which it is known what was live at that time
+    #[arg(long, requires = "to_time")]
+    partial: bool,
+    /// Take all of them back to where they were when one does not get healthy
+    #[arg(long, conflicts_with = "partial")]
+    all_or_none: bool,
     /// Resume a paused Deployment in the same change
     #[arg(long)]
     resume: bool,
@@ -60,7 +68,21 @@ fn parse_to_revision(text: &str) -> Result<ToRevision, String> {
 
 /// Runs `undo`.
 pub async fn run(args: UndoArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let UndoArgs { targets, output, to_revision, to_last_good, to_time, resume, reason, write } = args;
+    let UndoArgs {
+        targets,
+        output,
+        to_revision,
+        to_last_good,
+        to_time,
+        partial,
+        all_or_none,
+        resume,
+        reason,
+        write,
+    } = args;
+    if all_or_none && !write.wait {
+        return Err(CliError::usage("what is all or none cannot be left alone: --wait=false"));
+    }
     let form = output.form(&[])?;
     let found = session.find(&targets, VerbMode::Writing).await?;
     let now = session.cluster().await?.now();
@@ -76,19 +98,35 @@ pub async fn run(args: UndoArgs, session: &mut Session) -> Result<Exit, CliError
         (None, None, true) => RevisionSelector::LastGood,
         (None, None, false) => RevisionSelector::Previous,
     };
-    write::run(session, &write, &form, found, &mut Undo(UndoOptions { target, resume, reason })).await
+    let whole = all_or_none || to_time.is_some() && !partial;
+    let allow = write.follow.allow.clone();
+    let options = UndoOptions { target, resume, reason };
+    let mut intent = Undo { options, whole, all_or_none, allow };
+    write::run(session, &write, &form, found, &mut intent).await
 }
 
-struct Undo(UndoOptions);
+struct Undo {
+    options: UndoOptions,
+    /// Whether nothing is done where one of several cannot be answered.
+    whole: bool,
+    /// Whether one that fails takes all of them back.
+    all_or_none: bool,
+    /// Ids of warnings that do not stop the way back from there.
+    allow: Vec<String>,
+}
 
 impl Intent for Undo {
     fn plan(&self, snapshot: &Snapshot, resolved: Option<RevisionNumber>) -> Result<Decision, Refusal> {
-        let in_steps = Stored::of(&snapshot.workload).is_some_and(|stored| stored.rollout.is_some());
-        if in_steps && self.0.target == RevisionSelector::Previous {
+        let stored = Stored::of(&snapshot.workload).and_then(|stored| stored.rollout);
+        if let (Some(rollout), true) = (&stored, self.all_or_none) {
+            // What is aborted cannot be taken back.
+            return Err(rollout.under_way(snapshot));
+        }
+        if stored.is_some() && self.options.target == RevisionSelector::Previous {
             // This process drives what has to be driven.
             return core_steps::abort(snapshot, Some(process::holder()));
         }
-        let mut options = self.0.clone();
+        let mut options = self.options.clone();
         options.target = resolved.map_or(options.target, RevisionSelector::Number);
         plan(snapshot, &options)
     }
@@ -123,10 +161,33 @@ impl Intent for Undo {
         if let Some(aborting) = steps::aborting(&process::holder(), before) {
             return Some(aborting);
         }
-        Some(Box::new(Follow::driving(&plan.template, limit)))
+        if !self.all_or_none {
+            return Some(Box::new(Follow::driving(&plan.template, limit)));
+        }
+        let options = GuardOptions {
+            gate: GateOptions { soak: 0, max_restarts: u32::MAX, checks: false },
+            limit,
+            undo_limit: limit,
+            allow: self.allow.clone(),
+            back_to: None,
+            before: before.history.current().cloned().map(Box::new),
+            together: true,
+        };
+        Some(Box::new(Guard::of(&plan.template, options).driving()))
     }
 
     fn prefer(&mut self, better: RevisionNumber) {
-        self.0.target = RevisionSelector::Number(better);
+        self.options.target = RevisionSelector::Number(better);
+    }
+
+    fn together(&self) -> bool {
+        self.all_or_none
+    }
+
+    fn whole(&self) -> Option<&'static str> {
+        self.whole.then_some(match self.all_or_none {
+            true => "it is all or none",
+            false => "--partial goes on with the others",
+        })
     }
 }

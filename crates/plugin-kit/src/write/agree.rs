@@ -96,7 +96,7 @@ impl Flow<'_> {
         Agreement::Stop
     }
 
-    fn not_done(&mut self, planned: &[Planned], outcome: &'static str) {
+    pub(super) fn not_done(&mut self, planned: &[Planned], outcome: &'static str) {
         for it in planned {
             let outcome = Outcome::new(outcome, Exit::NotDone).of(&it.plan);
             self.reports.finish(&it.plan.workload, &outcome);

@@ -1,12 +1,16 @@
 //! The one flow of every verb that changes something: plan, question, write, wait, report; the same plan all the way.
 
+mod admission;
 mod agree;
 mod args;
+mod reason;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rollout_core::cause::Symptom;
+use rollout_core::evidence;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
 use rollout_core::plan::{Decision, Plan, Refusal, Request};
 use rollout_core::revision::RevisionNumber;
@@ -30,6 +34,7 @@ use crate::ui::Ui;
 use crate::watch::{self, Job, WatchOptions};
 use agree::Agreement;
 pub use args::{ActionArgs, DryRun, FollowArgs, WriteArgs};
+use reason::Given;
 
 /// How often a plan is made anew because the workload changed while the question stood.
 const ATTEMPTS: u32 = 3;
@@ -68,6 +73,10 @@ pub trait Intent {
     fn together(&self) -> bool {
         false
     }
+    /// Returns what is said where nothing is done because one of several cannot be planned; none where the others go on.
+    fn whole(&self) -> Option<&'static str> {
+        None
+    }
     /// Tells whether it is a success that something holds the rollout.
     fn held_ok(&self) -> bool {
         true
@@ -92,10 +101,11 @@ pub async fn run(
 ) -> Result<Exit, CliError> {
     let cluster = session.cluster().await?;
     let single = found.single;
-    let several = found.workloads.len() + found.exits.len() > 1;
+    let missing = found.exits.len();
+    let several = found.workloads.len() + missing > 1;
     let reports = Reports::new(session, form, found.exits);
     let mut flow = Flow { args, reports, cluster, intent, several, resolved: BTreeMap::new() };
-    flow.all(found.workloads).await;
+    flow.all(found.workloads, missing).await;
     flow.reports.close(single)
 }
 
@@ -111,7 +121,7 @@ enum Carried {
     /// There is nothing to wait for.
     Done,
     /// It is followed.
-    Follow(Box<Plan>, Box<Job>),
+    Follow(Box<Plan>, Option<Given>, Box<Job>),
     /// The plan no longer holds, and somebody can be asked again.
     Changed(Box<Workload>),
 }
@@ -128,15 +138,26 @@ struct Flow<'a> {
 }
 
 impl Flow<'_> {
-    async fn all(&mut self, mut workloads: Vec<Workload>) {
+    /// Does it to all; `missing` are those that were not even found.
+    async fn all(&mut self, mut workloads: Vec<Workload>, mut missing: usize) {
         for _ in 0..ATTEMPTS {
             let mut planned = Vec::new();
             for workload in workloads {
                 match self.plan(workload).await {
                     Ok(plan) => planned.extend(plan),
-                    Err(error) => self.reports.failed(&error),
+                    Err(error) => {
+                        missing += 1;
+                        self.reports.failed(&error);
+                    }
                 }
             }
+            let before = planned.len();
+            let planned = self.rehearse(planned).await;
+            missing += before - planned.len();
+            if missing > 0 && self.refuses_a_part(&planned) {
+                return;
+            }
+            missing = 0;
             if planned.is_empty() {
                 return;
             }
@@ -149,16 +170,24 @@ impl Flow<'_> {
                 Agreement::Stop => return,
             };
             workloads = Vec::new();
-            let mut jobs = Vec::new();
+            let (mut jobs, mut failed) = (Vec::new(), None);
             for planned in planned {
+                let id = planned.plan.workload.clone();
                 match self.carry_out(planned).await {
                     Ok(Carried::Done) => {}
-                    Ok(Carried::Follow(plan, job)) => jobs.push((plan, *job)),
+                    Ok(Carried::Follow(plan, given, job)) => jobs.push((plan, given, *job)),
+                    Ok(Carried::Changed(_)) if self.intent.together() => {
+                        self.reports.failed(&changed_meanwhile(&id));
+                        failed = Some(id);
+                    }
                     Ok(Carried::Changed(workload)) => workloads.push(*workload),
-                    Err(error) => self.reports.failed(&error),
+                    Err(error) => {
+                        self.reports.failed(&error);
+                        failed = Some(id);
+                    }
                 }
             }
-            self.follow(jobs).await;
+            self.follow(jobs, failed).await;
             if workloads.is_empty() {
                 return;
             }
@@ -177,13 +206,31 @@ impl Flow<'_> {
         }
     }
 
+    /// Where nothing is done to a part of several, says so.
+    fn refuses_a_part(&mut self, planned: &[Planned]) -> bool {
+        let Some(why) = self.intent.whole().filter(|_| !planned.is_empty()) else { return false };
+        let plural = if planned.len() == 1 { "" } else { "s" };
+        let ui = &mut self.reports.session.ui;
+        ui.error(&format!("nothing was done to the other {} workload{plural} either", planned.len()));
+        ui.hint(why);
+        self.not_done(planned, "stopped");
+        true
+    }
+
     /// Makes the plan; none where there is nothing to do.
     async fn plan(&mut self, workload: Workload) -> Result<Option<Planned>, CliError> {
         let id = workload.id.clone();
+        if workload.deleting {
+            return Err(CliError::refused(&id, &Refusal::Deleting));
+        }
         let depth = self.intent.depth(&workload);
         let mut seen = self.cluster.seen(workload, depth).await?;
         let patience = self.args.follow.patience.patience();
         let mut snapshot = Snapshot { patience, ..seen.snapshot(self.cluster.now()) };
+        // What a set hangs on may only stand in its events.
+        if let Some(wanted) = evidence::of_refused_update(&snapshot) {
+            snapshot.evidence = self.cluster.evidence(&id.namespace, &[wanted]).await.0;
+        }
         let resolved = self.resolved.get(&id.uid).copied();
         let mut decision = self.intent.plan(&snapshot, resolved);
         if decision.as_ref().is_err_and(|refusal| *refusal == Refusal::Unobserved) {
@@ -212,13 +259,19 @@ impl Flow<'_> {
 
     /// Sends what the plan says.
     async fn carry_out(&mut self, planned: Planned) -> Result<Carried, CliError> {
-        let Planned { seen, snapshot, plan } = planned;
-        if self.args.dry_run == DryRun::Client {
-            self.dry(&plan, " (dry run)");
-            return Ok(Carried::Done);
+        let Planned { seen, snapshot, mut plan } = planned;
+        match self.args.dry_run {
+            DryRun::None => {}
+            DryRun::Client => {
+                self.dry(&plan, " (dry run)");
+                return Ok(Carried::Done);
+            }
+            DryRun::Server => {
+                self.dry(&plan, " (server dry run)");
+                return Ok(Carried::Done);
+            }
         }
-        let send =
-            SendOptions { dry_run: self.args.dry_run == DryRun::Server, field_manager: self.field_manager() };
+        let send = SendOptions { dry_run: false, field_manager: self.field_manager() };
         let mut written = None;
         for request in &plan.requests {
             match (self.cluster.send(request, &send).await, request.required) {
@@ -236,33 +289,55 @@ impl Flow<'_> {
                 }
             }
         }
-        if send.dry_run {
-            self.dry(&plan, " (server dry run)");
-            return Ok(Carried::Done);
-        }
         self.reports.say(&format!("{} {}", plan.workload.qualified(), self.intent.done(&plan)));
+        if let Some(note) = written.as_ref().and_then(|object| admission::heed(&mut plan, object)) {
+            self.reports.session.ui.note(&format!("{}: {note}", plan.workload));
+        }
+        let seen = seen.after(written);
+        let given =
+            plan.reason().map(|reason| Given { seen: seen.of_revisions(), reason: reason.to_string() });
         let limit = duration::limit(self.args.follow.timeout);
         let Some(machine) = self.intent.machine(&plan, &snapshot, limit) else {
+            self.settle(given).await;
             self.reports.finish(&plan.workload, &Outcome::new("done", Exit::Done).of(&plan));
             return Ok(Carried::Done);
         };
         if !self.args.wait {
+            self.settle(given).await;
             self.reports.session.ui.note("written, not waited for");
             self.reports.finish(&plan.workload, &Outcome::new("written", Exit::Done).of(&plan));
             return Ok(Carried::Done);
         }
         let known = self.intent.known(&snapshot);
-        let job = Job { id: plan.workload.clone(), seen: seen.after(written), machine, known };
-        Ok(Carried::Follow(Box::new(plan), Box::new(job)))
+        let job = Job { id: plan.workload.clone(), seen, machine, known };
+        Ok(Carried::Follow(Box::new(plan), given, Box::new(job)))
     }
 
     fn field_manager(&self) -> String {
         self.args.follow.manager(self.reports.session)
     }
 
-    /// Follows all that was changed to its end, at once.
-    async fn follow(&mut self, jobs: Vec<(Box<Plan>, Job)>) {
-        let (plans, jobs): (Vec<Box<Plan>>, Vec<Job>) = jobs.into_iter().unzip();
+    /// Brings the reasons of changes that are not followed to their revisions.
+    async fn settle(&mut self, given: impl IntoIterator<Item = Given>) {
+        let send = SendOptions { dry_run: false, field_manager: self.field_manager() };
+        for given in given {
+            if let Some(warning) = given.settle(&self.cluster, &send).await {
+                self.reports.session.ui.warn(&warning);
+            }
+        }
+    }
+
+    /// Follows all that was changed to its end, at once, and brings the reasons to the revisions meanwhile.
+    /// `failed` is one that could not be written.
+    async fn follow(&mut self, jobs: Vec<(Box<Plan>, Option<Given>, Job)>, failed: Option<WorkloadId>) {
+        let (mut plans, mut given, mut followed) = (Vec::new(), Vec::new(), Vec::new());
+        for (plan, reason, job) in jobs {
+            plans.push(plan);
+            given.extend(reason);
+            followed.push(job);
+        }
+        let send = SendOptions { dry_run: false, field_manager: self.field_manager() };
+        let settling = join_all(given.into_iter().map(|given| given.settle(&self.cluster, &send)));
         let held_ok = self.intent.held_ok();
         let intent = &*self.intent;
         let options = WatchOptions {
@@ -271,8 +346,13 @@ impl Flow<'_> {
             check: &|id, run| intent.check(id, run),
             together: intent.together(),
             patience: self.args.follow.patience.patience(),
+            failed,
         };
-        let ends = watch::watch(&mut self.reports.session.ui, &self.cluster, jobs, &options).await;
+        let watching = watch::watch(&mut self.reports.session.ui, &self.cluster, followed, &options);
+        let (ends, warnings) = tokio::join!(watching, settling);
+        for warning in warnings.into_iter().flatten() {
+            self.reports.session.ui.warn(&warning);
+        }
         for (plan, end) in plans.iter().zip(&ends) {
             self.reports.ended(&plan.workload, Some(plan), end, held_ok);
         }
@@ -285,26 +365,13 @@ impl Flow<'_> {
             let workload = self.cluster.workload(id.kind, &id.namespace, &id.name).await?;
             return Ok(Carried::Changed(Box::new(workload)));
         }
-        let words = format!(
-            "error: somebody changed {id} in namespace {} meanwhile: nothing was written",
-            id.namespace
-        );
-        Err(CliError::sentence(Exit::Superseded, words)
-            .hint(Some("look at it and run the command again".to_string())))
+        Err(changed_meanwhile(id))
     }
 
     /// Says what was not done to a revision, without which the change holds all the same.
     fn left_undone(&mut self, request: &Request, why: &str) {
-        let why = escape::inline(why).into_owned();
-        let words = match request.forgets_stored() {
-            true => {
-                let name = request.path.rsplit('/').next().unwrap_or_default();
-                format!("a copy of what was stored stays on controllerrevision {name}: {why}")
-            }
-            false => {
-                format!("the reason could not be written to the revision, whose CHANGE-CAUSE stays: {why}")
-            }
-        };
+        let (name, why) = (request.path.rsplit('/').next().unwrap_or_default(), escape::inline(why));
+        let words = format!("a copy of what was stored stays on controllerrevision {name}: {why}");
         self.reports.session.ui.warn(&words);
     }
 
@@ -313,6 +380,12 @@ impl Flow<'_> {
         self.reports.exit(Exit::Done);
         self.reports.document(documents::plan(plan));
     }
+}
+
+fn changed_meanwhile(id: &WorkloadId) -> CliError {
+    let words =
+        format!("error: somebody changed {id} in namespace {} meanwhile: nothing was written", id.namespace);
+    CliError::sentence(Exit::Superseded, words).hint(Some("look at it and run the command again".to_string()))
 }
 
 /// Waits until the controller has acted upon the last change, without which no plan can stand.
@@ -334,6 +407,7 @@ pub async fn observed(
                 return Ok((seen, snapshot));
             }
             Sight::Gone => return Err(CliError::failed("object has been deleted")),
+            Sight::Forbidden(words) => return Err(CliError::failed(words)),
             Sight::Snapshot(_) | Sight::Lost(_) | Sight::Back => {}
         }
     }

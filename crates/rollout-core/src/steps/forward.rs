@@ -328,7 +328,7 @@ fn failures(snapshot: &Snapshot, rollout: &Rollout, progress: &Progress) -> Vec<
             Some(&pod.name) == cause.pod.as_ref() && moves::is_stale_failure(snapshot, rollout, pod)
         })
     };
-    progress.causes.failed.iter().filter(|it| it.id != CauseId::StsStuck && !stale(it)).cloned().collect()
+    progress.causes.failed.iter().filter(|it| !it.id.is_stuck() && !stale(it)).cloned().collect()
 }
 
 /// Returns what stays old although all steps are done: nodes, also those in no step, or pods.

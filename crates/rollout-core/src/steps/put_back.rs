@@ -7,7 +7,7 @@ use super::hold::{Live, live};
 use super::moves;
 use super::places::{Place, Places};
 use super::record::{Rollout, Way};
-use crate::cause::{Cause, CauseId};
+use crate::cause::Cause;
 use crate::machine::{Deadline, Ending, NoWayBack, Step, Why};
 use crate::pods::Pod;
 use crate::snapshot::Snapshot;
@@ -123,7 +123,7 @@ fn failures(snapshot: &Snapshot, rollout: &Rollout, progress: &Progress) -> Vec<
         let pod = snapshot.pods.iter().flatten().find(|pod| pod.name == *name);
         pod.is_some_and(|pod| pod.created.is_some_and(|created| created >= rollout.began))
     };
-    let causes = progress.causes.failed.iter().filter(|it| it.id != CauseId::StsStuck);
+    let causes = progress.causes.failed.iter().filter(|it| !it.id.is_stuck());
     causes.filter(|it| it.pod.as_ref().is_none_or(late)).cloned().collect()
 }
 

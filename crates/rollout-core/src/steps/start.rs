@@ -220,7 +220,7 @@ fn first_partition(snapshot: &Snapshot, change: &Change<'_>) -> u32 {
 /// one to go back to are kept before it.
 fn raised_limit(snapshot: &Snapshot, change: &Change<'_>) -> Option<u32> {
     let target = change.target.map(|it| it.name.as_str());
-    let newer = snapshot.history.iter().rev().take_while(|it| it.name != change.previous.name);
+    let newer = snapshot.history.in_order().rev().take_while(|it| it.name != change.previous.name);
     let kept: usize =
         newer.filter(|it| Some(it.name.as_str()) != target).map(|it| 1 + it.duplicates.len()).sum();
     let needed = kept as u32 + 1;
@@ -252,8 +252,9 @@ fn request(
         Some(map) if map.is_object() => json!({"metadata": {"annotations": map}}),
         Some(_) | None => json!({"metadata": {"annotations": {}}}),
     };
-    if let (Some(reason), Value::Array(body)) = (options.reason.as_deref(), &mut request.body) {
-        body.extend(plan::cause_operations(&object, Some(reason)));
+    if let Value::Array(body) = &mut request.body {
+        // The reason of the last change is none of this one's.
+        body.extend(plan::cause_operations(&object, options.reason.as_deref()));
     }
     request
 }

@@ -37,8 +37,15 @@ fn missing(change: &TemplateChange<'_>, reference: &Reference, presence: &Presen
         Presence::There { keys: None, changed: _ } => return None,
     };
     let consequence = match reference.kind {
-        ReferenceKind::ConfigMap | ReferenceKind::Secret | ReferenceKind::Claim => "its pods would not start",
-        ReferenceKind::ServiceAccount | ReferenceKind::PriorityClass => "its pods would not be made",
+        ReferenceKind::ConfigMap
+        | ReferenceKind::Secret
+        | ReferenceKind::Claim
+        | ReferenceKind::ResourceClaim
+        | ReferenceKind::ResourceClaimTemplate => "its pods would not start",
+        // Admission asks for these (plugin/pkg/admission: serviceaccount, priority, runtimeclass).
+        ReferenceKind::ServiceAccount | ReferenceKind::PriorityClass | ReferenceKind::RuntimeClass => {
+            "its pods would not be made"
+        }
         ReferenceKind::PullSecret => "an image that needs it cannot be pulled",
     };
     Some(Warning {
@@ -63,7 +70,10 @@ fn create(reference: &Reference, namespace: &str) -> String {
         ReferenceKind::PullSecret => {
             format!("kubectl create secret docker-registry {name} -n {namespace} --from-file=FILE")
         }
-        ReferenceKind::Claim => format!("kubectl apply -n {namespace} -f FILE"),
+        ReferenceKind::Claim | ReferenceKind::ResourceClaim | ReferenceKind::ResourceClaimTemplate => {
+            format!("kubectl apply -n {namespace} -f FILE")
+        }
+        ReferenceKind::RuntimeClass => "kubectl apply -f FILE".to_string(),
         ReferenceKind::ServiceAccount => format!("kubectl create serviceaccount {name} -n {namespace}"),
         ReferenceKind::PriorityClass => format!("kubectl create priorityclass {name} --value=N"),
     }
@@ -77,7 +87,10 @@ fn changed(change: &TemplateChange<'_>, reference: &Reference, presence: &Presen
         ReferenceKind::PullSecret
         | ReferenceKind::Claim
         | ReferenceKind::ServiceAccount
-        | ReferenceKind::PriorityClass => false,
+        | ReferenceKind::PriorityClass
+        | ReferenceKind::RuntimeClass
+        | ReferenceKind::ResourceClaim
+        | ReferenceKind::ResourceClaimTemplate => false,
     };
     let (Presence::There { changed: Some(changed), keys: _ }, true) = (presence, is_config) else {
         return None;

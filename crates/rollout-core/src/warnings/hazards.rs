@@ -59,7 +59,7 @@ fn placement(change: &TemplateChange<'_>) -> Option<Warning> {
 pub(crate) fn comes_back(snapshot: &Snapshot, target: &Revision, label: &str) -> bool {
     let kind = snapshot.workload.id.kind;
     let is = |other: Option<&Revision>| other.is_some_and(|other| other.name == target.name);
-    let newest = kind == Kind::StatefulSet && is(snapshot.history.iter().next_back());
+    let newest = kind == Kind::StatefulSet && is(snapshot.history.in_order().next_back());
     if kind == Kind::Deployment || newest || is(snapshot.history.current()) {
         return true;
     }

@@ -1,0 +1,130 @@
+//! Reading and watching, with a server that answers what real ones answer seldom.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{Request, Response};
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use kube::client::Body;
+use rollout_core::{Kind, Workload};
+use rollout_kube::{Cluster, Depth, Feed, Reading, Scope, Sight};
+use serde_json::{Value, json};
+
+const MOMENT: Duration = Duration::from_secs(5);
+
+/// A cluster whose server gives this answer to each request, and the requests that it got.
+fn cluster(
+    answer: impl Fn(&str) -> (u16, Value) + Send + Sync + 'static,
+) -> (Cluster, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (answer, log) = (Arc::new(answer), asked.clone());
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let uri = request.uri().to_string();
+        log.lock().unwrap().push(uri.clone());
+        let (code, body) = answer(&uri);
+        let answer = Response::builder().status(code).body(Body::from(body.to_string().into_bytes()));
+        async move { Ok::<_, Infallible>(answer.unwrap()) }
+    });
+    (Cluster::new(Client::new(service, "default"), Timestamp::now), asked)
+}
+
+fn daemon_set(name: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "namespace": "default", "uid": "u", "resourceVersion": "7"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}},
+            "template": {"spec": {"containers": [{"name": "app", "image": "app:1"}]}}},
+    })
+}
+
+fn page(items: Vec<Value>, more: &str) -> (u16, Value) {
+    (200, json!({"metadata": {"resourceVersion": "9", "continue": more}, "items": items}))
+}
+
+fn refused(code: u16, message: &str, metadata: Value) -> (u16, Value) {
+    (code, json!({"kind": "Status", "code": code, "message": message, "reason": "X", "metadata": metadata}))
+}
+
+async fn names(cluster: &Cluster) -> Result<Vec<String>, Reading> {
+    let all: Vec<Workload> =
+        cluster.workloads(Kind::DaemonSet, &Scope::Namespace("default".into()), None).await?;
+    Ok(all.into_iter().map(|it| it.id.name).collect())
+}
+
+#[tokio::test]
+async fn a_list_whose_state_the_server_forgot_is_read_to_its_end() {
+    let (cluster, asked) = cluster(|uri| match uri {
+        uri if uri.contains("continue=late") => page(vec![daemon_set("c")], ""),
+        uri if uri.contains("continue=") => {
+            refused(410, "The provided continue parameter is too old", json!({"continue": "late"}))
+        }
+        _ => page(vec![daemon_set("a"), daemon_set("b")], "early"),
+    });
+    assert_eq!(names(&cluster).await.unwrap(), ["a", "b", "c"]);
+    assert_eq!(asked.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_server_that_offers_no_way_on_is_not_asked_for_ever() {
+    for offered in [json!({}), json!({"continue": "early"})] {
+        let (cluster, asked) = cluster(move |uri| match uri.contains("continue=") {
+            true => refused(410, "too old", offered.clone()),
+            false => page(vec![daemon_set("a")], "early"),
+        });
+        assert!(names(&cluster).await.is_err());
+        assert_eq!(asked.lock().unwrap().len(), 2);
+    }
+}
+
+/// Watches a DaemonSet called `web` on a server where one sort of object may be listed and not watched.
+async fn watched(hidden: &'static str) -> (Sight, Vec<String>) {
+    let (cluster, asked) = cluster(move |uri| {
+        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+        match query.contains("watch=true") {
+            true if path.ends_with(hidden) => {
+                refused(403, &format!("{hidden} is forbidden: User \"u\" cannot watch it"), json!({}))
+            }
+            // A watch that ends at once.
+            true => (
+                200,
+                json!({"type": "BOOKMARK", "object": {"apiVersion": "v1", "kind": "X",
+                "metadata": {"resourceVersion": "9"}}}),
+            ),
+            false if path.ends_with("/daemonsets") => page(vec![daemon_set("web")], ""),
+            false => page(Vec::new(), ""),
+        }
+    });
+    let workload = Workload::from_object(Kind::DaemonSet, daemon_set("web")).unwrap();
+    let seen = cluster.seen(workload, Depth::Nodes).await.unwrap();
+    let mut feed = Feed::start(&cluster, seen);
+    let sight = tokio::time::timeout(MOMENT, async {
+        loop {
+            match feed.next(Duration::from_millis(100)).await {
+                Sight::Snapshot(_) | Sight::Back => {}
+                other => break other,
+            }
+        }
+    });
+    let sight = sight.await.expect("the feed says something");
+    let asked = asked.lock().unwrap().clone();
+    (sight, asked)
+}
+
+#[tokio::test]
+async fn a_watch_that_is_forbidden_ends_with_the_servers_sentence() {
+    for hidden in ["daemonsets", "controllerrevisions", "pods", "nodes"] {
+        let (sight, _) = watched(hidden).await;
+        let Sight::Forbidden(words) = sight else { panic!("{hidden}: {sight:?}") };
+        assert_eq!(words, format!("{hidden} is forbidden: User \"u\" cannot watch it"));
+    }
+}
+
+#[tokio::test]
+async fn a_workload_is_watched_on_from_a_list_of_it_alone() {
+    let (_, asked) = watched("pods").await;
+    let of_workload: Vec<&String> = asked.iter().filter(|uri| uri.contains("/daemonsets")).collect();
+    assert!(!of_workload[0].contains("watch=true"), "{asked:?}");
+    assert!(of_workload.iter().all(|uri| uri.contains("fieldSelector=metadata.name%3Dweb")), "{asked:?}");
+    assert!(of_workload[1].contains("resourceVersion=9"), "{asked:?}");
+}
