@@ -106,10 +106,6 @@ fn nodes_that_block_are_named_and_a_cordon_is_no_obstacle() {
     ns.cluster().kill_node(&fleet.node("b")).unwrap();
     ns.cluster().kubectl(&["cordon", &fleet.node("c")]).expect_ok();
     taint("d");
-    // As the node controller does when it is the one to find out that the node is dead.
-    let unready =
-        value!({ "status": { "conditions": [{ "type": "Ready", "status": "False" }] } }).to_string();
-    ns.kubectl(&["patch", "pod", &fleet.pod("b"), "--subresource=status", "-p", &unready]).expect_ok();
     let nodes = fleet.nodes(&[]);
     let table = "revision 2: 1 of 4 nodes\nrevision 1: 3 of 4 nodes, 1 not ready\n\
          blocked: b: the node is not ready\nblocked: d: untolerated taint gpu=yes:NoSchedule\n\

@@ -228,17 +228,6 @@ fn pods_that_are_not_admitted_are_named_on_each_kind() {
     });
 }
 
-/// Marks the pods of a node as not ready, as the node controller does when it is the one to find out that it is dead
-/// (pkg/controller/util/node/controller_utils.go, `MarkPodsNotReady`), or as ready again, as its kubelet does.
-pub fn mark(ns: &Namespace<'_>, node: &str, ready: &str) {
-    let on_it = format!("--field-selector=spec.nodeName={node}");
-    let patch = json!({ "status": { "conditions": [{ "type": "Ready", "status": ready }] } }).to_string();
-    for pod in ns.kubectl(&["get", "pods", "-o", "name", &on_it]).expect_ok().lines() {
-        // One that ends may have gone.
-        let _ = ns.kubectl(&["patch", pod, "--subresource=status", "-p", &patch]);
-    }
-}
-
 #[test]
 fn a_node_that_is_dead_holds_up_and_fails_nothing() {
     let cluster = Cluster::start(&Options { nodes: 4, ..Options::default() }).expect("a cluster starts");
@@ -261,7 +250,6 @@ fn a_node_that_is_dead_holds_up_and_fails_nothing() {
     let dead = node_of(&spaces[2].1, "web-3");
     cluster.kill_node(&dead).unwrap();
     let (dead, node_of) = (&dead, &node_of);
-    spaces.iter().for_each(|(_, ns)| mark(ns, dead, "False"));
     std::thread::scope(|scope| {
         for (kind, ns) in &spaces {
             scope.spawn(move || {
@@ -286,7 +274,6 @@ fn a_node_that_is_dead_holds_up_and_fails_nothing() {
     });
     cluster.revive_node(dead).unwrap();
     for (kind, ns) in &spaces {
-        mark(ns, dead, "True");
         assert_code(&status(ns, &format!("{kind}/web"), &[]), 0);
     }
 }

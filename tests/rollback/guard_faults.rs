@@ -8,7 +8,6 @@ use cluster::{Cluster, Options, Part};
 use e2e::{Web, assert_code, cluster, image, install, json, set_image, settled, until};
 use serde_json::json;
 
-use crate::causes::mark;
 use crate::guard::{all_run, guard};
 use crate::scene::{for_each_kind, roll, rollback};
 use e2e::Running;
@@ -63,7 +62,6 @@ fn a_good_rollout_that_a_dead_node_holds_up_is_not_taken_back() {
     });
     let node = spaces[1].1.get(&["pod", "web-2"])["spec"]["nodeName"].as_str().unwrap().to_string();
     cluster.kill_node(&node).unwrap();
-    spaces.iter().for_each(|(_, ns)| mark(ns, &node, "False"));
     for (kind, ns) in &spaces {
         let target = format!("{kind}/web");
         until(ns, &target, "has a pod on a dead node", |object| {

@@ -243,7 +243,8 @@ pub fn broken(ns: &Namespace<'_>, image: &str, count: usize) {
             let container = &pod["status"]["containerStatuses"][0];
             pod["spec"]["containers"][0]["image"] == image
                 && (container["state"]["waiting"]["reason"] == "ImagePullBackOff"
-                    || container["restartCount"].as_u64().unwrap_or(0) >= 2
+                    || container["restartCount"].as_u64() >= Some(1)
+                        && container["state"]["running"].is_null()
                     || container["image"] == "app:never" && container["ready"] == false)
         };
         list["items"].as_array().into_iter().flatten().filter(waits).count() == count

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::command::{Output, holds_within};
@@ -187,14 +187,19 @@ impl Cluster {
         }
     }
 
-    /// Makes a node unreachable: not ready, and its pods neither start nor end any more. Label it `dead=true` by hand
-    /// for one that still looks ready.
+    /// Makes a node unreachable: not ready, its pods unready with containers that are ready as before, and they neither
+    /// start nor end any more. Label it `dead=true` by hand for one that still looks ready.
     pub fn kill_node(&self, name: &str) -> Result<()> {
         self.own_plane("kill a node")?;
         // In this order: the fake kubelet would make it ready again, and does as long as it has not seen the label.
         self.kubectl(&["label", "node", name, "dead=true"]).checked()?;
-        let unknown = r#"{"status":{"conditions":[{"type":"Ready","status":"Unknown","reason":"NodeStatusUnknown",
-            "message":"Kubelet stopped posting node status."}]}}"#;
+        let time = tools::now()?;
+        let unknown = |kind| {
+            json!({ "type": kind, "status": "Unknown", "reason": "NodeStatusUnknown",
+                "message": "Kubelet stopped posting node status.", "lastTransitionTime": time })
+        };
+        let conditions = ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"].map(unknown);
+        let unknown = json!({ "status": { "conditions": conditions } }).to_string();
         let ready = r#"jsonpath={.status.conditions[?(@.type=="Ready")].status}"#;
         let mut stays = 0;
         let dead = holds_within(Duration::from_secs(30), || {
@@ -202,14 +207,45 @@ impl Cluster {
                 stays += 1;
             } else {
                 stays = 0;
-                let _ = self.kubectl(&["patch", "node", name, "--subresource=status", "-p", unknown]);
+                let _ = self.kubectl(&["patch", "node", name, "--subresource=status", "-p", &unknown]);
             }
             stays >= 10
         });
-        if dead { Ok(()) } else { Err(Error::new(format!("node {name} does not die"))) }
+        if dead {
+            self.forget_pods(name, &time)
+        } else {
+            Err(Error::new(format!("node {name} does not die")))
+        }
     }
 
-    /// Undoes [`kill_node`](Self::kill_node).
+    /// Does to the pods of a dead node what the node controller does only when it is the one to find out that it is
+    /// dead: by heartbeats that stop, and the fake kubelets have none (pkg/controller/nodelifecycle,
+    /// `monitorNodeHealth`, and pkg/controller/util/node, `MarkPodsNotReady`).
+    fn forget_pods(&self, node: &str, time: &str) -> Result<()> {
+        let on_it = format!("--field-selector=spec.nodeName={node}");
+        let list = self.kubectl(&["get", "pods", "-A", &on_it, "-o", "json"]).checked()?;
+        let list: Value = serde_json::from_str(&list).context("the pods of a node")?;
+        let ready = json!({ "type": "Ready", "status": "False", "lastTransitionTime": time });
+        let unready = json!({ "status": { "conditions": [ready] } }).to_string();
+        for pod in list["items"].as_array().into_iter().flatten() {
+            let (name, namespace) = (&pod["metadata"]["name"], &pod["metadata"]["namespace"]);
+            let conditions = pod["status"]["conditions"].as_array();
+            let is_ready = |it: &Value| it["type"] == "Ready" && it["status"] == "True";
+            if !conditions.is_some_and(|it| it.iter().any(is_ready)) {
+                continue;
+            }
+            let (name, namespace) = (name.as_str().unwrap_or(""), namespace.as_str().unwrap_or(""));
+            let args = ["patch", "pod", name, "-n", namespace, "--subresource=status", "-p", &unready];
+            // One that ends may have gone.
+            if self.kubectl(&args).ok() {
+                let event = objects::node_not_ready(&pod["metadata"], time);
+                self.kubectl_with(&["create", "-f", "-"], &event).checked()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Undoes [`kill_node`](Self::kill_node); the fake kubelet makes node and pods ready again.
     pub fn revive_node(&self, name: &str) -> Result<()> {
         self.own_plane("revive a node")?;
         self.kubectl(&["label", "node", name, "dead-"]).checked().map(drop)

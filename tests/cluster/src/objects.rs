@@ -61,3 +61,25 @@ pub(crate) fn list(nodes: &[Node]) -> String {
     let items: Vec<_> = nodes.iter().map(Node::manifest).collect();
     json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string()
 }
+
+/// The event that the node controller writes for a pod of a dead node.
+pub(crate) fn node_not_ready(pod: &Value, time: &str) -> String {
+    let name = format!("{}.not-ready-", pod["name"].as_str().unwrap_or_default());
+    let involved = json!({ "kind": "Pod", "apiVersion": "v1", "name": pod["name"], "namespace": pod["namespace"],
+        "uid": pod["uid"] });
+    json!({
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": { "generateName": name, "namespace": pod["namespace"] },
+        "involvedObject": involved,
+        "type": "Warning",
+        "reason": "NodeNotReady",
+        "message": "Node is not ready",
+        "count": 1,
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "source": { "component": "node-controller" },
+        "reportingComponent": "node-controller",
+    })
+    .to_string()
+}

@@ -118,6 +118,12 @@ fn go(args: &[&str]) -> Result<String> {
     String::from_utf8(output.stdout).context("go")
 }
 
+/// Returns the time as objects have it.
+pub(crate) fn now() -> Result<String> {
+    let output = Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]).output().context("date")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().into())
+}
+
 /// Returns the last lines of a log, for an error.
 pub(crate) fn tail(log: &Path) -> String {
     let mut text = Vec::new();

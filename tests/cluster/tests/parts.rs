@@ -59,7 +59,19 @@ spec:
     let taints =
         || cluster.kubectl(&["get", "node", "doomed", "-o", "jsonpath={.spec.taints[*].key}"]).expect_ok();
     let unreachable = "node.kubernetes.io/unreachable";
-    wait_until("the node is unreachable", LIMIT, || taints().contains(unreachable));
+    wait_until("the node is unreachable", LIMIT, || {
+        taints().split(' ').filter(|it| *it == unreachable).count() == 2
+    });
+    let ready = || {
+        let pod = namespace.get(&["pod", "web"]);
+        let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let ready = conditions.iter().any(|it| it["type"] == "Ready" && it["status"] == "True");
+        (ready, pod["status"]["containerStatuses"][0]["ready"] == true)
+    };
+    assert_eq!(ready(), (false, true), "the node controller does not ask the containers");
+    cluster.revive_node("doomed").unwrap();
+    wait_until("the pod is ready again", LIMIT, || ready() == (true, true));
+    cluster.kill_node("doomed").unwrap();
     namespace.kubectl(&["delete", "pod", "web", "--wait=false"]).expect_ok();
     thread::sleep(Duration::from_secs(2));
     assert!(namespace.get(&["pod", "web"])["metadata"]["deletionTimestamp"].is_string());

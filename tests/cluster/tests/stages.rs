@@ -82,8 +82,8 @@ fn a_tag_says_what_goes_wrong() {
         expect(&namespace, tag, "crashes again and again", |pod, container| {
             let end = &container["lastState"]["terminated"];
             !ready(pod)
-                && container["state"]["waiting"]["reason"] == "CrashLoopBackOff"
-                && container["restartCount"].as_i64() >= Some(2)
+                && container["state"]["running"].is_null()
+                && container["restartCount"].as_i64() >= Some(1)
                 && end["exitCode"] == code
                 && end["reason"] == reason
         });
@@ -103,6 +103,7 @@ fn a_tag_says_what_goes_wrong() {
     for (app, reason, message) in [
         ("mount", "FailedMount", "MountVolume.SetUp failed for volume "),
         ("liveness", "Unhealthy", "Liveness probe failed: "),
+        ("liveness", "Killing", "Container web failed liveness probe, will be restarted"),
         ("unready", "Unhealthy", "Readiness probe failed: "),
     ] {
         namespace.wait_until(&format!("{app} has an event {reason}"), LIMIT, || {
@@ -118,9 +119,7 @@ fn a_tag_says_what_goes_wrong() {
         !ready(pod) && container["state"]["running"].is_object() && container["started"] == true
     });
     expect(&namespace, "late", "crashes late", |pod, container| {
-        !ready(pod)
-            && container["state"]["waiting"]["reason"] == "CrashLoopBackOff"
-            && container["restartCount"] == 1
+        !ready(pod) && container["state"]["terminated"]["exitCode"] == 1 && container["restartCount"] == 1
     });
 }
 
@@ -150,9 +149,12 @@ fn init_containers_hold_up_their_pod() {
             + &format!("      initContainers: [{{ name: setup, image: 'setup:{tag}' }}]\n");
         namespace.apply(&yaml);
     }
-    for (tag, reason) in [("missing", "ImagePullBackOff"), ("crash", "CrashLoopBackOff")] {
+    for (tag, reason) in [("missing", "/waiting/reason"), ("crash", "/terminated/reason")] {
         expect(&namespace, &format!("init-{tag}"), reason, |pod, container| {
-            pod["status"]["initContainerStatuses"][0]["state"]["waiting"]["reason"] == reason
+            let state = &pod["status"]["initContainerStatuses"][0]["state"];
+            ["ImagePullBackOff", "Error"]
+                .map(Value::from)
+                .contains(state.pointer(reason).unwrap_or(&Value::Null))
                 && container["state"]["waiting"]["reason"] == "PodInitializing"
                 && pod["status"]["phase"] == "Pending"
         });
@@ -189,6 +191,95 @@ fn deleted_pods_go_unless_they_linger() {
     let old = pods(&namespace, "clingy")[0]["metadata"]["uid"].clone();
     namespace.kubectl(&["delete", "pod", "clingy-0", "--force", "--grace-period=0"]).expect_ok();
     expect(&namespace, "clingy", "is new", |pod, _| pod["metadata"]["uid"] != old && ready(pod));
+}
+
+/// A deleted pod is ready until its containers end, and has a phase of its own before it goes.
+#[test]
+fn a_deleted_pod_is_ready_until_it_ends() {
+    let namespace = Cluster::shared().namespace("ending");
+    namespace.apply(&workload("StatefulSet", "web", "nginx:1", "ends-after: '4'"));
+    expect(&namespace, "web", "is ready", |pod, _| ready(pod));
+    let phase = "--output=jsonpath={.metadata.deletionTimestamp} {.status.phase} \
+                 {.status.containerStatuses[0].state.terminated.reason}{\"\\n\"}";
+    let args = ["get", "pod", "web-0", "--watch", phase, "--request-timeout=8s"];
+    let watch = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| namespace.kubectl(&args));
+        std::thread::sleep(Duration::from_secs(1));
+        namespace.kubectl(&["delete", "pod", "web-0", "--wait=false"]).expect_ok();
+        std::thread::sleep(Duration::from_secs(2));
+        let pod = namespace.get(&["pod", "web-0"]);
+        assert!(ready(&pod) && pod["metadata"]["deletionTimestamp"].is_string(), "{pod}");
+        watch.join().unwrap()
+    });
+    let ended = watch.stdout.lines().find(|it| it.ends_with("Z Succeeded Completed"));
+    assert!(ended.is_some(), "{watch}");
+    expect(&namespace, "web", "is new", |pod, _| {
+        ready(pod) && pod["metadata"]["deletionTimestamp"].is_null()
+    });
+}
+
+#[test]
+fn a_readiness_gate_holds_a_pod_back_until_somebody_opens_it() {
+    let namespace = Cluster::shared().namespace("gates");
+    let gates = "      readinessGates: [{ conditionType: example.com/open }]\n";
+    namespace.apply(&(workload("StatefulSet", "web", "nginx:1", "") + gates));
+    let words = "corresponding condition of pod readiness gate \"example.com/open\" does not exist.";
+    expect(&namespace, "web", "waits", |pod, container| {
+        let conditions = pod["status"]["conditions"].as_array();
+        let closed = |it: &Value| it["reason"] == "ReadinessGatesNotReady" && it["message"] == words;
+        container["ready"] == true && conditions.is_some_and(|it| it.iter().any(closed))
+    });
+    for status in ["True", "False"] {
+        let patch = format!(
+            "{{\"status\":{{\"conditions\":[{{\"type\":\"example.com/open\",\"status\":\"{status}\"}}]}}}}"
+        );
+        namespace.kubectl(&["patch", "pod", "web-0", "--subresource=status", "-p", &patch]).expect_ok();
+        expect(&namespace, "web", status, |pod, _| ready(pod) == (status == "True"));
+    }
+}
+
+#[test]
+fn some_pods_are_rejected_evicted_or_over() {
+    let namespace = Cluster::shared().namespace("failed");
+    deployment(&namespace, "outofcpu");
+    deployment(&namespace, "evicted");
+    let never = workload("Deployment", "never-again", "nginx:dies", "");
+    namespace.apply(&never.replace("image:", "restartPolicy: Never, image:"));
+    for (app, reason, exits) in
+        [("outofcpu", "OutOfcpu", false), ("evicted", "Evicted", true), ("never-again", "", true)]
+    {
+        namespace.wait_until(&format!("pods of {app} fail again and again"), LIMIT, || {
+            let failed = |pod: &&Value| {
+                let (status, container) = (&pod["status"], &pod["status"]["containerStatuses"][0]);
+                let ended = container["state"]["terminated"]["exitCode"].as_u64() > Some(0);
+                status["phase"] == "Failed"
+                    && status["reason"].as_str().unwrap_or("") == reason
+                    && ended == exits
+            };
+            pods(&namespace, app).iter().filter(failed).count() > 1
+        });
+    }
+}
+
+#[test]
+fn what_passes_by_itself_passes() {
+    let namespace = Cluster::shared().namespace("passing");
+    let passing = ["once", "registry", "config-late", "secret-sync", "mount-late", "hook", "startup", "slow"];
+    passing.iter().for_each(|tag| deployment(&namespace, tag));
+    expect(&namespace, "startup", "has not started", |pod, container| {
+        !ready(pod) && container["state"]["running"].is_object() && container["started"] == false
+    });
+    expect(&namespace, "hook", "waits for its hook", |pod, container| {
+        let conditions = pod["status"]["conditions"].as_array();
+        let sandbox = |it: &Value| it["type"] == "PodReadyToStartContainers" && it["status"] == "True";
+        container["state"]["waiting"]["reason"] == "ContainerCreating"
+            && conditions.is_some_and(|it| it.iter().any(sandbox))
+    });
+    for tag in passing {
+        namespace.wait_until(&format!("{tag} is ready"), LIMIT * 2, || {
+            pods(&namespace, tag).first().is_some_and(ready)
+        });
+    }
 }
 
 #[test]
