@@ -2,11 +2,11 @@
 //! with its evidence, and never called where nothing is wrong with the rollout.
 
 use cluster::{Cluster, Login, Namespace, Options, Output};
-use e2e::{KINDS, LONG, Web, assert_code, cluster, install, json, observed, pods, set_image};
+use e2e::{KINDS, LONG, Web, assert_code, cluster, install, json, pods, set_image};
 use serde_json::{Value, json};
 
 use crate::connection::requests;
-use crate::scene::{for_each_kind, rollback};
+use crate::scene::{change_template, for_each_kind, rollback};
 
 /// Waits for the end of a rollout; the time is only there so that a wrong answer ends too.
 fn status(ns: &Namespace<'_>, target: &str, more: &[&str]) -> Output {
@@ -26,23 +26,30 @@ fn healthy(ns: &Namespace<'_>, kind: &'static str) -> String {
     format!("{kind}/web")
 }
 
-/// Changes the pod template.
-fn change(ns: &Namespace<'_>, target: &str, template: &Value) {
-    let patch = json!({ "spec": { "template": template } });
-    ns.kubectl(&["patch", target, "--type", "strategic", "-p", &patch.to_string()]).expect_ok();
-    observed(ns, target);
-}
-
-/// Asserts that a rollout fails by a cause, whoever asks for it and how, and returns what people see and the cause.
+/// Asserts that a rollout fails by a cause that certainly fails, whoever asks for it and how, and returns what people see and
+/// the cause.
 #[track_caller]
 fn fails(ns: &Namespace<'_>, target: &str, id: &str) -> (String, Value) {
-    let told = status(ns, target, &[]);
+    called(ns, target, id, "--patience=1h")
+}
+
+/// Asserts that a cause is named while it may pass, and called when it has lasted.
+#[track_caller]
+fn lasts(ns: &Namespace<'_>, target: &str, id: &str) -> (String, Value) {
+    held_up(ns, target, id);
+    called(ns, target, id, "--patience=4s")
+}
+
+#[track_caller]
+fn called(ns: &Namespace<'_>, target: &str, id: &str, patience: &str) -> (String, Value) {
+    let told = status(ns, target, &[patience]);
     assert_code(&told, 3);
     assert!(told.stderr.contains(&format!("\n  {id}: ")), "{told}");
-    let (output, document) = now(ns, target);
+    let output = rollback(ns, &["status", target, "--watch=false", "-o", "json", patience]);
+    let document = json(&output);
     assert_code(&output, 3);
     assert_eq!([&document["state"], &document["causes"][0]["id"]], ["failed", id], "{document}");
-    assert_eq!(document["causes"][0]["fails"], true, "{document}");
+    assert_eq!(document["causes"][0]["sort"], "fails", "{document}");
     assert_eq!(document["skipped"], json!([]), "{document}");
     (told.stderr, document["causes"][0].clone())
 }
@@ -57,7 +64,7 @@ fn held_up(ns: &Namespace<'_>, target: &str, id: &str) -> Value {
         assert_ne!(document["state"], "failed", "{document}");
         let causes = document["causes"].as_array().cloned().unwrap_or_default();
         last = document;
-        causes.iter().any(|cause| cause["id"] == id && cause["fails"] == false)
+        causes.iter().any(|cause| cause["id"] == id && cause["sort"] != "fails")
     });
     last
 }
@@ -73,7 +80,8 @@ fn each_way_in_which_a_container_does_not_start_is_named_on_each_kind() {
             let ns = cluster().namespace(tag);
             let target = healthy(&ns, kind);
             set_image(&ns, &target, &format!("app:{tag}"));
-            let (told, cause) = fails(&ns, &target, id);
+            let call = if id == "image-pull" { fails } else { lasts };
+            let (told, cause) = call(&ns, &target, id);
             assert!(told.contains(words), "{told}");
             assert_eq!(cause["container"], "app", "{cause}");
             assert!(cause["evidence"].as_str().is_some_and(|it| it.contains("ound") || it.contains("key")));
@@ -106,7 +114,7 @@ fn a_container_that_its_probe_kills_is_named_on_each_kind() {
         let ns = cluster().namespace("liveness");
         let target = healthy(&ns, kind);
         set_image(&ns, &target, "app:liveness");
-        let (told, cause) = fails(&ns, &target, "liveness");
+        let (told, cause) = lasts(&ns, &target, "liveness");
         assert!(told.contains("container app: is killed because its liveness probe fails"), "{told}");
         assert_eq!(cause["evidence"], "Liveness probe failed: HTTP probe failed with statuscode: 500");
     });
@@ -118,8 +126,8 @@ fn a_container_that_does_not_get_ready_is_named_with_what_its_probe_said_on_each
         let ns = cluster().namespace("readiness");
         let target = healthy(&ns, kind);
         set_image(&ns, &target, "app:unready");
-        let (told, cause) = fails(&ns, &target, "readiness");
-        assert!(told.contains("container app: runs and is not ready for more than 2"), "{told}");
+        let (told, cause) = lasts(&ns, &target, "readiness");
+        assert!(told.contains("container app: runs and is not ready for more than "), "{told}");
         assert_eq!(cause["evidence"], "Readiness probe failed: HTTP probe failed with statuscode: 503");
         let kubectl = ns.kubectl(&["rollout", "status", &target, "--timeout=1s"]);
         assert!(kubectl.stderr.contains("timed out waiting"), "{kubectl}");
@@ -132,7 +140,7 @@ fn a_volume_that_cannot_be_had_is_named_on_each_kind() {
         let ns = cluster().namespace("mount");
         let target = healthy(&ns, kind);
         set_image(&ns, &target, "app:mount");
-        let (told, cause) = fails(&ns, &target, "volume");
+        let (told, cause) = lasts(&ns, &target, "volume");
         assert!(told.contains("cannot get its volumes: MountVolume.SetUp failed for"), "{told}");
         assert!(cause["pod"].as_str().is_some_and(|pod| pod.starts_with("web-")), "{cause}");
 
@@ -140,8 +148,8 @@ fn a_volume_that_cannot_be_had_is_named_on_each_kind() {
         let target = healthy(&ns, kind);
         let claim = json!({ "spec": { "volumes": [
             { "name": "data", "persistentVolumeClaim": { "claimName": "nowhere" } }] } });
-        change(&ns, &target, &claim);
-        let (told, cause) = fails(&ns, &target, "volume");
+        change_template(&ns, &target, &claim);
+        let (told, cause) = lasts(&ns, &target, "volume");
         assert!(told.contains("waits for the volume of claim nowhere: "), "{told}");
         assert_eq!(cause["fix"], "create PersistentVolumeClaim nowhere", "{cause}");
     });
@@ -160,8 +168,8 @@ fn a_pod_that_finds_no_node_is_named_with_what_would_help_on_each_kind() {
             let fix = "label a node as its node selector or affinity asks";
             (json!({ "spec": { "nodeSelector": { "disk": "none" } } }), "node affinity/selector", fix)
         };
-        change(&ns, &target, &template);
-        let (told, cause) = fails(&ns, &target, "unschedulable");
+        change_template(&ns, &target, &template);
+        let (told, cause) = lasts(&ns, &target, "unschedulable");
         assert!(told.contains("finds no node: 0/"), "{told}");
         assert!(told.contains(&format!("\n    to help: {fix}")), "{told}");
         assert!(cause["evidence"].as_str().is_some_and(|it| it.contains(said)), "{cause}");
@@ -172,8 +180,8 @@ fn a_pod_that_finds_no_node_is_named_with_what_would_help_on_each_kind() {
 fn a_pod_for_which_a_node_is_being_added_is_waited_for() {
     let ns = cluster().namespace("scaleup");
     let target = healthy(&ns, "deployment");
-    change(&ns, &target, &json!({ "spec": { "nodeSelector": { "disk": "none" } } }));
-    fails(&ns, &target, "unschedulable");
+    change_template(&ns, &target, &json!({ "spec": { "nodeSelector": { "disk": "none" } } }));
+    lasts(&ns, &target, "unschedulable");
     let list = ns.get(&["pods", "--field-selector=status.phase=Pending"]);
     let pod = &list["items"][0]["metadata"];
     // The server's own clock.
@@ -191,7 +199,7 @@ fn a_pod_for_which_a_node_is_being_added_is_waited_for() {
     let document = held_up(&ns, &target, "unschedulable");
     assert_eq!(document["state"], "advancing", "{document}");
     let message = document["causes"][0]["message"].as_str().unwrap_or_default();
-    assert!(message.contains("(a node is being added)"), "{document}");
+    assert!(message.contains("(a node is being added: pod triggered scale-up)"), "{document}");
 }
 
 #[test]
@@ -201,15 +209,15 @@ fn pods_that_a_quota_forbids_are_named_on_each_kind() {
         let target = healthy(&ns, kind);
         ns.kubectl(&["create", "quota", "small", "--hard=requests.cpu=1"]).expect_ok();
         let large = json!({ "name": "app", "resources": { "requests": { "cpu": "2" } } });
-        change(&ns, &target, &json!({ "spec": { "containers": [large] } }));
-        let (told, cause) = fails(&ns, &target, "quota");
+        change_template(&ns, &target, &json!({ "spec": { "containers": [large] } }));
+        let (told, cause) = lasts(&ns, &target, "quota");
         assert!(told.contains(&format!("{target}: pods \"web-")), "{told}");
         assert!(cause["evidence"].as_str().is_some_and(|it| it.contains("exceeded quota: small")), "{cause}");
 
         // What is there is enough again: the next rollout is not blamed for what the last one was refused.
         ns.kubectl(&["delete", "quota", "small"]).expect_ok();
         let small = json!({ "name": "app", "image": "app:2", "resources": { "requests": { "cpu": "1m" } } });
-        change(&ns, &target, &json!({ "spec": { "containers": [small] } }));
+        change_template(&ns, &target, &json!({ "spec": { "containers": [small] } }));
         assert_code(&status(&ns, &target, &[]), 0);
     });
 }
@@ -285,7 +293,7 @@ fn what_failed_before_a_rollout_is_not_blamed_on_it() {
     ns.apply(&broken);
     let target = "deployment/web";
     fails(&ns, target, "crash-loop");
-    change(&ns, target, &json!({ "metadata": { "annotations": { "try": "again" } } }));
+    change_template(&ns, target, &json!({ "metadata": { "annotations": { "try": "again" } } }));
     ns.wait_until("a new pod crashes", LONG, || {
         let (output, document) = now(&ns, target);
         assert_code(&output, 0);

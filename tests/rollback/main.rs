@@ -24,5 +24,6 @@ mod to_time;
 mod undo;
 mod unobserved;
 mod unstick;
+mod verdict;
 mod warnings;
 mod words;

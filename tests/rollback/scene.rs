@@ -37,6 +37,13 @@ pub fn change(ns: &Namespace<'_>, target: &str, image: &str, cause: &str) {
     observed(ns, target);
 }
 
+/// Changes the pod template.
+pub fn change_template(ns: &Namespace<'_>, target: &str, template: &Value) {
+    let patch = json!({ "spec": { "template": template } });
+    ns.kubectl(&["patch", target, "--type", "strategic", "-p", &patch.to_string()]).expect_ok();
+    observed(ns, target);
+}
+
 /// Runs `kubectl rollback` with these words.
 #[track_caller]
 pub fn rollback(ns: &Namespace<'_>, words: &[&str]) -> Output {

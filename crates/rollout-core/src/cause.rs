@@ -341,3 +341,42 @@ impl Serialize for Causes {
         serializer.collect_seq(self.iter())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_id_is_documented_once_and_no_other_is() {
+        let table = include_str!("../../../docs/causes.md");
+        let listed: Vec<&str> = table
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+            .map(|it| it.0)
+            .collect();
+        let mut ids: Vec<&str> = CauseId::ALL.iter().map(|id| id.as_str()).collect();
+        let mut sorted = listed.clone();
+        sorted.sort_unstable();
+        ids.sort_unstable();
+        assert_eq!(sorted, ids);
+    }
+
+    #[test]
+    fn a_cause_says_what_it_does_and_until_when() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (since, until) = (at("2026-01-01T00:00:00Z"), at("2026-01-01T00:01:00Z"));
+        let cause = Cause::new(CauseId::Quota, "no room".into());
+        let waits = cause.clone().sort(Sort::OnProbation { since, until: Some(until) });
+        assert_eq!(
+            serde_json::to_value(&waits).unwrap(),
+            json!({"id": "quota", "sort": "probation", "since": "2026-01-01T00:00:00Z",
+                "until": "2026-01-01T00:01:00Z", "message": "no room"})
+        );
+        let causes = Causes::of([waits, cause.clone().holds_up(), Cause { old_too: true, ..cause.clone() }]);
+        let sorts: Vec<bool> = causes.iter().map(Cause::fails).collect();
+        assert_eq!((sorts, causes.pending().count()), (vec![true, false, false], 2));
+        assert!(!causes.is_old_better());
+        assert!(Causes::of([cause]).is_old_better());
+    }
+}

@@ -1,12 +1,14 @@
 //! `cargo xtask bench`: the plugins against `kubectl rollout`, side by side on one cluster.
 //!
 //! `bench timeline` makes thousands of ReplicaSets instead, and `bench nodes` a DaemonSet on thousands of nodes, which takes
-//! minutes, `bench step` rolls a part of it; `bench failures` waits for rollouts that fail, `bench recovery` takes them back.
+//! minutes, `bench step` rolls a part of it; `bench failures` waits for rollouts that fail, `bench recovery`
+//! takes them back, and `bench false-alarms` guards rollouts that work in the end.
 //!
 //! Runs alternate, so that both meet the same cluster and the same machine; medians are compared, as ratios: a
 //! machine's speed cancels out. Nothing here decides a test.
 
 mod failures;
+mod false_alarms;
 mod nodes;
 mod recovery;
 mod report;
@@ -62,6 +64,8 @@ enum Part {
     Step,
     /// Rollouts that fail.
     Failures,
+    /// Rollouts that work in the end.
+    FalseAlarms,
     /// The way back from them.
     Recovery,
 }
@@ -72,6 +76,7 @@ pub(crate) fn run(args: &[String]) -> Result {
         [first, rest @ ..] if first == "nodes" => (Part::Nodes, rest),
         [first, rest @ ..] if first == "step" => (Part::Step, rest),
         [first, rest @ ..] if first == "failures" => (Part::Failures, rest),
+        [first, rest @ ..] if first == "false-alarms" => (Part::FalseAlarms, rest),
         [first, rest @ ..] if first == "recovery" => (Part::Recovery, rest),
         _ => (Part::Verbs, args),
     };
@@ -100,6 +105,7 @@ pub(crate) fn run(args: &[String]) -> Result {
             report::print(&step::compare(&namespace, &pairs, runs)?, &plugins, runs)
         }
         Part::Failures => failures::run(&cluster),
+        Part::FalseAlarms => false_alarms::run(&cluster),
         Part::Recovery => recovery::run(&cluster),
     }
 }
@@ -125,7 +131,9 @@ fn runs(args: &[String], fewest: usize) -> Result<usize> {
             0 => Err("--runs needs at least 1".into()),
             runs => Ok(runs),
         },
-        _ => Err("there are only timeline, nodes, step, failures, recovery and --runs N".into()),
+        _ => {
+            Err("there are only timeline, nodes, step, failures, false-alarms, recovery and --runs N".into())
+        }
     }
 }
 

@@ -42,7 +42,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        about: "the plugins against kubectl rollout: time, CPU, memory, requests [timeline|nodes|failures] [--runs N]",
+        about: "the plugins against kubectl rollout: time, CPU, memory, requests [timeline|nodes|step|failures|false-alarms|recovery] [--runs N]",
         run: bench::run,
     },
     Command {
