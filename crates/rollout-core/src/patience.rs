@@ -4,7 +4,6 @@
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::cause::Sort;
-use crate::pods::Container;
 
 /// Seconds for which a state may last before it is more than a moment: a good pod may be unready for that long (hazard
 /// H14), a pod that ends may take some time to go, a scheduler looks for a place.
@@ -68,11 +67,10 @@ impl Patience {
     }
 
     /// How long a container that runs may take to become ready: what its own probes allow is a floor, and so is what others
-    /// of the workload took. A hook's end does not show, and its probes begin after it.
-    pub fn readiness(self, container: &Container, slowest: Option<i64>) -> i64 {
+    /// of the workload took.
+    pub fn readiness(self, allowed: u32, slowest: Option<i64>) -> i64 {
         let starts = slowest.map_or(0, |slowest| slowest.saturating_mul(STARTS));
-        let known = self.usual().max(starts).max(i64::from(container.allowance()));
-        if container.hooked { known.max(self.long()) } else { known }
+        self.usual().max(starts).max(i64::from(allowed))
     }
 
     /// Returns what something does that has lasted since then and may for so many seconds.

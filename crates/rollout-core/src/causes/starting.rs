@@ -135,33 +135,65 @@ pub(super) fn unready(pod: &Pod, snapshot: &Snapshot, slowest: &dyn Fn() -> Opti
 }
 
 fn not_ready(pod: &Pod, container: &Container, snapshot: &Snapshot, slowest: Option<i64>) -> Option<Cause> {
-    let patience = snapshot.patience.readiness(container, slowest);
-    let probe = snapshot
-        .evidence
-        .events_of(&pod.uid)
-        .find(|event| event.reason == "Unhealthy" && super::container::is_about(event, pod, container));
-    // One that was ready before has been unready only since its condition changed.
-    let since = container.running_since.max(pod.unready_since);
+    let about = |event: &&EventRecord| {
+        event.reason == "Unhealthy" && super::container::is_about(event, pod, container)
+    };
+    let probe = snapshot.evidence.events_of(&pod.uid).find(about);
+    let Allowed { since, probes, patience } = allowed(pod, container, snapshot, slowest);
     let elapsed = snapshot.seconds_since(since);
     // While its probes allow it, it is not late, whatever its probes say.
-    if elapsed < MOMENT.max(i64::from(container.allowance())) {
+    if elapsed < MOMENT.max(probes) {
         return None;
     }
     let what = if container.started { "runs and is not ready" } else { "runs and has not started" };
-    let message = format!("pod {}, container {}: {what} for {elapsed} s", pod.name, container.name);
     let sort = Patience::probation(since, snapshot.now, patience);
-    let message = match sort {
-        Sort::Fails => {
-            format!("pod {}, container {}: {what} for more than {patience} s", pod.name, container.name)
-        }
-        Sort::OnProbation { .. } | Sort::HoldsUp => message,
+    let how_long = match sort {
+        Sort::Fails => format!("more than {patience} s"),
+        Sort::OnProbation { .. } | Sort::HoldsUp => format!("{elapsed} s"),
     };
+    let message = format!("pod {}, container {}: {what} for {how_long}", pod.name, container.name);
     let mut cause = Cause::new(CauseId::Readiness, message).of_pod(pod).sort(sort);
     cause.container = Some(container.name.clone());
     if let Some(event) = probe {
         cause = cause.evidence(&event.message);
     }
     Some(cause)
+}
+
+/// The time that a container has.
+struct Allowed {
+    /// From when it counts.
+    since: Option<Timestamp>,
+    /// Seconds that its own probes allow.
+    probes: i64,
+    /// Seconds after which it has lasted for too long.
+    patience: i64,
+}
+
+/// Until a container has started, its startup probe and its hook decide, and their end does not show; but a readiness probe
+/// that has failed was only asked after that.
+fn allowed(pod: &Pod, container: &Container, snapshot: &Snapshot, slowest: Option<i64>) -> Allowed {
+    let patience = snapshot.patience;
+    // One that was ready before has been unready only since its condition changed.
+    let since = container.running_since.max(pod.unready_since);
+    let asked = snapshot
+        .evidence
+        .events_of(&pod.uid)
+        .filter(|event| event.reason == "Unhealthy" && event.message.starts_with("Readiness probe"))
+        .filter(|event| super::container::is_about(event, pod, container))
+        .filter_map(|event| event.first)
+        .min();
+    let (since, probes) = match asked.filter(|_| container.started) {
+        Some(asked) => (since.max(Some(asked)), container.readiness),
+        None => (since, container.allowance()),
+    };
+    let known = patience.readiness(probes, slowest);
+    let hooked = container.hooked && (asked.is_none() || !container.started);
+    Allowed {
+        since,
+        probes: probes.into(),
+        patience: if hooked { known.max(patience.long()) } else { known },
+    }
 }
 
 /// What nothing else explains: the newest warning, or the word in which the pod is.
