@@ -171,14 +171,14 @@ impl Cluster {
     pub fn create_nodes(&self, nodes: &[Node]) -> Result<()> {
         let plane = self.own_plane("create nodes")?;
         self.kubectl_with(&["create", "-f", "-"], &objects::list(nodes)).checked()?;
-        let unready =
-            r#"jsonpath={range .items[?(@.spec.taints[*].key=="node.kubernetes.io/not-ready")]}x{end}"#;
+        // Not by a filter: kubectl compares one taint at a time, and a dead node has two.
+        let taints = "jsonpath={.items[*].spec.taints[*].key}";
         let mut casualty = None;
         let limit = Duration::from_secs(120).max(Duration::from_millis(100) * nodes.len() as u32);
         let ready = holds_within(limit, || {
             casualty = self.casualty();
-            let nodes = self.kubectl(&["get", "nodes", "-o", unready]);
-            casualty.is_some() || nodes.ok() && nodes.stdout.is_empty()
+            let nodes = self.kubectl(&["get", "nodes", "-o", taints]);
+            casualty.is_some() || nodes.ok() && !nodes.stdout.contains("node.kubernetes.io/not-ready")
         });
         match casualty {
             Some(casualty) => Err(casualty),
