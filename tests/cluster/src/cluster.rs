@@ -171,14 +171,14 @@ impl Cluster {
     pub fn create_nodes(&self, nodes: &[Node]) -> Result<()> {
         let plane = self.own_plane("create nodes")?;
         self.kubectl_with(&["create", "-f", "-"], &objects::list(nodes)).checked()?;
-        let unready =
-            r#"jsonpath={range .items[?(@.spec.taints[*].key=="node.kubernetes.io/not-ready")]}x{end}"#;
+        // Not by a filter: kubectl compares one taint at a time, and a dead node has two.
+        let taints = "jsonpath={.items[*].spec.taints[*].key}";
         let mut casualty = None;
         let limit = Duration::from_secs(120).max(Duration::from_millis(100) * nodes.len() as u32);
         let ready = holds_within(limit, || {
             casualty = self.casualty();
-            let nodes = self.kubectl(&["get", "nodes", "-o", unready]);
-            casualty.is_some() || nodes.ok() && nodes.stdout.is_empty()
+            let nodes = self.kubectl(&["get", "nodes", "-o", taints]);
+            casualty.is_some() || nodes.ok() && !nodes.stdout.contains("node.kubernetes.io/not-ready")
         });
         match casualty {
             Some(casualty) => Err(casualty),
@@ -211,44 +211,46 @@ impl Cluster {
             }
             stays >= 10
         });
-        if dead {
-            self.forget_pods(name, &time)
-        } else {
-            Err(Error::new(format!("node {name} does not die")))
-        }
+        if dead { self.mark_pods(name, false) } else { Err(Error::new(format!("node {name} does not die"))) }
+    }
+
+    /// Undoes [`kill_node`](Self::kill_node); its pods are ready again where their containers are.
+    pub fn revive_node(&self, name: &str) -> Result<()> {
+        self.own_plane("revive a node")?;
+        self.kubectl(&["label", "node", name, "dead-"]).checked()?;
+        self.mark_pods(name, true)
     }
 
     /// Does to the pods of a dead node what the node controller does only when it is the one to find out that it is
     /// dead: by heartbeats that stop, and the fake kubelets have none (pkg/controller/nodelifecycle,
-    /// `monitorNodeHealth`, and pkg/controller/util/node, `MarkPodsNotReady`).
-    fn forget_pods(&self, node: &str, time: &str) -> Result<()> {
+    /// `monitorNodeHealth`, and pkg/controller/util/node, `MarkPodsNotReady`). And what its kubelet does when it is back.
+    fn mark_pods(&self, node: &str, ready: bool) -> Result<()> {
+        let time = tools::now()?;
         let on_it = format!("--field-selector=spec.nodeName={node}");
         let list = self.kubectl(&["get", "pods", "-A", &on_it, "-o", "json"]).checked()?;
         let list: Value = serde_json::from_str(&list).context("the pods of a node")?;
-        let ready = json!({ "type": "Ready", "status": "False", "lastTransitionTime": time });
-        let unready = json!({ "status": { "conditions": [ready] } }).to_string();
+        let status = if ready { "True" } else { "False" };
+        let condition = json!({ "type": "Ready", "status": status, "lastTransitionTime": time });
+        let patch = json!({ "status": { "conditions": [condition] } }).to_string();
         for pod in list["items"].as_array().into_iter().flatten() {
-            let (name, namespace) = (&pod["metadata"]["name"], &pod["metadata"]["namespace"]);
-            let conditions = pod["status"]["conditions"].as_array();
-            let is_ready = |it: &Value| it["type"] == "Ready" && it["status"] == "True";
-            if !conditions.is_some_and(|it| it.iter().any(is_ready)) {
+            let holds = |kind| {
+                let conditions = pod["status"]["conditions"].as_array();
+                let holds = |it: &Value| it["type"] == kind && it["status"] == "True";
+                conditions.is_some_and(|it| it.iter().any(holds))
+            };
+            if holds("Ready") == ready || !holds("ContainersReady") {
                 continue;
             }
-            let (name, namespace) = (name.as_str().unwrap_or(""), namespace.as_str().unwrap_or(""));
-            let args = ["patch", "pod", name, "-n", namespace, "--subresource=status", "-p", &unready];
+            let field = |name: &str| pod["metadata"][name].as_str().unwrap_or_default();
+            let (name, namespace) = (field("name"), field("namespace"));
+            let args = ["patch", "pod", name, "-n", namespace, "--subresource=status", "-p", &patch];
             // One that ends may have gone.
-            if self.kubectl(&args).ok() {
-                let event = objects::node_not_ready(&pod["metadata"], time);
+            if self.kubectl(&args).ok() && !ready {
+                let event = objects::node_not_ready(&pod["metadata"], &time);
                 self.kubectl_with(&["create", "-f", "-"], &event).checked()?;
             }
         }
         Ok(())
-    }
-
-    /// Undoes [`kill_node`](Self::kill_node); the fake kubelet makes node and pods ready again.
-    pub fn revive_node(&self, name: &str) -> Result<()> {
-        self.own_plane("revive a node")?;
-        self.kubectl(&["label", "node", name, "dead-"]).checked().map(drop)
     }
 
     /// Kills a part of the control plane, if it runs.

@@ -239,6 +239,17 @@ fn a_readiness_gate_holds_a_pod_back_until_somebody_opens_it() {
 }
 
 #[test]
+fn a_pod_that_runs_turns_when_it_is_told_to() {
+    let namespace = Cluster::shared().namespace("turning");
+    namespace.apply(&workload("StatefulSet", "web", "nginx:1", ""));
+    expect(&namespace, "web", "is ready", |pod, _| ready(pod));
+    namespace.kubectl(&["annotate", "pod", "web-0", "turns=crash"]).expect_ok();
+    expect(&namespace, "web", "crashes", |pod, container| {
+        !ready(pod) && container["restartCount"] == 1 && container["state"]["terminated"]["exitCode"] == 1
+    });
+}
+
+#[test]
 fn some_pods_are_rejected_evicted_or_over() {
     let namespace = Cluster::shared().namespace("failed");
     deployment(&namespace, "outofcpu");
