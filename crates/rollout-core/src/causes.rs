@@ -198,7 +198,9 @@ pub(crate) fn stuck(pod: &Pod, snapshot: &Snapshot) -> Cause {
              no further",
             pod.name
         );
-        return Cause::new(CauseId::StsCannotUpdate, message).of_pod(pod).evidence(&event.message);
+        // What follows is the difference, field by field.
+        let said = event.message.lines().next().unwrap_or_default();
+        return Cause::new(CauseId::StsCannotUpdate, message).of_pod(pod).evidence(said);
     }
     let message = format!(
         "pod {} blocks the set: it is not ready, nothing will replace it, and the controller waits for it for ever",
