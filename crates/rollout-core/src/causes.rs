@@ -17,6 +17,7 @@ use crate::workload::Strategy;
 
 pub use pod::of_pod;
 pub(crate) use pod::{of_pod_among, slowest_start};
+pub(crate) use workload::unrecordable;
 
 /// The stable id of a cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +50,8 @@ pub enum CauseId {
     Terminating,
     /// An OrderedReady StatefulSet waits for a pod that nothing will replace (kubernetes#67250).
     StsStuck,
+    /// The name of a DaemonSet leaves no room for that of its revision.
+    RevisionName,
     /// A StatefulSet's controller cannot bring a pod in line with the set, and replaces none before it has.
     StsCannotUpdate,
     /// A pod was restarted more often than allowed.
@@ -79,6 +82,7 @@ impl CauseId {
             CauseId::NodeNotReady => "node-not-ready",
             CauseId::Terminating => "terminating",
             CauseId::StsStuck => "sts-stuck",
+            CauseId::RevisionName => "revision-name",
             CauseId::StsCannotUpdate => "sts-cannot-update",
             CauseId::Restarts => "restarts",
             CauseId::Check => "check",

@@ -1,5 +1,7 @@
 //! What a single pod shows: its containers' states, the scheduler's words, its events.
 
+use serde_json::Value;
+
 use crate::causes::{Cause, CauseId, PATIENCE, Symptom, words};
 use crate::evidence::{EventRecord, Node};
 use crate::pods::{Container, Pod};
@@ -72,7 +74,7 @@ pub(super) fn on_dead_node(pod: &Pod, node: &Node) -> Cause {
 
 fn of_container(pod: &Pod, container: &Container, snapshot: &Snapshot) -> Option<Cause> {
     let mut cause = killed_by_probe(pod, container, snapshot)
-        .or_else(|| waiting(container, snapshot.seconds_since(pod.created)))?;
+        .or_else(|| waiting(container, snapshot, snapshot.seconds_since(pod.created)))?;
     cause.message = format!("pod {}, container {}: {}", pod.name, container.name, cause.message);
     cause.container = Some(container.name.clone());
     cause.log =
@@ -119,13 +121,26 @@ fn is_about(event: &EventRecord, pod: &Pod, container: &Container) -> bool {
     }
 }
 
-fn waiting(container: &Container, age: i64) -> Option<Cause> {
+/// A container waits for the images of its volumes too, with the reasons that its own image has
+/// (pkg/kubelet/kuberuntime/kuberuntime_manager.go, `toKubeContainerImageVolumes`): only the sentence tells which it is.
+fn image_volume<'a>(said: &str, image: &str, template: &'a Value) -> Option<(&'a str, &'a str)> {
+    let volumes = template.pointer("/spec/volumes").and_then(Value::as_array).into_iter().flatten();
+    let of_image = volumes.filter_map(|it| Some((it["name"].as_str()?, it["image"]["reference"].as_str()?)));
+    of_image.filter(|_| !said.contains(image)).find(|(_, reference)| said.contains(reference))
+}
+
+fn waiting(container: &Container, snapshot: &Snapshot, age: i64) -> Option<Cause> {
     let (reason, said) = container.waiting.as_ref()?;
     let (how, code) =
         container.terminated.as_ref().map_or(("", 0), |(reason, code)| (reason.as_str(), *code));
     let image = &container.image;
-    let pull = || {
-        Cause::new(CauseId::ImagePull, format!("image {image} cannot be pulled")).about(Some(image.clone()))
+    let pull = || match image_volume(said, image, snapshot.workload.template()) {
+        Some((volume, image)) => {
+            let message = format!("image {image} of volume {volume} cannot be pulled");
+            Cause::new(CauseId::ImagePull, message).about(Some(image.to_string()))
+        }
+        None => Cause::new(CauseId::ImagePull, format!("image {image} cannot be pulled"))
+            .about(Some(image.clone())),
     };
     let cause = match reason.as_str() {
         "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => pull(),
