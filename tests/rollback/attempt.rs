@@ -31,7 +31,7 @@ fn an_image_that_works_stays_with_its_reason() {
         let end = format!("{name} image updated\n{} successfully rolled out\n", named(kind));
         assert_eq!(good.stdout, end);
         assert!(good.stderr.contains("~ spec.containers[app].image: app:1 -> app:2"), "{good}");
-        assert_eq!(annotation(&ns, &target, CAUSE), "faster TLS");
+        assert_eq!(annotation(&ns, &target, CAUSE), serde_json::Value::Null);
         let history = rollback(&ns, &["history", &target]).expect_ok();
         assert!(history.contains("faster TLS"), "{history}");
         all_run(&ns, &target, "app:2");

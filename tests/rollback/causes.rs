@@ -368,3 +368,18 @@ fn the_table_names_the_first_cause_that_fails_a_rollout() {
     assert_eq!([row[2], row[6]], ["failed", "oom-killed"], "{table}");
     assert_eq!(pods(&ns).len(), 4);
 }
+
+#[test]
+fn a_daemon_set_whose_revision_cannot_be_named_is_named() {
+    let ns = cluster().namespace("long-name");
+    let name = "a".repeat(250);
+    let long = Web::new("daemonset", "app:1").yaml().replace("name: web\n", &format!("name: {name}\n"));
+    ns.cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &long).expect_ok();
+    let status = rollback(&ns, &["status", &format!("daemonset/{name}"), "-o", "json", "--timeout=60s"]);
+    assert_code(&status, 3);
+    let cause = &json(&status)["causes"][0];
+    assert_eq!(cause["id"], "revision-name", "{status}");
+    assert!(cause["message"].as_str().unwrap().contains("has 250 characters"), "{cause}");
+    // It is true: nothing is recorded.
+    assert_eq!(ns.get(&["controllerrevisions"])["items"], serde_json::json!([]));
+}

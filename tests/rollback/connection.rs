@@ -106,6 +106,29 @@ fn who_may_only_read_sees_everything_and_changes_nothing() {
 }
 
 #[test]
+fn who_may_not_watch_is_told_which_right_is_missing() {
+    const LISTED: Rule<'_> = ("get,list,patch", "deployments.apps");
+    let sets = |verbs| (verbs, "replicasets.apps");
+    for (resource, rules) in [
+        ("deployments", [LISTED, sets("get,list,watch"), PODS]),
+        ("replicasets", [("get,list,watch,patch", "deployments.apps"), sets("get,list"), PODS]),
+        (
+            "pods",
+            [("get,list,watch,patch", "deployments.apps"), sets("get,list,watch"), ("get,list", "pods")],
+        ),
+    ] {
+        let ns = cluster().namespace("unwatched");
+        rolled(&ns, "deployment");
+        e2e::set_image(&ns, "deployment/web", "app:never");
+        let kubeconfig = ns.user(Login::Token, &rules, &[]);
+        let status = with(kubeconfig.to_str(), &["status", "deployment/web", "--timeout=60s"]);
+        assert_code(&status, 1);
+        let says = format!("cannot watch resource \"{resource}\"");
+        assert!(status.stderr.contains(&says), "{status}");
+    }
+}
+
+#[test]
 fn who_may_not_see_pods_is_told_so_and_gets_the_counters() {
     for kind in KINDS {
         let ns = cluster().namespace("nopods");

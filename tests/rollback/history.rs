@@ -280,3 +280,40 @@ fn a_hostile_reason_reaches_no_terminal_and_forges_no_row() {
         assert!(!undo.stdout.contains('\u{1b}') && !undo.stderr.contains('\u{1b}'), "{kind}");
     });
 }
+
+#[test]
+fn a_number_edited_by_hand_comes_last_and_equal_ones_are_asked_about() {
+    let ns = cluster().namespace("numbers");
+    let target = "deployment/web";
+    Web::new("deployment", "app:1").replicas(1).create(&ns);
+    roll(&ns, target, "app:2");
+    roll(&ns, target, "app:3");
+    quiet(&ns, target);
+    let sets = ns.get(&["replicasets"]);
+    let of = |image: &str| {
+        let mut all = sets["items"].as_array().into_iter().flatten();
+        let found = all.find(|it| it["spec"]["template"]["spec"]["containers"][0]["image"] == image);
+        found.and_then(|it| it["metadata"]["name"].as_str()).unwrap_or_default().to_string()
+    };
+    let renumber = |image: &str, number: &str| {
+        let number = format!("deployment.kubernetes.io/revision={number}");
+        ns.kubectl(&["annotate", "replicaset", &of(image), &number, "--overwrite"]).expect_ok();
+    };
+    renumber("app:2", "two");
+    let history = json(&rollback(&ns, &["history", target, "-o", "json"]));
+    let rows = history["revisions"].as_array().unwrap();
+    let names: Vec<&str> = rows.iter().filter_map(|it| it["object"]["name"].as_str()).collect();
+    assert_eq!(names, [of("app:1"), of("app:3"), of("app:2")]);
+    assert_eq!(rows[1]["changes"][0]["from"], "app:1", "{history}");
+    assert_eq!(rows[2]["changes"], serde_json::Value::Null, "{history}");
+    renumber("app:2", "1");
+    for words in [&["undo", target][..], &["undo", target, "--to-revision=1"]] {
+        let refused = rollback(&ns, words);
+        assert_code(&refused, 1);
+        let [one, other] = [of("app:1"), of("app:2")];
+        assert!(refused.stderr.starts_with("error: revision 1 is both "), "{refused}");
+        assert!(refused.stderr.contains(&one) && refused.stderr.contains(&other), "{refused}");
+        assert!(refused.stderr.contains("hint: somebody edited a number by hand"), "{refused}");
+    }
+    assert_eq!(e2e::image(&ns, target), "app:3");
+}

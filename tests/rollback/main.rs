@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
 
+mod admission;
 mod attempt;
 mod causes;
 mod choice;
 mod connection;
+mod deleting;
 mod diff;
 mod failures;
 mod faults;
@@ -21,6 +23,7 @@ mod stuck;
 mod targets;
 mod timeline;
 mod to_time;
+mod together;
 mod undo;
 mod unobserved;
 mod unstick;

@@ -254,6 +254,31 @@ fn bad_input_is_one_sentence_with_a_way_on_and_changes_nothing() {
 }
 
 #[test]
+fn a_name_or_a_namespace_leads_nowhere_else() {
+    let ns = cluster().namespace("segments");
+    for words in [
+        &["deployment/web", "-n", "../kube-system"][..],
+        &["deployment/web", "-n", ".."],
+        &["deployment", "web%2fscale", "-n", ns.name()],
+        &["deployment", "web?x=1", "-n", ns.name()],
+        &["deployment", "a b", "-n", ns.name()],
+        &["deployment", "..", "-n", ns.name()],
+        &["deployment", "", "-n", ns.name()],
+        &["deployments", "-n", "a/../kube-system"],
+    ] {
+        let kubectl = cluster().kubectl(&[&["get"], words].concat());
+        let ours = cluster().kubectl(&[&["rollback", "history"], words].concat());
+        // Of a list kubectl says it without its "error: ".
+        let sentence = kubectl.stderr.trim_start_matches("error: ");
+        assert_eq!(ours.stderr.trim_start_matches("error: "), sentence, "{words:?}");
+        assert_eq!(ours.stdout, "", "{words:?}");
+        assert_code(&ours, 1);
+    }
+    let blank = ns.kubectl(&["stspartition", "pods", "a b"]);
+    assert_eq!(blank.stderr, "Error from server (NotFound): statefulsets.apps \"a b\" not found\n");
+}
+
+#[test]
 fn a_target_alone_is_short_for_undo() {
     let ns = cluster().namespace("short");
     rolled(&ns, &["deployment"]);

@@ -2,6 +2,7 @@
 
 use cluster::Namespace;
 use e2e::{Web, assert_code, cluster, image, json, set_image};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::scene::{for_each_kind, next_second, quiet, rollback, version};
 
@@ -11,6 +12,12 @@ fn times(ns: &Namespace<'_>, target: &str, field: &str) -> Vec<String> {
     let history = json(&rollback(ns, &["history", target, "-o", "json"]));
     let revisions = history["revisions"].as_array().into_iter().flatten();
     revisions.map(|it| it[field].as_str().unwrap_or_default().to_string()).collect()
+}
+
+/// Returns the moment a second later, when what was made in a second has been live for some time.
+fn later(time: &str) -> String {
+    let time: Timestamp = time.parse().unwrap_or_else(|error| panic!("{time}: {error}"));
+    (time + SignedDuration::from_secs(1)).to_string()
 }
 
 /// Creates `web` and gives it these images one after another, each in a second of its own.
@@ -30,14 +37,27 @@ fn the_revision_that_was_live_then_comes_back() {
     for_each_kind(|kind| {
         let ns = cluster().namespace("to-time");
         let target = rolled(&ns, kind, &["app:2", "app:3"]);
-        let second = &times(&ns, &target, "liveSince")[1];
+        let second = &later(&times(&ns, &target, "liveSince")[1]);
         let undo = rollback(&ns, &["undo", &target, "--to-time", second]);
         assert_code(&undo, 0);
         assert!(undo.stdout.contains("web rolled back to revision 2\n"), "{undo}");
         assert_eq!(image(&ns, &target), "app:2", "{kind}");
         // A revision that came back is live again from then on, and was before the one in between.
-        let first = &times(&ns, &target, "liveSince")[0];
+        let first = &later(&times(&ns, &target, "liveSince")[0]);
         assert_code(&rollback(&ns, &["undo", &target, "--to-time", first]), 0);
+        assert_eq!(image(&ns, &target), "app:1", "{kind}");
+    });
+}
+
+#[test]
+fn a_revision_that_was_made_in_that_second_was_not_live_yet() {
+    for_each_kind(|kind| {
+        let ns = cluster().namespace("to-time-second");
+        let target = rolled(&ns, kind, &["app:2"]);
+        let made = &times(&ns, &target, "creationTimestamp")[1];
+        let undo = rollback(&ns, &["undo", &target, "--to-time", made]);
+        assert_code(&undo, 0);
+        assert!(undo.stdout.contains("web rolled back to revision 1\n"), "{undo}");
         assert_eq!(image(&ns, &target), "app:1", "{kind}");
     });
 }
@@ -65,9 +85,10 @@ fn a_time_that_renumbering_hid_is_refused() {
         let mut created = times(&ns, &target, "creationTimestamp");
         created.sort();
         // When the second was created is known, but not when the first came back for the first time.
-        let undo = rollback(&ns, &["undo", &target, "--to-time", &created[1]]);
+        let at = later(&created[1]);
+        let undo = rollback(&ns, &["undo", &target, "--to-time", &at]);
         assert_code(&undo, 1);
-        let said = format!("error: renumbering hid which revision was live at {}", created[1]);
+        let said = format!("error: renumbering hid which revision was live at {at}");
         assert!(undo.stderr.starts_with(&said), "{undo}");
         assert!(
             undo.stderr.contains("hint: choose a revision from its history with --to-revision N"),

@@ -222,13 +222,14 @@ fn a_workload_without_any_annotation_can_go_back_with_and_without_a_reason() {
         assert_code(&rollback(&ns, &["undo", &target]), 0);
         assert_eq!(annotation(&ns, &target, CAUSE), Value::Null);
         assert_code(&rollback(&ns, &["undo", &target, "--reason", "it was better"]), 0);
-        assert_eq!(annotation(&ns, &target, CAUSE), "it was better", "{kind}");
+        assert_eq!(annotation(&ns, &target, CAUSE), Value::Null, "{kind}");
+        assert_eq!(current_cause(&ns, &target), "it was better", "{kind}");
         assert_eq!(image(&ns, &target), "app:2", "{kind}");
     });
 }
 
 #[test]
-fn the_change_cause_follows_the_template() {
+fn the_change_cause_stays_with_its_revision_and_is_not_inherited() {
     for_each_kind(|kind| {
         let (ns, target) = (cluster().namespace("undo-cause"), format!("{kind}/web"));
         Web::new(kind, "app:1").annotation(CAUSE, "the first").create(&ns);
@@ -236,10 +237,16 @@ fn the_change_cause_follows_the_template() {
         quiet(&ns, &target);
         let cause = || (annotation(&ns, &target, CAUSE), current_cause(&ns, &target));
         assert_code(&rollback(&ns, &["undo", &target]), 0);
-        assert_eq!(cause(), (json!("the first"), json!("the first")), "{kind}");
+        assert_eq!(cause(), (Value::Null, json!("the first")), "{kind}");
         assert_code(&rollback(&ns, &["undo", &target, "--reason", "first leaks"]), 0);
-        assert_eq!(cause(), (json!("first leaks"), json!("first leaks")), "{kind}");
+        assert_eq!(cause(), (Value::Null, json!("first leaks")), "{kind}");
         assert_eq!(image(&ns, &target), "app:2", "{kind}");
+        // Neither what is rolled out next nor what comes back without a reason has it.
+        set_image(&ns, &target, "app:3");
+        quiet(&ns, &target);
+        assert_eq!(cause(), (Value::Null, Value::Null), "{kind}");
+        assert_code(&rollback(&ns, &["undo", &target]), 0);
+        assert_eq!(cause(), (Value::Null, json!("first leaks")), "{kind}");
     });
 }
 
@@ -260,7 +267,7 @@ fn without_the_right_to_write_revisions_the_reason_is_warned_of_and_the_rest_is_
             "{output}"
         );
         assert!(output.stderr.contains("forbidden"), "{output}");
-        assert_eq!(annotation(&ns, &target, CAUSE), "why not");
+        assert_eq!(annotation(&ns, &target, CAUSE), Value::Null);
         assert_eq!(image(&ns, &target), "app:1", "{kind}");
     }
 }

@@ -171,3 +171,50 @@ fn a_pod_that_is_on_its_way_out_is_waited_for() {
     assert_eq!(image(&ns, SET), "app:1");
     all_run(&ns, SET, "app:1");
 }
+
+/// Makes a volume for the claim of each pod, as somebody does where nothing provides them.
+fn volumes(ns: &Namespace<'_>) {
+    let volume = |pod: u32| {
+        json!({
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": format!("{}-{pod}", ns.name()) },
+            "spec": {
+                "accessModes": ["ReadWriteOnce"], "capacity": { "storage": "1Mi" }, "storageClassName": "",
+                "persistentVolumeReclaimPolicy": "Retain", "hostPath": { "path": "/data" },
+                "claimRef": { "namespace": ns.name(), "name": format!("data-web-{pod}") },
+            },
+        })
+    };
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": (0..3).map(volume).collect::<Vec<_>>() });
+    ns.cluster().kubectl_with(&["create", "-f", "-"], &list.to_string()).expect_ok();
+}
+
+#[test]
+fn a_set_that_was_made_anew_around_its_pods_is_freed_from_those_that_cannot_be_brought_in_line() {
+    const CLAIMS: &str = "volumeClaimTemplates: [{ metadata: { name: data }, spec: { accessModes: [ReadWriteOnce], storageClassName: '', resources: { requests: { storage: 1Mi } } } }]";
+    let ns = cluster().namespace("in-line");
+    volumes(&ns);
+    Web::new("statefulset", "app:1").create(&ns);
+    ns.kubectl(&["delete", SET, "--cascade=orphan"]).expect_ok();
+    let anew = Web::new("statefulset", "app:2").spec(CLAIMS).yaml();
+    ns.cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &anew).expect_ok();
+    observed(&ns, SET);
+    let status = || rollback(&ns, &["status", SET, "--watch=false", "-o", "json"]);
+    ns.wait_until("it is named", LONG, || json(&status())["state"] == "failed");
+    let document = json(&status());
+    assert_eq!(document["causes"][0]["id"], "sts-cannot-update", "{document}");
+    assert_eq!(document["causes"][0]["pod"], "web-0", "{document}");
+    assert!(
+        document["causes"][0]["evidence"].to_string().contains("is invalid: spec: Forbidden"),
+        "{document}"
+    );
+    let before = uids(&ns);
+    let freed = rollback(&ns, &["unstick", SET, "-o", "json", "--output-watch-events", "--timeout=90s"]);
+    assert_code(&freed, 0);
+    // The controller tries them from the lowest up, and replaces none itself before the last is in line.
+    assert_eq!(deleted(&freed), ["web-0", "web-1", "web-2"], "{freed}");
+    all_run(&ns, SET, "app:2");
+    assert!(uids(&ns).iter().all(|(name, uid)| before[name] != *uid));
+    let names = [0, 1, 2].map(|pod| format!("{}-{pod}", ns.name()));
+    let delete = ["delete", "persistentvolumes", "--wait=false", &names[0], &names[1], &names[2]];
+    ns.cluster().kubectl(&delete).expect_ok();
+}

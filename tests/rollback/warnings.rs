@@ -307,6 +307,10 @@ fn every_sort_of_object_that_a_template_names_is_looked_for() {
     let names = json!({"spec": {"template": {"spec": {
         "serviceAccountName": "runner", "priorityClassName": "warned-no-such-class",
         "imagePullSecrets": [{"name": "registry"}],
+        "runtimeClassName": "warned-no-such-runtime",
+        "resourceClaims": [
+            {"name": "shared", "resourceClaimName": "gpu"},
+            {"name": "own", "resourceClaimTemplateName": "nic"}],
         "volumes": [
             {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
             {"name": "cert", "secret": {"secretName": "cert"}},
@@ -314,7 +318,8 @@ fn every_sort_of_object_that_a_template_names_is_looked_for() {
     patch(&ns, target, &names);
     e2e::observed(&ns, target);
     let plain = json!({"spec": {"template": {"spec": {
-        "serviceAccountName": null, "serviceAccount": null, "priorityClassName": null, "imagePullSecrets": null, "volumes": null}}}});
+        "serviceAccountName": null, "serviceAccount": null, "priorityClassName": null, "imagePullSecrets": null, "volumes": null,
+        "runtimeClassName": null, "resourceClaims": null}}}});
     patch(&ns, target, &plain);
     set_image(&ns, target, "app:2");
     let output = rollback(&ns, &["undo", target, "--to-revision=2", "--dry-run"]);
@@ -325,6 +330,9 @@ fn every_sort_of_object_that_a_template_names_is_looked_for() {
         ("persistentvolumeclaim data", ", stops"),
         ("serviceaccount runner", ", stops"),
         ("priorityclass warned-no-such-class", ", stops"),
+        ("runtimeclass warned-no-such-runtime", ", stops"),
+        ("resourceclaim gpu", ", stops"),
+        ("resourceclaimtemplate nic", ", stops"),
     ] {
         let line = output.stderr.lines().find(|line| line.contains(&format!("{what} does not exist")));
         let line = line.unwrap_or_else(|| panic!("{what}: {output}"));

@@ -80,6 +80,8 @@ cause_ids! {
     Terminating = "terminating",
     /// An OrderedReady StatefulSet waits for a pod that nothing will replace (kubernetes#67250).
     StsStuck = "sts-stuck",
+    /// The name of a DaemonSet leaves no room for that of its revision.
+    RevisionName = "revision-name",
     /// A StatefulSet's controller cannot bring a pod in line with the set, and replaces none before it has.
     StsCannotUpdate = "sts-cannot-update",
     /// A pod was restarted more often than allowed.
@@ -130,6 +132,7 @@ impl CauseId {
             | CauseId::NodeNotReady
             | CauseId::Terminating
             | CauseId::StsStuck
+            | CauseId::RevisionName
             | CauseId::StsCannotUpdate => false,
         }
     }

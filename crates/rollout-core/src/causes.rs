@@ -27,6 +27,7 @@ pub(crate) use placing::is_without_room;
 pub use pod::of_pod;
 pub(crate) use pod::of_pod_among;
 pub(crate) use starting::slowest_start;
+pub(crate) use workload::unrecordable;
 
 /// What fails a rollout comes first, then what is on probation, the soonest over first.
 pub(crate) fn rank(cause: &Cause) -> (u8, Option<Timestamp>) {
@@ -46,7 +47,9 @@ pub(crate) fn stuck(pod: &Pod, snapshot: &Snapshot) -> Cause {
              no further",
             pod.name
         );
-        return Cause::new(CauseId::StsCannotUpdate, message).of_pod(pod).evidence(&event.message);
+        // What follows is the difference, field by field.
+        let said = event.message.lines().next().unwrap_or_default();
+        return Cause::new(CauseId::StsCannotUpdate, message).of_pod(pod).evidence(said);
     }
     let message = format!(
         "pod {} blocks the set: it is not ready, nothing will replace it, and the controller waits for it for ever",

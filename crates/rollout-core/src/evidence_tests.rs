@@ -112,3 +112,24 @@ fn a_node_is_dead_when_its_ready_condition_does_not_hold() {
     let new: Node = serde_json::from_value(json!({"metadata": {"name": "n"}})).unwrap();
     assert!(!new.ready);
 }
+
+#[test]
+fn a_set_of_which_no_pod_is_replaced_although_all_are_fine_says_why_in_its_events() {
+    let sts = Kind::StatefulSet;
+    let see = |partition: u32, hashes: [&str; 3]| {
+        let revisions = [(1, "aaa"), (2, "bbb")]
+            .map(|(number, hash)| revision(sts, number, &format!("app:{number}"), hash));
+        let set = crate::fixture::stateful("app:2", partition, "aaa", "bbb");
+        let pods = (0..3).map(|n| pod(sts, &format!("web-{n}"), hashes[n], true)).collect();
+        snapshot(sts, set, revisions.to_vec(), pods)
+    };
+    assert_eq!(wants(&see(0, ["aaa", "aaa", "aaa"])), [events("uid-web")]);
+    assert_eq!(wants(&see(0, ["bbb", "bbb", "bbb"])), []);
+    // What a partition keeps old stands still on purpose.
+    assert_eq!(wants(&see(1, ["aaa", "bbb", "bbb"])), []);
+    let mut moves = see(0, ["aaa", "aaa", "aaa"]);
+    moves.pods.as_mut().unwrap()[2].terminating = true;
+    assert_eq!(wants(&moves), []);
+    moves.pods.as_mut().unwrap()[2] = pod(sts, "web-2", "bbb", false);
+    assert!(!wants(&moves).contains(&events("uid-web")));
+}

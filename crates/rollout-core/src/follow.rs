@@ -73,7 +73,7 @@ impl Follow {
             return Step::Wait;
         }
         if self.helps
-            && progress.state != State::Unobserved
+            && snapshot.observed()
             && let Some((pod, why)) = next_deletion(snapshot)
         {
             self.deleted.push(pod.uid.clone());

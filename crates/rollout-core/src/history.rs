@@ -456,6 +456,17 @@ mod tests {
     }
 
     #[test]
+    fn pods_of_a_replica_set_that_was_folded_are_kept() {
+        let kind = Kind::Deployment;
+        let revisions = vec![revision(kind, 1, "app:1", "aaa"), revision(kind, 2, "app:1", "bbb")];
+        let pods =
+            vec![pod(kind, "a", "aaa", true), pod(kind, "b", "bbb", true), pod(kind, "c", "ccc", true)];
+        let seen = snapshot(kind, workload(kind, "app:1", json!({})), revisions, pods);
+        let names: Vec<&str> = seen.living().map(|pod| pod.name.as_str()).collect();
+        assert_eq!((seen.history.len(), names), (1, vec!["a", "b"]));
+    }
+
+    #[test]
     fn an_unknown_number_tells_what_exists_and_what_became_of_it() {
         let mut came_back = revision(Kind::Deployment, 3, "app:1", "aaa");
         came_back["metadata"]["annotations"]["deployment.kubernetes.io/revision-history"] = json!("1");

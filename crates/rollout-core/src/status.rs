@@ -113,6 +113,10 @@ pub fn evaluate(snapshot: &Snapshot) -> Progress {
         return Progress { state: State::Held, hold: Some(Hold::Deleting), ..progress };
     }
     if !snapshot.observed() {
+        progress.causes = Causes::of(causes::unrecordable(snapshot));
+        if !progress.causes.is_empty() {
+            progress.state = State::Failed;
+        }
         return progress;
     }
     progress.causes = Causes::of(causes::of(snapshot));
@@ -322,6 +326,31 @@ mod tests {
         }
         let set = stateful("app:2", 0, "aaa", "bbb");
         assert_eq!(seen(Kind::StatefulSet, set, mixed(Kind::StatefulSet, 3)).state, State::Complete);
+    }
+
+    #[test]
+    fn what_is_being_deleted_is_never_complete() {
+        for kind in Kind::ALL {
+            let mut object = workload(kind, "app:2", json!({"type": "RollingUpdate"}));
+            object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            let progress = seen(kind, object, mixed(kind, 3));
+            assert_eq!((progress.state, progress.hold), (State::Held, Some(Hold::Deleting)), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_daemon_set_whose_revision_cannot_be_named_fails() {
+        let at = |length: usize, created: &str| {
+            let mut object = workload(Kind::DaemonSet, "app:2", json!({"type": "RollingUpdate"}));
+            object["metadata"]["name"] = json!("a".repeat(length));
+            object["metadata"]["creationTimestamp"] = json!(created);
+            object["status"] = json!({});
+            let progress = seen(Kind::DaemonSet, object, Vec::new());
+            (progress.state, progress.causes.iter().next().map(|cause| cause.id.as_str()))
+        };
+        assert_eq!(at(250, "2026-01-01T00:00:55Z"), (State::Failed, Some("revision-name")));
+        assert_eq!(at(250, "2026-01-01T00:00:57Z"), (State::Unobserved, None));
+        assert_eq!(at(242, "2026-01-01T00:00:00Z"), (State::Unobserved, None));
     }
 
     #[test]

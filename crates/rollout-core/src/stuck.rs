@@ -93,12 +93,14 @@ pub fn examine(snapshot: &Snapshot) -> Blockage<'_> {
 /// that a set which was created anew around its pods, with other claims, hangs on the lowest one.
 pub fn refused_update<'a>(snapshot: &'a Snapshot, pod: &Pod) -> Option<&'a EventRecord> {
     let set = &snapshot.workload.id;
-    let about = format!("update Pod {} in StatefulSet {} failed error:", pod.name, set.name);
+    let about = format!("pdate Pod {} in StatefulSet {} failed error:", pod.name, set.name);
+    // Not all servers write the first word large.
+    let says = |message: &str| message.strip_prefix(['U', 'u']).is_some_and(|it| it.starts_with(&about));
     // A pod of that name may have been the one before it.
     let of_this_one = |event: &EventRecord| event.last > pod.created;
     snapshot.evidence.events_of(&set.uid).find(|event| {
         event.reason == "FailedUpdate"
-            && event.message.starts_with(&about)
+            && says(&event.message)
             && event.message.contains(" is invalid: ")
             && of_this_one(event)
     })
@@ -205,7 +207,7 @@ mod tests {
 
     fn refused(mut snapshot: Snapshot, pod: &str, at: &str) -> Snapshot {
         let message = format!(
-            "update Pod {pod} in StatefulSet web failed error: Pod \"{pod}\" is invalid: spec: Forbidden: pod updates"
+            "Update Pod {pod} in StatefulSet web failed error: Pod \"{pod}\" is invalid: spec: Forbidden: pod updates"
         );
         let event = json!({
             "metadata": {"name": "e"}, "involvedObject": {"kind": "StatefulSet", "name": "web", "uid": "uid-web"},
@@ -226,7 +228,7 @@ mod tests {
         // What was said of the pod before it says nothing, nor what passes, nor a claim.
         let before = refused(seen(set(), pods(STS, "aaa")), "web-0", "2026-01-01T00:00:00Z");
         assert_eq!(stuck(&before), None);
-        for (from, to) in [("is invalid", "was changed"), ("update Pod", "update Claim data-web-0 for Pod")] {
+        for (from, to) in [("is invalid", "was changed"), ("Update Pod", "Update Claim data-web-0 for Pod")] {
             let mut other = hangs.clone();
             let message = &mut other.evidence.events[0].message;
             *message = message.replace(from, to);

@@ -58,7 +58,7 @@ pub(crate) fn freeing(snapshot: &Snapshot, target: &Revision, blocker: Option<&P
         requests: Vec::new(),
         impact: Impact {
             pods: blocker.map(replaced).into_iter().collect(),
-            least_available: available,
+            least_available: available - u32::from(blocker.is_some_and(|pod| snapshot.available(pod))),
             most_existing: snapshot.living().count() as u32,
             phases: Vec::new(),
             moves_by_itself: false,

@@ -274,6 +274,14 @@ impl Workload {
         }
     }
 
+    /// Returns when somebody wrote it last: neither a status nor another subresource counts.
+    pub fn changed(&self) -> Option<Timestamp> {
+        let entries = self.object.pointer("/metadata/managedFields").and_then(Value::as_array);
+        let own = entries.into_iter().flatten().filter(|entry| entry.get("subresource").is_none());
+        let times = own.filter_map(|entry| entry["time"].as_str()?.parse().ok());
+        times.chain(self.created).max()
+    }
+
     /// Returns the pod template as the server sent it.
     pub fn template(&self) -> &Value {
         self.object.pointer("/spec/template").unwrap_or(&Value::Null)

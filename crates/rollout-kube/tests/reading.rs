@@ -1,5 +1,7 @@
 //! Reading and watching, with a server that answers what real ones answer seldom.
 
+#![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
+
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

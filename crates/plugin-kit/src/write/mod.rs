@@ -121,7 +121,7 @@ enum Carried {
     /// There is nothing to wait for.
     Done,
     /// It is followed.
-    Follow(Box<Plan>, Option<Given>, Box<Job>),
+    Follow(Box<Plan>, Option<Box<Given>>, Box<Job>),
     /// The plan no longer holds, and somebody can be asked again.
     Changed(Box<Workload>),
 }
@@ -294,8 +294,9 @@ impl Flow<'_> {
             self.reports.session.ui.note(&format!("{}: {note}", plan.workload));
         }
         let seen = seen.after(written);
-        let given =
-            plan.reason().map(|reason| Given { seen: seen.of_revisions(), reason: reason.to_string() });
+        let given = plan
+            .reason()
+            .map(|reason| Box::new(Given { seen: seen.of_revisions(), reason: reason.to_string() }));
         let limit = duration::limit(self.args.follow.timeout);
         let Some(machine) = self.intent.machine(&plan, &snapshot, limit) else {
             self.settle(given).await;
@@ -317,19 +318,18 @@ impl Flow<'_> {
         self.args.follow.manager(self.reports.session)
     }
 
-    /// Brings the reasons of changes that are not followed to their revisions.
-    async fn settle(&mut self, given: impl IntoIterator<Item = Given>) {
+    /// Brings the reason of a change that is not followed to its revision.
+    async fn settle(&mut self, given: Option<Box<Given>>) {
         let send = SendOptions { dry_run: false, field_manager: self.field_manager() };
-        for given in given {
-            if let Some(warning) = given.settle(&self.cluster, &send).await {
-                self.reports.session.ui.warn(&warning);
-            }
+        let Some(given) = given else { return };
+        if let Some(warning) = given.settle(&self.cluster, &send).await {
+            self.reports.session.ui.warn(&warning);
         }
     }
 
     /// Follows all that was changed to its end, at once, and brings the reasons to the revisions meanwhile.
     /// `failed` is one that could not be written.
-    async fn follow(&mut self, jobs: Vec<(Box<Plan>, Option<Given>, Job)>, failed: Option<WorkloadId>) {
+    async fn follow(&mut self, jobs: Vec<(Box<Plan>, Option<Box<Given>>, Job)>, failed: Option<WorkloadId>) {
         let (mut plans, mut given, mut followed) = (Vec::new(), Vec::new(), Vec::new());
         for (plan, reason, job) in jobs {
             plans.push(plan);

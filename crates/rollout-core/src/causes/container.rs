@@ -1,6 +1,7 @@
 //! What one container of a pod shows: images, configuration, ends, hooks.
 
 use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
 
 use crate::cause::{Cause, CauseId, Sort};
 use crate::causes::words::{self, times};
@@ -165,7 +166,7 @@ impl<'a> Seen<'a> {
         let said = said.as_str();
         let cause = match reason.as_str() {
             "" | "ContainerCreating" | "PodInitializing" | "CrashLoopBackOff" => return None,
-            "InvalidImageName" | "ErrImageNeverPull" => self.unpulled(),
+            "InvalidImageName" | "ErrImageNeverPull" => self.unpulled(said),
             "ErrImagePull"
             | "ImagePullBackOff"
             | "RegistryUnavailable"
@@ -181,15 +182,30 @@ impl<'a> Seen<'a> {
         Some(cause.evidence(if said.is_empty() { reason } else { said }))
     }
 
-    fn unpulled(&self) -> Cause {
-        let image = &self.container.image;
-        Cause::new(CauseId::ImagePull, format!("image {image} cannot be pulled")).about(Some(image.clone()))
+    fn unpulled(&self, said: &str) -> Cause {
+        let (image, volume) = self.image(said);
+        let of = volume.map(|name| format!(" of volume {name}")).unwrap_or_default();
+        let message = format!("image {image}{of} cannot be pulled");
+        Cause::new(CauseId::ImagePull, message).about(Some(image.to_string()))
+    }
+
+    /// Returns the image that is waited for, and the volume that it is of, if it is of one. A container waits for the images
+    /// of its volumes too, with the reasons that its own image has (pkg/kubelet/kuberuntime/kuberuntime_manager.go,
+    /// `toKubeContainerImageVolumes`): only the sentence tells which it is.
+    fn image(&self, said: &str) -> (&str, Option<&str>) {
+        let own = self.container.image.as_str();
+        let template = self.snapshot.workload.template();
+        let volumes = template.pointer("/spec/volumes").and_then(Value::as_array).into_iter().flatten();
+        let of_image =
+            volumes.filter_map(|it| Some((it["name"].as_str()?, it["image"]["reference"].as_str()?)));
+        let mut named = of_image.filter(|_| !said.contains(own));
+        named.find(|it| said.contains(it.1)).map_or((own, None), |(name, image)| (image, Some(name)))
     }
 
     /// What the registry does not have, or does not give, is final; whatever else may pass. Servers before 1.31 say in the
     /// waiting message only that they back off, and why in an event.
     fn pulling(&self, said: &str) -> Cause {
-        let image = &self.container.image;
+        let image = self.image(said).0;
         let failed = || self.events().filter(|it| it.message.starts_with("Failed to pull image"));
         let explained = said.contains("rpc error") || said.contains("ErrImagePull: ");
         let words = match failed().next() {
@@ -198,7 +214,7 @@ impl<'a> Seen<'a> {
         };
         let known = explained || failed().next().is_some() || !said.starts_with("Back-off pulling image");
         if known && !words::may_be_pulled_later(image, words) {
-            return self.unpulled();
+            return self.unpulled(said);
         }
         let attempts: u32 = failed().map(|event| event.count).sum();
         // Where nothing can be counted, time is all there is.
@@ -207,7 +223,7 @@ impl<'a> Seen<'a> {
             Sort::Fails if once => lasting(failed().find_map(|event| event.first), self.snapshot.now),
             other => other,
         };
-        self.unpulled().sort(sort)
+        self.unpulled(said).sort(sort)
     }
 
     fn misconfigured(&self, said: &str) -> Cause {

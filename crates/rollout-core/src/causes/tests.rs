@@ -729,3 +729,19 @@ fn the_log_stands_beside_its_container_and_what_is_hidden_is_said() {
     it.pods = None;
     assert_eq!(evaluate(&it).skipped, [Skipped::Pods, Skipped::Events, Skipped::Nodes]);
 }
+
+#[test]
+fn the_image_of_a_volume_is_told_from_that_of_the_container() {
+    let words = |said: &str| {
+        let pod = waiting("ImagePullBackOff", said);
+        let mut object = workload(Kind::DaemonSet, "app:2", json!({}));
+        object["spec"]["template"]["spec"]["volumes"] =
+            json!([{"name": "models", "image": {"reference": "registry/models:7"}}]);
+        let snapshot = snapshot(Kind::DaemonSet, object, Vec::new(), Vec::new());
+        of_pod(&pod, &snapshot).remove(0).message
+    };
+    let volume = words("Back-off pulling image \"registry/models:7\": ErrImagePull: not found");
+    assert!(volume.ends_with("image registry/models:7 of volume models cannot be pulled"), "{volume}");
+    let own = words("Back-off pulling image \"app:x\": ErrImagePull: not found");
+    assert!(own.ends_with("image app:x cannot be pulled"), "{own}");
+}

@@ -11,6 +11,29 @@ use crate::patience::{CREATION, Patience};
 use crate::snapshot::Snapshot;
 use crate::workload::conditions;
 
+/// Characters that a name may have (k8s.io/apimachinery, `DNS1123SubdomainMaxLength`), and those that a DaemonSet's name may
+/// have where its revision's adds a dash and a hash of ten digits (pkg/controller/daemon/update.go, `snapshot`).
+const NAME: (usize, usize) = (253, 242);
+/// Seconds that a controller may take to act upon a change.
+const ACTS: i64 = 5;
+
+/// A DaemonSet whose revision cannot be named is given up without a word: no event, no condition, and what its controller has
+/// observed never moves.
+pub(crate) fn unrecordable(snapshot: &Snapshot) -> Option<Cause> {
+    let workload = &snapshot.workload;
+    let id = &workload.id;
+    let too_long = id.kind == Kind::DaemonSet && id.name.len() > NAME.1;
+    let waits = !snapshot.observed() && snapshot.seconds_since(workload.changed()) >= ACTS;
+    let message = format!(
+        "its name has {} characters, and that of its revision, which begins with it, would have more than {}: its \
+         controller does nothing",
+        id.name.len(),
+        NAME.0
+    );
+    let fix = format!("create it anew with a name of {} characters at most", NAME.1);
+    (too_long && waits).then(|| Cause::new(CauseId::RevisionName, message).fix(Some(fix)))
+}
+
 /// Returns what a workload shows beside its pods.
 pub(super) fn of_workload(snapshot: &Snapshot) -> Vec<Cause> {
     let mut causes = Vec::new();
