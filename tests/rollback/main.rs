@@ -16,6 +16,7 @@ mod history;
 mod order;
 mod pause;
 mod scene;
+mod soak;
 mod status;
 mod stuck;
 mod targets;

@@ -176,7 +176,7 @@ impl Gate {
             let Some(track) = self.pods.get(&pod.uid) else { continue };
             let late = track.joined > began && track.joined.as_second() >= first;
             match track.available_since {
-                _ if late || snapshot.on_dead_node(pod) => {}
+                _ if late || snapshot.is_out_of_reach(pod) => {}
                 Some(since) => end = end.max(since.as_second() + self.options.soak),
                 None if track.first.is_none() => {}
                 None => return None,
@@ -221,7 +221,7 @@ impl Gate {
                 let restarts = pod.containers.iter().map(|it| it.restarts).collect();
                 track.first = Some(First { restarts, generation: pod.generation });
             }
-        } else if !snapshot.on_dead_node(pod) {
+        } else if !snapshot.is_out_of_reach(pod) {
             track.available_since = None;
         }
     }

@@ -184,8 +184,9 @@ impl Guard {
     fn is_whole(&self, snapshot: &Snapshot, progress: &Progress) -> bool {
         let Some(settled) = self.settled else { return false };
         let wanted = settled.min(progress.desired);
-        let dead =
-            new(snapshot).filter(|pod| !snapshot.available(pod) && snapshot.on_dead_node(pod)).count() as u32;
+        let dead = new(snapshot)
+            .filter(|pod| !snapshot.available(pod) && snapshot.is_out_of_reach(pod))
+            .count() as u32;
         progress.old == 0 && progress.available + dead >= wanted && (progress.available > 0 || wanted == 0)
     }
 
@@ -207,7 +208,7 @@ impl Guard {
         let unhealthy = new(snapshot).find(|pod| {
             !pod.ready()
                 && pod.node.is_some()
-                && !snapshot.on_dead_node(pod)
+                && !snapshot.is_out_of_reach(pod)
                 && (self.settled.is_none() || self.gate.was_healthy(pod))
                 && is_to_blame(pod, snapshot, &excused)
         });

@@ -96,7 +96,7 @@ impl Snapshot {
     }
 
     /// Tells whether a pod is bound to a node that is known not to be ready, or to be gone.
-    pub fn on_dead_node(&self, pod: &Pod) -> bool {
+    pub fn is_out_of_reach(&self, pod: &Pod) -> bool {
         let alive =
             |nodes: &Vec<Node>| nodes.iter().any(|it| it.ready && Some(&it.name) == pod.node.as_ref());
         let of_all = self.nodes.as_ref().is_some_and(|nodes| pod.node.is_some() && !alive(nodes));
