@@ -1,11 +1,14 @@
 //! What happens while a rollout is followed, in words and as fields of a document.
 
 use rollout_core::RevisionNumber;
+use rollout_core::diff::Change;
 use rollout_core::event::{Event, StepProgress};
 use rollout_core::machine::{Act, Why};
 use rollout_core::names::few;
 use rollout_core::status::Progress;
 use serde_json::{Value, json};
+
+use crate::verbs::diff::change_lines;
 
 /// Says how far the pods are.
 pub fn counts(progress: &Progress) -> String {
@@ -68,6 +71,11 @@ pub fn step(step: &StepProgress) -> String {
     format!("step {step} of {of} ({words}): {settled} of {total}{in_hand}")
 }
 
+/// Says that admission changed a template on its way to the store, and what.
+pub fn stored_otherwise(changes: &[Change]) -> String {
+    format!("admission changed what was sent, and that is followed: {}", change_lines(changes).join("; "))
+}
+
 /// Returns an event's name and its fields.
 pub fn fields(event: &Event) -> (&'static str, Value) {
     match event {
@@ -86,6 +94,7 @@ pub fn fields(event: &Event) -> (&'static str, Value) {
         Event::EvictionForbidden { pod, words } => {
             ("eviction-forbidden", json!({"pod": pod, "message": words}))
         }
+        Event::StoredOtherwise(changes) => ("stored-otherwise", json!({"changes": changes})),
         Event::Soaking(left) => ("soaking", json!({"secondsLeft": left})),
         Event::Passed => ("passed", json!({})),
         Event::ConnectionLost { error } => ("connection-lost", json!({"error": error})),

@@ -133,6 +133,7 @@ impl Together {
             | Event::Step(_)
             | Event::OutsideStep { .. }
             | Event::EvictionForbidden { .. }
+            | Event::StoredOtherwise(_)
             | Event::Soaking(_)
             | Event::ConnectionLost { .. }
             | Event::ConnectionBack => {}
@@ -238,6 +239,9 @@ impl Display<'_> {
             }
             Event::EvictionForbidden { pod, words } => {
                 progress.note(ui, now, index, &format!("pod {pod} may not be evicted now: {words}"));
+            }
+            Event::StoredOtherwise(changes) => {
+                progress.note(ui, now, index, &event_text::stored_otherwise(changes));
             }
             Event::ConnectionLost { error } => {
                 let (_, lost) = tried.entry(index).or_default();

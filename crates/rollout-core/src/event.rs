@@ -1,5 +1,6 @@
 //! What the engine says while a rollout is followed. Bars, lines and JSON are three readers of it.
 
+use crate::diff::Change;
 use crate::machine::Act;
 use crate::status::Progress;
 
@@ -28,6 +29,8 @@ pub enum Event {
         /// What the server says.
         words: String,
     },
+    /// The server stored another template than was sent, because admission changed it: this is what differs.
+    StoredOtherwise(Vec<Change>),
     /// The pods are available and have to stay so for that many seconds.
     Soaking(i64),
     /// Everything has passed; what ends all is waited for.

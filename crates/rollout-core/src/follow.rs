@@ -43,6 +43,11 @@ impl Follow {
         Follow { template: Some(template::normal(target)), helps: true, ..Follow::watching(limit) }
     }
 
+    /// Takes over the template that the server stored, which admission may have made another than the one that was sent.
+    pub fn stored(&mut self, template: &Value) {
+        self.template = Some(template::normal(template));
+    }
+
     fn decide(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
         if let Some(words) = &self.refused {
             return Step::End(Ending::Refused(words.clone()));
@@ -101,7 +106,7 @@ impl Machine for Follow {
 
     fn sent(&mut self, sent: &Sent) {
         match sent {
-            Sent::Done | Sent::Changed | Sent::Gone | Sent::NotNow(_) => {}
+            Sent::Done(_) | Sent::Changed | Sent::Gone | Sent::NotNow(_) => {}
             Sent::Refused(words) => self.refused = Some(words.clone()),
             // It is still there, or on its way out: the next picture says which.
             Sent::Unanswered => {

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::cause::{Cause, CauseId, Causes, Sort, Symptom};
 use crate::causes;
+use crate::diff;
+use crate::event::Event;
 use crate::follow::Follow;
 use crate::gate::{Gate, GateOptions, GateState};
 use crate::history::{NoRevision, RevisionSelector};
@@ -63,6 +65,7 @@ pub struct Guard {
     attempts: u32,
     /// What frees a set that hangs on a pod of a revision which it has left: that is no failure of the one that comes.
     freeing: Option<Follow>,
+    news: Vec<Event>,
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +91,18 @@ struct Back {
     causes: Vec<Cause>,
 }
 
+impl Back {
+    /// What is waited for is what the server stored; where that is not what was sent, that is to be said.
+    fn stored(&mut self, outcome: &Sent) -> Option<Event> {
+        let Sent::Done(Some(object)) = outcome else { return None };
+        let stored = &object["spec"]["template"];
+        let changes = diff::changes(&self.template, stored);
+        self.template = template::normal(stored);
+        self.follow.stored(stored);
+        (!changes.is_empty()).then_some(Event::StoredOtherwise(changes))
+    }
+}
+
 impl Guard {
     /// Guards whatever template the first picture shows.
     pub fn new(options: GuardOptions) -> Guard {
@@ -103,6 +118,7 @@ impl Guard {
             surveyed: false,
             attempts: 0,
             freeing: None,
+            news: Vec::new(),
             options,
         }
     }
@@ -319,7 +335,7 @@ impl Guard {
             return Step::End(Ending::Superseded);
         }
         match sent {
-            None | Some(Sent::Done) => {
+            None | Some(Sent::Done(_)) => {
                 self.phase = Phase::Turning { back, sent };
                 Step::Wait
             }
@@ -392,7 +408,10 @@ impl Machine for Guard {
         match &mut self.phase {
             Phase::Forward => self.freeing.iter_mut().for_each(|freeing| freeing.sent(outcome)),
             Phase::Surveying(_) => {}
-            Phase::Turning { sent, .. } => *sent = Some(outcome.clone()),
+            Phase::Turning { back, sent } => {
+                self.news.extend(back.stored(outcome));
+                *sent = Some(outcome.clone());
+            }
             Phase::Backward(back) => back.follow.sent(outcome),
         }
     }
@@ -403,6 +422,10 @@ impl Machine for Guard {
 
     fn told(&mut self, order: &Order) {
         self.order = Some(order.clone());
+    }
+
+    fn news(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.news)
     }
 }
 

@@ -22,7 +22,7 @@ fn a_set_that_hangs_on_a_pod_of_a_revision_that_it_left_is_freed_and_guarded_on(
         Some(pod.clone())
     };
     assert_eq!(deletes(&step).as_deref(), Some("web-2"));
-    guard.sent(&Sent::Done);
+    guard.sent(&Sent::Done(None));
     assert_eq!(guard.step(&hangs).1, Step::Wait);
     // What comes in its place is judged as any new pod.
     pods[2] = pod(sts, "web-2", "ccc", false);
@@ -89,7 +89,7 @@ fn a_failed_one_goes_back_to_what_has_available_pods_and_is_undone_when_they_are
     let mut guard = Guard::new(options());
     let step = look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
     assert_eq!(goes_back(&step), Some(1));
-    guard.sent(&Sent::Done);
+    guard.sent(&Sent::Done(None));
     assert_eq!(look(&mut guard, &at(3, failing("ccc", "aaa"), 1)), Step::Wait);
     assert_eq!(look(&mut guard, &at(1, failing("ccc", "aaa"), 2)), Step::Wait);
     match look(&mut guard, &at(1, pods(KIND, "aaa"), 3)) {
@@ -99,6 +99,24 @@ fn a_failed_one_goes_back_to_what_has_available_pods_and_is_undone_when_they_are
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn the_way_back_is_what_the_server_stored_and_what_admission_changed_is_said() {
+    let mut guard = Guard::new(options());
+    assert_eq!(goes_back(&look(&mut guard, &at(3, failing("ccc", "aaa"), 0))), Some(1));
+    let pinned = at(2, failing("ccc", "aaa"), 1);
+    guard.sent(&Sent::Done(Some(Box::new(pinned.workload.object.clone()))));
+    let news = guard.news();
+    let [Event::StoredOtherwise(changes)] = news.as_slice() else { panic!("{news:?}") };
+    assert_eq!(changes[0].path, "spec.containers[app].image");
+    assert_eq!(look(&mut guard, &pinned), Step::Wait);
+    assert!(matches!(look(&mut guard, &at(2, pods(KIND, "bbb"), 2)), Step::End(Ending::Undone { .. })));
+    // What is neither is somebody else's.
+    let mut guard = Guard::new(options());
+    look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
+    guard.sent(&Sent::Done(Some(Box::new(pinned.workload.object))));
+    assert_eq!(look(&mut guard, &at(1, pods(KIND, "aaa"), 1)), Step::End(Ending::Superseded));
 }
 
 #[test]
@@ -196,7 +214,7 @@ fn all_or_none_waits_for_the_others_and_is_taken_back_with_them() {
 fn a_way_back_that_fails_says_so() {
     let mut guard = Guard::new(options());
     look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
-    guard.sent(&Sent::Done);
+    guard.sent(&Sent::Done(None));
     let step = look(&mut guard, &at(1, failing("aaa", "aaa"), 2));
     assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::Failed(_), .. })), "{step:?}");
 }

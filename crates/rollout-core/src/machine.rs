@@ -2,6 +2,7 @@
 //! and says what happens next. `rollout-kube` runs any of them; nothing here waits.
 
 use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
 
 use crate::cause::Cause;
 use crate::event::Event;
@@ -149,8 +150,8 @@ pub enum Why {
 /// What came of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// It is done.
-    Done,
+    /// It is done. After a patch with the object as the server stored it, which admission may have made another than was sent.
+    Done(Option<Box<Value>>),
     /// What it was planned on is no more; nothing was written.
     Changed,
     /// There is no such object any more.

@@ -128,7 +128,7 @@ impl Machine for Recreate {
     fn sent(&mut self, sent: &Sent) {
         let Some(uid) = self.last.take() else { return self.follow.sent(sent) };
         match sent {
-            Sent::Done | Sent::Changed | Sent::Gone => {
+            Sent::Done(_) | Sent::Changed | Sent::Gone => {
                 self.deletions.sure.insert(uid);
             }
             Sent::Unanswered | Sent::NotNow(_) => {}
@@ -171,7 +171,7 @@ mod tests {
     fn deletes(machine: &mut Recreate, snapshot: &Snapshot) -> Option<String> {
         match machine.step(snapshot).1 {
             Step::Send { act: Act::Delete { pod, why: Why::PutBack }, request: _ } => {
-                machine.sent(&Sent::Done);
+                machine.sent(&Sent::Done(None));
                 Some(pod)
             }
             _ => None,

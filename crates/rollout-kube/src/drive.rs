@@ -11,7 +11,7 @@ use rollout_core::cause::Symptom;
 use rollout_core::event::Event;
 use rollout_core::machine::{self, Act, CheckRun, Ending, Machine, Order, Step, Verdict};
 use rollout_core::patience::Patience;
-use rollout_core::plan::Request;
+use rollout_core::plan::{Method, Request};
 use rollout_core::status::Progress;
 use rollout_core::surroundings::{Needs, Surroundings};
 use tokio::sync::watch;
@@ -143,13 +143,15 @@ async fn send_all(
         }
         machine.sent(sent);
     }
-    answers.contains(&machine::Sent::Done)
+    answers.iter().any(|sent| matches!(sent, machine::Sent::Done(_)))
 }
 
 /// What the server does not answer is no failure of the rollout: the machine looks again and decides anew.
 async fn send(cluster: &Cluster, request: &Request, run: &Run<'_>) -> machine::Sent {
     match cluster.send(request, &run.send).await {
-        Ok(Sent::Done(_)) => machine::Sent::Done,
+        Ok(Sent::Done(stored)) => {
+            machine::Sent::Done((request.method == Method::Patch).then(|| Box::new(stored)))
+        }
         Ok(Sent::Changed) => machine::Sent::Changed,
         Ok(Sent::Gone) => machine::Sent::Gone,
         Ok(Sent::NotNow(words)) => machine::Sent::NotNow(words),

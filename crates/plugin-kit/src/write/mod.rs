@@ -1,5 +1,6 @@
 //! The one flow of every verb that changes something: plan, question, write, wait, report; the same plan all the way.
 
+mod admission;
 mod agree;
 mod args;
 
@@ -137,6 +138,7 @@ impl Flow<'_> {
                     Err(error) => self.reports.failed(&error),
                 }
             }
+            let planned = self.rehearse(planned).await;
             if planned.is_empty() {
                 return;
             }
@@ -212,13 +214,19 @@ impl Flow<'_> {
 
     /// Sends what the plan says.
     async fn carry_out(&mut self, planned: Planned) -> Result<Carried, CliError> {
-        let Planned { seen, snapshot, plan } = planned;
-        if self.args.dry_run == DryRun::Client {
-            self.dry(&plan, " (dry run)");
-            return Ok(Carried::Done);
+        let Planned { seen, snapshot, mut plan } = planned;
+        match self.args.dry_run {
+            DryRun::None => {}
+            DryRun::Client => {
+                self.dry(&plan, " (dry run)");
+                return Ok(Carried::Done);
+            }
+            DryRun::Server => {
+                self.dry(&plan, " (server dry run)");
+                return Ok(Carried::Done);
+            }
         }
-        let send =
-            SendOptions { dry_run: self.args.dry_run == DryRun::Server, field_manager: self.field_manager() };
+        let send = SendOptions { dry_run: false, field_manager: self.field_manager() };
         let mut written = None;
         for request in &plan.requests {
             match (self.cluster.send(request, &send).await, request.required) {
@@ -236,11 +244,10 @@ impl Flow<'_> {
                 }
             }
         }
-        if send.dry_run {
-            self.dry(&plan, " (server dry run)");
-            return Ok(Carried::Done);
-        }
         self.reports.say(&format!("{} {}", plan.workload.qualified(), self.intent.done(&plan)));
+        if let Some(note) = written.as_ref().and_then(|object| admission::heed(&mut plan, object)) {
+            self.reports.session.ui.note(&format!("{}: {note}", plan.workload));
+        }
         let limit = duration::limit(self.args.follow.timeout);
         let Some(machine) = self.intent.machine(&plan, &snapshot, limit) else {
             self.reports.finish(&plan.workload, &Outcome::new("done", Exit::Done).of(&plan));
@@ -285,12 +292,7 @@ impl Flow<'_> {
             let workload = self.cluster.workload(id.kind, &id.namespace, &id.name).await?;
             return Ok(Carried::Changed(Box::new(workload)));
         }
-        let words = format!(
-            "error: somebody changed {id} in namespace {} meanwhile: nothing was written",
-            id.namespace
-        );
-        Err(CliError::sentence(Exit::Superseded, words)
-            .hint(Some("look at it and run the command again".to_string())))
+        Err(changed_meanwhile(id))
     }
 
     /// Says what was not done to a revision, without which the change holds all the same.
@@ -313,6 +315,12 @@ impl Flow<'_> {
         self.reports.exit(Exit::Done);
         self.reports.document(documents::plan(plan));
     }
+}
+
+fn changed_meanwhile(id: &WorkloadId) -> CliError {
+    let words =
+        format!("error: somebody changed {id} in namespace {} meanwhile: nothing was written", id.namespace);
+    CliError::sentence(Exit::Superseded, words).hint(Some("look at it and run the command again".to_string()))
 }
 
 /// Waits until the controller has acted upon the last change, without which no plan can stand.

@@ -273,7 +273,7 @@ impl Machine for Driver {
     fn sent(&mut self, sent: &Sent) {
         let Some(last) = self.last.pop_front() else { return };
         match (last, sent) {
-            (Last::Deletion { uid, .. }, Sent::Done | Sent::Changed | Sent::Gone) => {
+            (Last::Deletion { uid, .. }, Sent::Done(_) | Sent::Changed | Sent::Gone) => {
                 self.deletions.doubtful.remove(&uid);
                 self.deletions.sure.insert(uid);
                 self.forbidden = None;
@@ -282,7 +282,7 @@ impl Machine for Driver {
                 self.deletions.doubtful.insert(uid);
             }
             (Last::Deletion { pod, .. }, Sent::NotNow(words)) => self.not_now(pod, words),
-            (Last::Patch { version }, Sent::Done | Sent::Changed) => {
+            (Last::Patch { version }, Sent::Done(_) | Sent::Changed) => {
                 let (refused, patience) = (*sent == Sent::Changed, Deadline::new(Some(PATIENCE)));
                 self.written = version.map(|version| Written { version, refused, patience });
             }
@@ -293,7 +293,7 @@ impl Machine for Driver {
             }
             (
                 Last::Cleaning,
-                Sent::Done | Sent::Changed | Sent::Gone | Sent::Refused(_) | Sent::NotNow(_),
+                Sent::Done(_) | Sent::Changed | Sent::Gone | Sent::Refused(_) | Sent::NotNow(_),
             ) => {}
             (Last::Deletion { .. } | Last::Patch { .. }, Sent::Refused(words)) => {
                 self.refused = Some(words.clone())

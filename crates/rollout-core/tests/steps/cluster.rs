@@ -279,7 +279,7 @@ impl Cluster {
                 match patched(revision, &request.body) {
                     Some(after) => {
                         *revision = after;
-                        Sent::Done
+                        Sent::Done(None)
                     }
                     None => Sent::Changed,
                 }
@@ -306,13 +306,13 @@ impl Cluster {
         }
         self.deleted.push(name.to_string());
         self.world.delete_pod(name);
-        Sent::Done
+        Sent::Done(None)
     }
 
     pub fn patch(&mut self, body: &Value) -> Sent {
         let Some(object) = patched(&self.object, body) else { return Sent::Changed };
         self.change(|it| *it = object);
-        Sent::Done
+        Sent::Done(None)
     }
 
     /// Changes the object as somebody else does.
@@ -356,7 +356,7 @@ impl Cluster {
         let Decision::Change(plan) = decision.unwrap() else { panic!("nothing to do") };
         assert_eq!(plan.stopped_by(&[]).map(|it| it.id.as_str()).collect::<Vec<_>>(), Vec::<&str>::new());
         for request in &plan.requests {
-            assert_eq!(self.send(request), Sent::Done, "{request:?}");
+            assert_eq!(self.send(request), Sent::Done(None), "{request:?}");
         }
         *plan
     }

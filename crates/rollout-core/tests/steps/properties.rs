@@ -198,7 +198,7 @@ impl Run {
         if let Ok(rollout_core::plan::Decision::Change(plan)) =
             steps::resume(&self.cluster.snapshot(), &options)
         {
-            assert_eq!(self.cluster.send(&plan.requests[0]), Sent::Done);
+            assert_eq!(self.cluster.send(&plan.requests[0]), Sent::Done(None));
             self.driver = Driver::new(holder(self.pid));
             self.gone.clear();
             self.lag = 0;
@@ -387,7 +387,7 @@ fn drive(cluster: Cluster, start: &StartOptions, first: &[Chaos], second: &[Chao
         (_, Some(rollout)) => {
             let plan = steps::abort(&run.cluster.snapshot(), Some(holder(99))).unwrap();
             let rollout_core::plan::Decision::Change(plan) = plan else { panic!() };
-            assert_eq!(run.cluster.send(&plan.requests[0]), Sent::Done);
+            assert_eq!(run.cluster.send(&plan.requests[0]), Sent::Done(None));
             run.pid = 99;
             run.driver = Driver::aborting(holder(99), rollout);
             run.gone.clear();
