@@ -135,6 +135,9 @@ impl Guard {
         }
         self.remember(snapshot);
         let over = self.deadline.is_over(snapshot.now);
+        if self.recent.is_none() && was_complete(snapshot) && progress.available > 0 {
+            self.settled = Some(progress.available);
+        }
         let recent = *self.recent.get_or_insert_with(|| is_recent(snapshot, progress, self.options.limit));
         if let Some(Order::TakeBack(words)) = self.order.as_ref().filter(|_| recent) {
             let cause = Cause::new(CauseId::Together, words.clone());
@@ -434,6 +437,14 @@ fn is_recent(snapshot: &Snapshot, progress: &Progress, limit: Option<i64>) -> bo
     let since = snapshot.target().and_then(|target| target.live_since);
     let age = since.map_or(0, |since| snapshot.now.as_second() - since.as_second());
     progress.state != State::Complete || age <= limit.unwrap_or(i64::MAX)
+}
+
+/// A Deployment's controller remembers that its ReplicaSet was all there once, however many pods are asked for since
+/// (pkg/controller/deployment/progress.go, `syncRolloutStatus`).
+fn was_complete(snapshot: &Snapshot) -> bool {
+    let Some(target) = snapshot.target().filter(|_| snapshot.observed()) else { return false };
+    let conditions = snapshot.workload.status.conditions.iter();
+    conditions.filter(|it| it.names(&target.name)).any(|it| it.reason == "NewReplicaSetAvailable")
 }
 
 /// The new revision is not to blame: no pod of it was made yet, or all that were made work.

@@ -283,6 +283,30 @@ fn that_more_pods_than_there_were_do_not_fit_is_no_failure() {
 }
 
 #[test]
+fn a_deployment_that_was_complete_before_anybody_looked_is_judged_by_what_runs() {
+    let kind = Kind::Deployment;
+    let revisions =
+        [(1, "aaa"), (2, "bbb")].map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
+    let seen = |says: &str, seconds| {
+        let mut object = workload(kind, "app:2", json!({"type": "RollingUpdate"}));
+        object["spec"]["replicas"] = json!(4);
+        object["status"]["conditions"] = json!([{"type": "Progressing", "status": "True",
+            "reason": "NewReplicaSetAvailable", "message": says}]);
+        let mut pending = pod(kind, "web-3", "bbb", false);
+        (pending.node, pending.unschedulable) = (None, Some("0/3 nodes are available".into()));
+        let pods = pods(kind, "bbb").into_iter().chain([pending]).collect();
+        let seen = snapshot(kind, object, revisions.to_vec(), pods);
+        Snapshot { now: now() + SignedDuration::from_secs(seconds), patience: Patience::of(Some(0)), ..seen }
+    };
+    let says = r#"ReplicaSet "web-bbb" has successfully progressed."#;
+    let mut guard = Guard::new(GuardOptions { back_to: RevisionNumber::new(1), ..options() });
+    assert_eq!(look(&mut guard, &seen(says, 0)), Step::Soak(30));
+    assert_eq!(look(&mut guard, &seen(says, 30)), Step::End(Ending::Complete));
+    let mut guard = Guard::new(GuardOptions { back_to: RevisionNumber::new(1), ..options() });
+    assert_eq!(goes_back(&look(&mut guard, &seen(r#"ReplicaSet "web-aaa" has …"#, 0))), Some(1));
+}
+
+#[test]
 fn a_dead_node_neither_begins_the_soak_anew_nor_fails_it() {
     let dead =
         |name: &str, ready| crate::nodes::Node { name: format!("node-{name}"), ready, ..Default::default() };
