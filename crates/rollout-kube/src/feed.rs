@@ -196,13 +196,13 @@ impl Feed {
         self.sight()
     }
 
-    /// Tells whether a pod has ended: controllers of sets delete it at once, and make one of the same name (for example
+    /// Tells whether a pod has ended by itself: controllers of sets delete it at once, and make one of the same name (for example
     /// pkg/controller/statefulset/stateful_set_control.go, `processReplica`), so that what is gathered would not show it.
     fn is_an_end(&self, update: &Update) -> bool {
         let Update::Pod(change) = update else { return false };
         let Change::Set(pod) = &**change else { return false };
         let known = self.pods.as_ref().and_then(|pods| pods.get(&pod.name));
-        pod.ended() && !known.is_some_and(|known| known.uid == pod.uid && known.ended())
+        pod.ended() && !pod.terminating && !known.is_some_and(|known| known.uid == pod.uid && known.ended())
     }
 
     fn take(&mut self, update: Update) -> Option<Sight> {
