@@ -195,6 +195,40 @@ fn when_the_time_is_over_unready_new_pods_fail_it_and_old_ones_do_not() {
 }
 
 #[test]
+fn a_rollout_that_only_takes_long_is_left_and_one_that_does_not_get_on_is_not() {
+    let starts = |since: i64, seconds: i64| {
+        let mut seen = at(3, pods(KIND, "aaa"), seconds);
+        let pods = seen.pods.as_mut().unwrap();
+        pods[0] = pod(KIND, "web-0", "ccc", true);
+        pods[1] = pod(KIND, "web-1", "ccc", false);
+        pods[1].unready_since = Some(now() + SignedDuration::from_secs(since));
+        seen
+    };
+    let mut guard = Guard::new(GuardOptions { limit: Some(20), ..options() });
+    assert_eq!(look(&mut guard, &starts(0, 0)), Step::Wait);
+    assert_eq!(look(&mut guard, &starts(15, 20)), Step::Wait);
+    let mut slow = guard.clone();
+    assert_eq!(look(&mut slow, &starts(70, 79)), Step::Wait);
+    assert_eq!(look(&mut slow, &starts(70, 80)), Step::End(Ending::TimedOut));
+    assert_eq!(goes_back(&look(&mut guard, &starts(15, 75))), Some(1));
+}
+
+#[test]
+fn a_moment_of_one_pod_does_not_fail_what_soaks_when_the_time_is_over() {
+    let mut guard =
+        Guard::new(GuardOptions { limit: Some(20), back_to: RevisionNumber::new(1), ..options() });
+    assert_eq!(look(&mut guard, &at(3, pods(KIND, "ccc"), 0)), Step::Soak(30));
+    let mut unready = pods(KIND, "ccc");
+    unready[1] = pod(KIND, "web-1", "ccc", false);
+    assert_eq!(look(&mut guard, &at(3, unready.clone(), 29)), Step::Wait);
+    let mut again = guard.clone();
+    assert_eq!(look(&mut again, &at(3, pods(KIND, "ccc"), 30)), Step::Soak(30));
+    assert_eq!(look(&mut again, &at(3, pods(KIND, "ccc"), 60)), Step::End(Ending::Complete));
+    // What stays so, or is so again and again, does.
+    assert_eq!(goes_back(&look(&mut guard, &at(3, unready, 80))), Some(1));
+}
+
+#[test]
 fn all_or_none_waits_for_the_others_and_is_taken_back_with_them() {
     let together = GuardOptions { together: true, ..options() };
     let good = |seconds| at(3, pods(KIND, "ccc"), seconds);
@@ -325,7 +359,8 @@ fn a_dead_node_neither_begins_the_soak_anew_nor_fails_it() {
     assert_eq!(look(&mut guard.clone(), &dies("web-1", 30)), Step::End(Ending::Complete));
     // Where nothing is left, nothing has soaked; and it is nobody's failure.
     assert_eq!(look(&mut guard, &dies("all", 30)), Step::Wait);
-    assert_eq!(look(&mut guard, &dies("all", 40)), Step::End(Ending::TimedOut));
+    assert_eq!(look(&mut guard, &dies("all", 40)), Step::Wait);
+    assert_eq!(look(&mut guard, &dies("all", 100)), Step::End(Ending::TimedOut));
 }
 
 #[test]

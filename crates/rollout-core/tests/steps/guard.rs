@@ -52,13 +52,13 @@ struct Guarded {
 }
 
 impl Guarded {
-    fn new(kind: Kind, size: u32, behaviour: Behaviour) -> Guarded {
+    fn new(kind: Kind, size: u32, behaviour: Behaviour, limit: i64) -> Guarded {
         let mut cluster = Cluster::rolling(kind, size);
         cluster.world.behaviours.insert(RevisionId(1), behaviour);
         cluster.change(|object| object["spec"]["template"] = template(1));
         let options = GuardOptions {
             gate: GateOptions { soak: SOAK, max_restarts: 0, checks: false },
-            limit: Some(LIMIT),
+            limit: Some(limit),
             undo_limit: Some(LIMIT),
             allow: Vec::new(),
             back_to: RevisionNumber::new(1),
@@ -158,13 +158,14 @@ proptest! {
 
     #[test]
     fn a_good_rollout_is_never_taken_back(
-        kind in kind(), size in 1..5_u32, after in 0..6_u32, chaos in prop::collection::vec(chaos(), 0..60),
+        kind in kind(), size in 1..5_u32, after in 0..6_u32, limit in prop_oneof![40..LIMIT, Just(LIMIT)],
+        chaos in prop::collection::vec(chaos(), 0..60),
     ) {
-        let mut it = Guarded::new(kind, size, Behaviour::Ready { after });
+        let mut it = Guarded::new(kind, size, Behaviour::Ready { after }, limit);
         let ending = it.run(&chaos);
         prop_assert_eq!(it.returns, 0, "{:?}", ending);
         prop_assert!(matches!(ending, Ending::Complete | Ending::TimedOut), "{:?}", ending);
-        if it.deaths == 0 {
+        if it.deaths == 0 && limit == LIMIT {
             prop_assert_eq!(ending, Ending::Complete);
         }
     }
@@ -173,7 +174,7 @@ proptest! {
     fn a_bad_rollout_is_always_taken_back(
         kind in kind(), size in 1..5_u32, chaos in prop::collection::vec(chaos(), 0..60),
     ) {
-        let mut it = Guarded::new(kind, size, Behaviour::NeverReady);
+        let mut it = Guarded::new(kind, size, Behaviour::NeverReady, LIMIT);
         let chaos: Vec<Chaos> = chaos.into_iter().filter(|it| !matches!(it, Chaos::Death(_))).collect();
         let ending = it.run(&chaos);
         prop_assert!(matches!(ending, Ending::Undone { .. }), "{:?}", ending);
@@ -185,7 +186,7 @@ proptest! {
         kind in kind(), size in 1..5_u32, which in 0..6_usize, at in 1..10_usize,
         chaos in prop::collection::vec(prop_oneof![Just(Chaos::Nothing), Just(Chaos::Grow)], 10),
     ) {
-        let mut it = Guarded::new(kind, size, Behaviour::Ready { after: 0 });
+        let mut it = Guarded::new(kind, size, Behaviour::Ready { after: 0 }, LIMIT);
         let mut left = at;
         let mut beside = chaos.iter();
         let ending = loop {
