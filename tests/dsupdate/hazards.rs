@@ -225,6 +225,20 @@ fn a_dead_node_is_waited_for_or_left_out() {
 }
 
 #[test]
+fn a_guard_that_goes_back_deletes_no_pod_that_would_not_come_back() {
+    let fleet = fleet_with(2, &["updateStrategy: { type: OnDelete }"]);
+    e2e::set_image(&fleet.ns, WEB, "app:missing");
+    fleet.ns.kubectl(&["delete", "pod", &fleet.pod("a")]).expect_ok();
+    e2e::broken(&fleet.ns, "app:missing", 1);
+    fleet.ns.kubectl(&["taint", "node", &fleet.node("a"), "gpu=yes:NoSchedule"]).expect_ok();
+    let uids = fleet.uids();
+    let guarded = fleet.ns.kubectl(&["rollback", "guard", WEB, "--soak=1s", "--undo-timeout=20s"]);
+    assert_code(&guarded, 3);
+    says(&guarded, &["the older template is back, and something holds the pods"]);
+    assert_eq!((fleet.uids(), e2e::image(&fleet.ns, WEB).as_str()), (uids, "app:1"));
+}
+
+#[test]
 fn nodes_come_and_go_in_the_middle() {
     let fleet = fleet(4);
     let before = fleet.kept();

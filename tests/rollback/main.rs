@@ -18,6 +18,7 @@ mod history;
 mod order;
 mod pause;
 mod scene;
+mod soak;
 mod status;
 mod stuck;
 mod targets;

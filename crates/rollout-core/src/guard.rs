@@ -142,7 +142,10 @@ impl Guard {
             return Step::End(Ending::Superseded);
         }
         self.remember(snapshot);
-        let over = self.deadline.is_over(snapshot.now);
+        let over_for = self.deadline.over_for(snapshot.now);
+        if self.recent.is_none() && was_complete(snapshot) && progress.available > 0 {
+            self.settled = Some(progress.available);
+        }
         let recent = *self.recent.get_or_insert_with(|| is_recent(snapshot, progress, self.options.limit));
         if let Some(Order::TakeBack(words)) = self.order.as_ref().filter(|_| recent) {
             let cause = Cause::new(CauseId::Together, words.clone());
@@ -174,7 +177,7 @@ impl Guard {
                 | State::Unobserved,
                 _,
             ) => {
-                let step = self.pass(snapshot, progress, over);
+                let step = self.pass(snapshot, progress, over_for);
                 if !matches!(step, Step::End(_)) {
                     // To go back would not help, so that it is waited for.
                     progress.excuse(|cause| cause.old_too);
@@ -190,7 +193,7 @@ impl Guard {
         self.freeing.get_or_insert_with(|| Follow::driving(template, None)).step(snapshot).1
     }
 
-    fn pass(&mut self, snapshot: &Snapshot, progress: &Progress, over: bool) -> Step {
+    fn pass(&mut self, snapshot: &Snapshot, progress: &Progress, over_for: Option<i64>) -> Step {
         let pods: Vec<&Pod> = snapshot
             .pods
             .iter()
@@ -203,8 +206,9 @@ impl Guard {
             GateState::Check => Step::Check(check_run(snapshot, &new(snapshot).collect::<Vec<_>>())),
             GateState::Open if self.options.together && self.order.is_none() => Step::Passed,
             GateState::Open => Step::End(Ending::Complete),
-            GateState::Closed if over => self.time_is_over(snapshot, progress),
-            GateState::Closed => Step::Wait,
+            GateState::Closed => {
+                over_for.map_or(Step::Wait, |over_for| self.time_is_over(snapshot, progress, over_for))
+            }
             GateState::Soaking(left) => Step::Soak(left),
         }
     }
@@ -231,25 +235,32 @@ impl Guard {
     }
 
     /// A rollout whose new pods are fine is not taken back because something else holds it up (hazard H11), and none is where
-    /// the older revision would do no better.
-    fn time_is_over(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
+    /// the older revision would do no better. A pod that has only begun to start beside others that run is waited for as long
+    /// as any may take, and so is one that fell for a moment while all soaked.
+    fn time_is_over(&mut self, snapshot: &Snapshot, progress: &Progress, over_for: i64) -> Step {
+        if self.settled.is_some() && over_for < self.options.gate.soak.saturating_mul(2) {
+            return Step::Wait;
+        }
         let Causes { failed, on_probation, holding_up } = &progress.causes;
         let excused: BTreeSet<Symptom> = holding_up.iter().map(Cause::symptom).collect();
-        let unhealthy = new(snapshot).find(|pod| {
-            !pod.ready()
-                && pod.node.is_some()
-                && !snapshot.is_out_of_reach(pod)
-                && (self.settled.is_none() || self.gate.was_healthy(pod))
-                && is_to_blame(pod, snapshot, &excused)
-        });
-        let late = unhealthy.map(|pod| {
+        let (starting, unhealthy): (Vec<&Pod>, Vec<&Pod>) = new(snapshot)
+            .filter(|pod| !pod.ready() && pod.node.is_some() && !snapshot.is_out_of_reach(pod))
+            .filter(|pod| self.settled.is_none() || self.gate.was_healthy(pod))
+            .filter(|pod| is_to_blame(pod, snapshot, &excused))
+            .partition(|pod| is_starting(pod, snapshot));
+        let late = unhealthy.first().map(|pod| {
             Cause::new(CauseId::Deadline, format!("pod {} is not ready within the time given", pod.name))
         });
+        let of_starting = |cause: &&Cause| starting.iter().any(|pod| Some(&pod.name) == cause.pod.as_ref());
+        let tried = on_probation.iter().filter(|cause| !of_starting(cause));
         let mut causes: Vec<Cause> = late.into_iter().collect();
-        causes.extend(failed.iter().chain(on_probation).cloned().map(|cause| cause.sort(Sort::Fails)));
-        match causes.iter().any(|cause| !cause.old_too) {
-            true => self.turn(snapshot, causes),
-            false if causes.is_empty() => Step::End(Ending::TimedOut),
+        causes.extend(failed.iter().chain(tried).cloned().map(|cause| cause.sort(Sort::Fails)));
+        if causes.iter().any(|cause| !cause.old_too) {
+            return self.turn(snapshot, causes);
+        }
+        match causes.is_empty() {
+            _ if !starting.is_empty() && over_for < snapshot.patience.usual() => Step::Wait,
+            true => Step::End(Ending::TimedOut),
             false => Step::End(Ending::NotUndone { why: NoWayBack::NoBetter, causes }),
         }
     }
@@ -451,6 +462,14 @@ fn is_recent(snapshot: &Snapshot, progress: &Progress, limit: Option<i64>) -> bo
     progress.state != State::Complete || age <= limit.unwrap_or(i64::MAX)
 }
 
+/// A Deployment's controller remembers that its ReplicaSet was all there once, however many pods are asked for since
+/// (pkg/controller/deployment/progress.go, `syncRolloutStatus`).
+fn was_complete(snapshot: &Snapshot) -> bool {
+    let Some(target) = snapshot.target().filter(|_| snapshot.observed()) else { return false };
+    let conditions = snapshot.workload.status.conditions.iter();
+    conditions.filter(|it| it.names(&target.name)).any(|it| it.reason == "NewReplicaSetAvailable")
+}
+
 /// The new revision is not to blame: no pod of it was made yet, or all that were made work.
 fn only_stuck(progress: &Progress) -> bool {
     let failed = &progress.causes.failed;
@@ -460,6 +479,12 @@ fn only_stuck(progress: &Progress) -> bool {
 
 fn new(snapshot: &Snapshot) -> impl Iterator<Item = &Pod> {
     snapshot.living().filter(|pod| snapshot.side(pod) == Side::New)
+}
+
+/// Tells whether a pod may yet become ready as others of its revision have: a rollout that takes long is no bad one.
+fn is_starting(pod: &Pod, snapshot: &Snapshot) -> bool {
+    let others_run = new(snapshot).any(|other| snapshot.available(other));
+    others_run && snapshot.seconds_since(pod.unready_since) < snapshot.patience.usual()
 }
 
 /// Tells whether a pod that is not ready shows something that does not only hold it up, or nothing at all.

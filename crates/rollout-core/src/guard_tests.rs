@@ -103,6 +103,24 @@ fn a_failed_one_goes_back_to_what_has_available_pods_and_is_undone_when_they_are
 }
 
 #[test]
+fn the_way_back_is_what_the_server_stored_and_what_admission_changed_is_said() {
+    let mut guard = Guard::new(options());
+    assert_eq!(goes_back(&look(&mut guard, &at(3, failing("ccc", "aaa"), 0))), Some(1));
+    let pinned = at(2, failing("ccc", "aaa"), 1);
+    guard.sent(&Sent::Done(Some(Box::new(pinned.workload.object.clone()))));
+    let news = guard.news();
+    let [Event::StoredOtherwise(changes)] = news.as_slice() else { panic!("{news:?}") };
+    assert_eq!(changes[0].path, "spec.containers[app].image");
+    assert_eq!(look(&mut guard, &pinned), Step::Wait);
+    assert!(matches!(look(&mut guard, &at(2, pods(KIND, "bbb"), 2)), Step::End(Ending::Undone { .. })));
+    // What is neither is somebody else's.
+    let mut guard = Guard::new(options());
+    look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
+    guard.sent(&Sent::Done(Some(Box::new(pinned.workload.object))));
+    assert_eq!(look(&mut guard, &at(1, pods(KIND, "aaa"), 1)), Step::End(Ending::Superseded));
+}
+
+#[test]
 fn what_was_proven_on_the_way_counts_when_its_pods_are_gone() {
     let mut guard = Guard::new(options());
     assert_eq!(look(&mut guard, &at(3, pods(KIND, "aaa"), 0)), Step::Wait);
@@ -175,6 +193,40 @@ fn when_the_time_is_over_unready_new_pods_fail_it_and_old_ones_do_not() {
     let mut guard = Guard::new(GuardOptions { limit: Some(5), ..options() });
     guard.step(&at(3, pods(KIND, "aaa"), 0));
     assert_eq!(look(&mut guard, &at(3, pods(KIND, "aaa"), 5)), Step::End(Ending::TimedOut));
+}
+
+#[test]
+fn a_rollout_that_only_takes_long_is_left_and_one_that_does_not_get_on_is_not() {
+    let starts = |since: i64, seconds: i64| {
+        let mut seen = at(3, pods(KIND, "aaa"), seconds);
+        let pods = seen.pods.as_mut().unwrap();
+        pods[0] = pod(KIND, "web-0", "ccc", true);
+        pods[1] = pod(KIND, "web-1", "ccc", false);
+        pods[1].unready_since = Some(now() + SignedDuration::from_secs(since));
+        seen
+    };
+    let mut guard = Guard::new(GuardOptions { limit: Some(20), ..options() });
+    assert_eq!(look(&mut guard, &starts(0, 0)), Step::Wait);
+    assert_eq!(look(&mut guard, &starts(15, 20)), Step::Wait);
+    let mut slow = guard.clone();
+    assert_eq!(look(&mut slow, &starts(70, 79)), Step::Wait);
+    assert_eq!(look(&mut slow, &starts(70, 80)), Step::End(Ending::TimedOut));
+    assert_eq!(goes_back(&look(&mut guard, &starts(15, 75))), Some(1));
+}
+
+#[test]
+fn a_moment_of_one_pod_does_not_fail_what_soaks_when_the_time_is_over() {
+    let mut guard =
+        Guard::new(GuardOptions { limit: Some(20), back_to: RevisionNumber::new(1), ..options() });
+    assert_eq!(look(&mut guard, &at(3, pods(KIND, "ccc"), 0)), Step::Soak(30));
+    let mut unready = pods(KIND, "ccc");
+    unready[1] = pod(KIND, "web-1", "ccc", false);
+    assert_eq!(look(&mut guard, &at(3, unready.clone(), 29)), Step::Wait);
+    let mut again = guard.clone();
+    assert_eq!(look(&mut again, &at(3, pods(KIND, "ccc"), 30)), Step::Soak(30));
+    assert_eq!(look(&mut again, &at(3, pods(KIND, "ccc"), 60)), Step::End(Ending::Complete));
+    // What stays so, or is so again and again, does.
+    assert_eq!(goes_back(&look(&mut guard, &at(3, unready, 80))), Some(1));
 }
 
 #[test]
@@ -252,11 +304,7 @@ fn that_more_pods_than_there_were_do_not_fit_is_no_failure() {
     assert_eq!(look(&mut guard, &at(3, pods(KIND, "ccc"), 0)), Step::Soak(30));
     let mut pending = pod(KIND, "web-3", "ccc", false);
     (pending.node, pending.bound) = (None, false);
-    pending.unplaced = Some(crate::pods::Unplaced {
-        reason: "Unschedulable".into(),
-        message: "0/3 nodes are available".into(),
-        since: pending.created,
-    });
+    pending.unplaced = full(pending.created);
     let asked = |seconds| {
         let mut seen = at(3, pods(KIND, "ccc").into_iter().chain([pending.clone()]).collect(), seconds);
         seen.workload.desired = 4;
@@ -268,6 +316,39 @@ fn that_more_pods_than_there_were_do_not_fit_is_no_failure() {
     assert_eq!((step, progress.state), (Step::Soak(10), State::Advancing));
     assert!(progress.causes.failed.is_empty() && !progress.causes.holding_up.is_empty());
     assert_eq!(look(&mut guard, &asked(30)), Step::End(Ending::Complete));
+}
+
+fn full(since: Option<k8s_openapi::jiff::Timestamp>) -> Option<crate::pods::Unplaced> {
+    let (reason, message) = ("Unschedulable".into(), "0/3 nodes are available".into());
+    Some(crate::pods::Unplaced { reason, message, since })
+}
+
+#[test]
+fn a_deployment_that_was_complete_before_anybody_looked_is_judged_by_what_runs() {
+    let kind = Kind::Deployment;
+    let mut revisions =
+        [(1, "aaa"), (2, "bbb")].map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
+    // The older one asks for another place, so that it would do better.
+    let selector = json!({"disk": "fast"});
+    revisions[1]["spec"]["template"]["spec"]["nodeSelector"] = selector.clone();
+    let seen = |says: &str, seconds| {
+        let mut object = workload(kind, "app:2", json!({"type": "RollingUpdate"}));
+        object["spec"]["template"]["spec"]["nodeSelector"] = selector.clone();
+        object["spec"]["replicas"] = json!(4);
+        object["status"]["conditions"] = json!([{"type": "Progressing", "status": "True",
+            "reason": "NewReplicaSetAvailable", "message": says}]);
+        let mut pending = pod(kind, "web-3", "bbb", false);
+        (pending.node, pending.bound, pending.unplaced) = (None, false, full(pending.created));
+        let pods = pods(kind, "bbb").into_iter().chain([pending]).collect();
+        let seen = snapshot(kind, object, revisions.to_vec(), pods);
+        Snapshot { now: now() + SignedDuration::from_secs(seconds), patience: Patience::of(Some(0)), ..seen }
+    };
+    let says = r#"ReplicaSet "web-bbb" has successfully progressed."#;
+    let mut guard = Guard::new(GuardOptions { back_to: RevisionNumber::new(1), ..options() });
+    assert_eq!(look(&mut guard, &seen(says, 0)), Step::Soak(30));
+    assert_eq!(look(&mut guard, &seen(says, 30)), Step::End(Ending::Complete));
+    let mut guard = Guard::new(GuardOptions { back_to: RevisionNumber::new(1), ..options() });
+    assert_eq!(goes_back(&look(&mut guard, &seen(r#"ReplicaSet "web-aaa" has …"#, 0))), Some(1));
 }
 
 #[test]
@@ -289,7 +370,8 @@ fn a_dead_node_neither_begins_the_soak_anew_nor_fails_it() {
     assert_eq!(look(&mut guard.clone(), &dies("web-1", 30)), Step::End(Ending::Complete));
     // Where nothing is left, nothing has soaked; and it is nobody's failure.
     assert_eq!(look(&mut guard, &dies("all", 30)), Step::Wait);
-    assert_eq!(look(&mut guard, &dies("all", 40)), Step::End(Ending::TimedOut));
+    assert_eq!(look(&mut guard, &dies("all", 40)), Step::Wait);
+    assert_eq!(look(&mut guard, &dies("all", 100)), Step::End(Ending::TimedOut));
 }
 
 #[test]
@@ -367,22 +449,4 @@ fn one_that_drives_replaces_the_pods_of_an_on_delete_set_and_takes_them_back_too
     guard.sent(&Sent::Done(None));
     let back = look(&mut guard, &see("app:1", pods(KIND, "bbb")));
     assert_eq!(deleted(&back).as_deref(), Some("web-0"));
-}
-
-#[test]
-fn the_way_back_is_what_the_server_stored_and_what_admission_changed_is_said() {
-    let mut guard = Guard::new(options());
-    assert_eq!(goes_back(&look(&mut guard, &at(3, failing("ccc", "aaa"), 0))), Some(1));
-    let pinned = at(2, failing("ccc", "aaa"), 1);
-    guard.sent(&Sent::Done(Some(Box::new(pinned.workload.object.clone()))));
-    let news = guard.news();
-    let [Event::StoredOtherwise(changes)] = news.as_slice() else { panic!("{news:?}") };
-    assert_eq!(changes[0].path, "spec.containers[app].image");
-    assert_eq!(look(&mut guard, &pinned), Step::Wait);
-    assert!(matches!(look(&mut guard, &at(2, pods(KIND, "bbb"), 2)), Step::End(Ending::Undone { .. })));
-    // What is neither is somebody else's.
-    let mut guard = Guard::new(options());
-    look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
-    guard.sent(&Sent::Done(Some(Box::new(pinned.workload.object))));
-    assert_eq!(look(&mut guard, &at(1, pods(KIND, "aaa"), 1)), Step::End(Ending::Superseded));
 }

@@ -48,8 +48,14 @@ impl Deadline {
 
     /// Tells whether it is over; the first call starts the time.
     pub fn is_over(&mut self, now: Timestamp) -> bool {
+        self.over_for(now).is_some()
+    }
+
+    /// Returns for how many seconds it has been over; the first call starts the time.
+    pub fn over_for(&mut self, now: Timestamp) -> Option<i64> {
         let started = *self.started.get_or_insert(now);
-        self.limit.is_some_and(|limit| now.as_second() - started.as_second() >= limit)
+        let beyond = now.as_second() - started.as_second() - self.limit?;
+        (beyond >= 0).then_some(beyond)
     }
 }
 

@@ -195,17 +195,30 @@ impl Feed {
     pub async fn next(&mut self, patience: Duration) -> Sight {
         let first = timeout(patience, self.updates.recv()).await;
         if let Ok(Some(update)) = first {
+            let mut shown = self.is_an_end(&update);
             if let Some(sight) = self.take(update) {
                 return sight;
             }
-            sleep(GATHER).await;
-            while let Ok(update) = self.updates.try_recv() {
+            if !shown {
+                sleep(GATHER).await;
+            }
+            while !shown && let Ok(update) = self.updates.try_recv() {
+                shown = self.is_an_end(&update);
                 if let Some(sight) = self.take(update) {
                     return sight;
                 }
             }
         }
         self.sight()
+    }
+
+    /// Tells whether a pod has ended by itself: controllers of sets delete it at once, and make one of the same name (for example
+    /// pkg/controller/statefulset/stateful_set_control.go, `processReplica`), so that what is gathered would not show it.
+    fn is_an_end(&self, update: &Update) -> bool {
+        let Update::Pod(change) = update else { return false };
+        let Change::Set(pod) = &**change else { return false };
+        let known = self.pods.as_ref().and_then(|pods| pods.get(&pod.name));
+        pod.ended() && !pod.terminating && !known.is_some_and(|known| known.uid == pod.uid && known.ended())
     }
 
     fn take(&mut self, update: Update) -> Option<Sight> {

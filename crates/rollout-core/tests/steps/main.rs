@@ -10,5 +10,6 @@
 mod around;
 mod cluster;
 mod daemonset;
+mod guard;
 mod properties;
 mod statefulset;
