@@ -43,6 +43,10 @@ pub fn ending(end: &End, id: &WorkloadId, held_ok: bool) -> (Exit, String) {
             Exit::RolloutFailed,
             format!("error: step {step} of the rollout of {name} failed: it stands still"),
         ),
+        Ending::StepHeld { step, .. } => (
+            Exit::TimedOut,
+            format!("error: step {step} of the rollout of {name} is held up: it stands still"),
+        ),
         Ending::Aborted { to } => {
             (Exit::Done, format!("{name} is back at revision {}", RevisionNumber::or(*to, "?")))
         }
@@ -90,9 +94,14 @@ pub fn hint(end: &End, id: &WorkloadId) -> Option<String> {
             let stored = end.snapshot.as_deref().filter(|snapshot| steps::is_superseded(snapshot));
             return stored.map(|_| ways_on_superseded(id));
         }
+        Ending::Failed | Ending::TimedOut => {
+            // What it left is stored.
+            let stored = Stored::of(&end.snapshot.as_deref()?.workload)?.rollout?;
+            return end.snapshot.as_deref().filter(|_| stored.undo).and_then(ways_on_in_steps);
+        }
         Ending::NotUndone { why, .. } => why,
         Ending::Paused { .. } => return Some(format!("to go on: {} resume {at}", plugin(id.kind))),
-        Ending::StepFailed { .. } => {
+        Ending::StepFailed { .. } | Ending::StepHeld { .. } => {
             let me = plugin(id.kind);
             return Some(format!("to go on: {me} resume {at}; to take it back: {me} abort {at}"));
         }
@@ -102,8 +111,6 @@ pub fn hint(end: &End, id: &WorkloadId) -> Option<String> {
         }
         Ending::Complete
         | Ending::Held(_)
-        | Ending::Failed
-        | Ending::TimedOut
         | Ending::Gone
         | Ending::Refused(_)
         | Ending::CheckBroken(_)
@@ -167,11 +174,12 @@ pub fn held(hold: Hold, snapshot: Option<&Snapshot>) -> String {
 }
 
 /// Says how a rollout in steps stands, where one is stored: it holds the pods, whatever the strategy is called.
-fn held_in_steps(snapshot: &Snapshot) -> Option<String> {
+pub fn held_in_steps(snapshot: &Snapshot) -> Option<String> {
     let rollout = Stored::of(&snapshot.workload)?.rollout?;
     if steps::is_superseded(snapshot) {
         return Some(
-            "somebody replaced the template of a rollout in steps, and no pod is replaced".to_string(),
+            "the rollout in steps is superseded: somebody replaced its template, and no pod is replaced"
+                .to_string(),
         );
     }
     let failure = rollout.failure.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
@@ -179,9 +187,9 @@ fn held_in_steps(snapshot: &Snapshot) -> Option<String> {
 }
 
 /// Names the two ways on after somebody replaced the template of a rollout in steps (hazard H9).
-fn ways_on_superseded(id: &WorkloadId) -> String {
+pub fn ways_on_superseded(id: &WorkloadId) -> String {
     let (me, at) = (plugin(id.kind), format!("{id} -n {}", id.namespace));
-    format!("to let the controller go on: {me} resume {at}; to drive it in steps: {me} start {at}")
+    format!("to let the controller go on: {me} resume {at} --release; to drive it in steps: {me} start {at}")
 }
 
 /// Names the ways on from a rollout in steps, where one is stored.
@@ -194,6 +202,9 @@ pub fn ways_on_in_steps(snapshot: &Snapshot) -> Option<String> {
         return Some(way_on_recreated(id));
     }
     let (me, at) = (plugin(id.kind), format!("{id} -n {}", id.namespace));
+    if Stored::of(&snapshot.workload)?.rollout?.undo {
+        return Some(format!("to go on: kubectl rollback undo {at}"));
+    }
     Some(format!("to go on: {me} resume {at}; to take it back: {me} abort {at}"))
 }
 

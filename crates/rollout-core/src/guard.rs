@@ -188,7 +188,8 @@ impl Guard {
             return not_undone(NoWayBack::Refused(words), causes);
         }
         self.attempts += 1;
-        let options = UndoOptions { target: RevisionSelector::LastGood, resume: false, reason: None };
+        let options =
+            UndoOptions { target: RevisionSelector::LastGood, resume: false, reason: None, drive: None };
         let decision = match self.way_back(snapshot) {
             Ok(target) => undo::to_revision(snapshot, target, &options),
             Err(NoRevision::OnlyOne | NoRevision::Empty) => return not_undone(NoWayBack::First, causes),
@@ -300,6 +301,7 @@ impl Guard {
             | Ending::Paused { .. }
             | Ending::HeldShort { .. }
             | Ending::StepFailed { .. }
+            | Ending::StepHeld { .. }
             | Ending::Aborted { .. }
             | Ending::AbortedByHand
             | Ending::TakenOver(_) => return Step::End(ending),

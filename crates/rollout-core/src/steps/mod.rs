@@ -6,21 +6,23 @@
 mod abort;
 mod driver;
 mod forward;
+mod gates;
 mod hold;
-mod moves;
+mod pace;
 mod places;
 mod put_back;
 mod record;
 mod rules;
 mod start;
+mod undo;
 
 pub use abort::{abort, is_superseded, release};
 pub use driver::Driver;
 pub(crate) use hold::is_stored;
 pub use hold::{ResumeOptions, none_under_way, pause, resume};
-pub(crate) use moves::{Sent as Deletions, next_ordinal};
 pub use places::{Place, Places};
-pub(crate) use record::{ALL, cleaning, set_strategy, stored_is};
+pub(crate) use record::{ALL, cleaning, set_strategy, stored_is, with_annotations, write};
 pub use record::{Holder, OnFailure, Reached, Recorded, Rollout, Stage, StepOptions};
 pub use rules::{BadSteps, First, Rest, Rules};
 pub use start::{StartOptions, start};
+pub(crate) use undo::undoing;

@@ -12,3 +12,5 @@ mod cluster;
 mod daemonset;
 mod properties;
 mod statefulset;
+mod time;
+mod undo;
