@@ -170,7 +170,10 @@ impl Driver {
         let done = (rollout.done + 1..).find(|done| !empty(done)).unwrap_or(places.ends.len());
         let pause_after = rollout.pause_after.map(|steps| steps.saturating_sub(done - rollout.done));
         let pauses = pause_after == Some(0) && done < places.ends.len();
-        let partition = snapshot.workload.partition();
+        let partition = match rollout.way(snapshot.workload.id.kind) {
+            Way::Partition => snapshot.workload.partition(),
+            Way::Deletion => (places.all.len() - places.end(done)) as u32,
+        };
         let after = Rollout {
             done,
             pause_after: pause_after.filter(|_| !pauses),

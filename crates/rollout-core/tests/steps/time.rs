@@ -136,6 +136,16 @@ fn what_came_up_new_while_a_rollout_is_paused_is_named_and_what_a_step_moved_is_
     assert_eq!(outside(&cluster), [""; 0]);
     assert_eq!(cluster.run(&mut driver), Ending::Complete);
     assert_eq!(outside(&cluster), [""; 0]);
+    // So it is with a set whose pods are deleted from the highest ordinal.
+    let mut set = Cluster::new(rollout_core::Kind::StatefulSet, 3, json!({"type": "OnDelete"}));
+    set.start(&StartOptions { pause_after: Some(1), ..to(1, "1,100%") });
+    set.run(&mut Driver::new(holder(1)));
+    let said = |it: &Cluster| rollout_core::ordinal_rows::notices(&it.snapshot());
+    assert!(said(&set).iter().all(|it| it.id != "outside-step"));
+    set.world.delete_pod("web-0");
+    set.ticks(10);
+    let notice = said(&set).into_iter().find(|it| it.id == "outside-step").unwrap();
+    assert!(notice.message.starts_with("web-0 is new"), "{}", notice.message);
     // Paused in the middle of a step, what the step has moved is no leak.
     let mut cluster = agents(4);
     cluster.start(&to(1, "100%"));
