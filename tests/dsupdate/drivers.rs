@@ -68,7 +68,8 @@ fn an_undo_of_an_on_delete_set_that_is_killed_is_gone_on_with_by_the_next_one() 
         assert_eq!((&stored["phase"], &stored["undo"]), (&json!("aborting"), &json!(true)), "{stored}");
         let status = fleet.dsupdate(&["status", "web"]);
         assert_code(&status, 7);
-        says(&status, &["an undo whose pods have to be deleted is not over", "kubectl rollback undo"]);
+        says(&status, &["an undo whose pods have to be deleted is not over"]);
+        says(&status, &["to go on: kubectl rollback undo"]);
         assert_code(&fleet.dsupdate(&[verb, "web"]), 0);
         assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:flap b:flap c:flap", before), "{verb}");
     }

@@ -8,12 +8,11 @@ use crate::fleet::Fleet;
 use crate::rollout::{WEB, fleet, fleet_with, says};
 
 impl Fleet<'_> {
-    /// Makes the pod on a node unready.
-    fn unready(&self, letter: &str) {
-        let patch = r#"{"status":{"conditions":[{"type":"Ready","status":"False"}]}}"#;
-        self.ns
-            .kubectl(&["patch", "pod", &self.pod(letter), "--subresource=status", "-p", patch])
-            .expect_ok();
+    /// Makes the pod on a node ready or not.
+    fn ready(&self, letter: &str, status: &str) {
+        let patch = format!(r#"{{"status":{{"conditions":[{{"type":"Ready","status":"{status}"}}]}}}}"#);
+        let pod = self.pod(letter);
+        self.ns.kubectl(&["patch", "pod", &pod, "--subresource=status", "-p", &patch]).expect_ok();
     }
 
     /// Adds a node on which a pod is placed.
@@ -267,12 +266,13 @@ fn a_dead_node_is_waited_for_or_left_out() {
     let fleet = fleet(3);
     fleet.ns.cluster().kill_node(&fleet.node("b")).unwrap();
     // Its pod is unready, as the node controller makes it, and no step of another node fails by that.
-    fleet.unready("b");
+    fleet.ready("b", "False");
     let steps = ["app=app:2", "--steps=1,100%", "--timeout=3s", "--max-unavailable=2", "--on-failure=abort"];
     let waits = fleet.start(&steps);
     assert_code(&waits, 4);
     assert_eq!((fleet.images().as_str(), &fleet.stored()["done"]), ("a:2 b:1 c:2", &Value::from(1)));
     says(&waits, &["the steps wait for nodes that are not ready: b", "deadline: not new and available", "b"]);
+    fleet.ready("b", "True");
     assert_code(&fleet.dsupdate(&["abort", "web"]), 0);
 
     let skips = fleet.start(&["app=app:3", "--skip-unready-nodes"]);

@@ -4,7 +4,7 @@ use rollout_core::cause::Cause;
 use rollout_core::machine::{Ending, NoWayBack};
 use rollout_core::names::few;
 use rollout_core::status::Hold;
-use rollout_core::steps;
+use rollout_core::steps::{self, Stage};
 use rollout_core::stored::{STORED, Stored};
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Kind, RevisionNumber, Side, Snapshot};
@@ -95,9 +95,10 @@ pub fn hint(end: &End, id: &WorkloadId) -> Option<String> {
             return stored.map(|_| ways_on_superseded(id));
         }
         Ending::Failed | Ending::TimedOut => {
-            // What it left is stored.
+            // A way back that is half done is stored.
             let stored = Stored::of(&end.snapshot.as_deref()?.workload)?.rollout?;
-            return end.snapshot.as_deref().filter(|_| stored.undo).and_then(ways_on_in_steps);
+            let back = stored.phase == Stage::Aborting;
+            return end.snapshot.as_deref().filter(|_| back).and_then(ways_on_in_steps);
         }
         Ending::NotUndone { why, .. } => why,
         Ending::Paused { .. } => return Some(format!("to go on: {} resume {at}", plugin(id.kind))),

@@ -49,7 +49,7 @@ impl Driver {
                 self.ending = Some(self.undone(snapshot, rollout));
                 self.end(snapshot, rollout)
             }
-            None if over => self.not_undone(rollout, NoWayBack::TimedOut),
+            None if over => self.late(snapshot, rollout, &places),
             None => Step::Wait,
         }
     }
@@ -110,10 +110,22 @@ impl Driver {
             };
         }
         if over {
-            return self.not_undone(rollout, NoWayBack::TimedOut);
+            return self.late(snapshot, rollout, &places);
         }
         self.back = Some(back);
         Step::Wait
+    }
+
+    /// The time is over: where nobody's pod failed, and none that came back does, somebody's abort is only held up.
+    fn late(&self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> Step {
+        let unready = |pod: &Pod| !rollout.is_updated(snapshot, pod) && !snapshot.available(pod);
+        let came_back = |pod: &Pod| pod.created.is_some_and(|created| created >= rollout.began);
+        let mut touchable = places.all.iter().filter(|place| place.touchable);
+        let fails = touchable.any(|place| place.living().any(|pod| unready(pod) && came_back(pod)));
+        match fails || !self.causes.is_empty() || rollout.failure.is_some() {
+            true => self.not_undone(rollout, NoWayBack::TimedOut),
+            false => Step::End(Ending::TimedOut),
+        }
     }
 
     fn undone(&self, snapshot: &Snapshot, rollout: &Rollout) -> Ending {

@@ -158,6 +158,21 @@ fn what_came_up_new_while_a_rollout_is_paused_is_named_and_what_a_step_moved_is_
 }
 
 #[test]
+fn an_abort_that_a_dead_node_holds_up_is_no_failure() {
+    let mut cluster = agents(4);
+    let mut start = StartOptions { pause_after: Some(1), ..to(1, "2,100%") };
+    start.options.max_unavailable = Some(rollout_core::Amount::Count(2));
+    let dead = cluster.on(3);
+    (cluster.world.nodes[3].alive, cluster.world.nodes[3].accepts) = (false, false);
+    cluster.world.break_pod(&dead);
+    cluster.remember();
+    cluster.start(&start);
+    assert!(matches!(cluster.run(&mut Driver::new(holder(1))), Ending::Paused { done: 1, of: 2 }));
+    // The controller, which puts the pods back, may have one missing, and that one is on the dead node.
+    assert_eq!(cluster.abort(), Ending::TimedOut);
+}
+
+#[test]
 fn a_budget_that_asks_for_all_never_allows_an_eviction() {
     let budget = |spec: Value| {
         let mut spec = spec;
