@@ -99,7 +99,7 @@ pub fn to_revision(
         requests: requests(snapshot, target, wanted, cause, options),
         impact,
         steps: Vec::new(),
-        notes: notes(after, wanted, target),
+        notes: placement::losses(after, wanted, Some(target)).chain(warnings::skipped(snapshot)).collect(),
         warnings,
         better,
     })))
@@ -120,20 +120,6 @@ fn undoing(snapshot: &Snapshot, target: &Revision, options: &UndoOptions) -> Opt
     let Drive { holder, timeout } = options.drive.clone()?;
     let on_delete = snapshot.workload.strategy == Strategy::OnDelete && !pause::is_paused(&snapshot.workload);
     on_delete.then(|| steps::undoing(snapshot, target, holder, timeout))
-}
-
-/// Which pods do not come back, and what could not be looked at.
-fn notes(snapshot: &Snapshot, wanted: &Value, target: &Revision) -> Vec<String> {
-    let mut after = snapshot.clone();
-    after.workload.object["spec"]["template"] = wanted.clone();
-    let kind = snapshot.workload.id.kind;
-    let replaced = |pod: &Pod| {
-        snapshot.workload.strategy != Strategy::OnDelete
-            && !pod.revision.as_deref().is_some_and(|label| target.owns_label(kind, label))
-    };
-    let unwanted = placement::unwanted(&after);
-    let lost = placement::vanishing(&after, &replaced);
-    unwanted.into_iter().chain(lost).chain(warnings::skipped(snapshot)).collect()
 }
 
 fn choose<'a>(snapshot: &'a Snapshot, options: &UndoOptions) -> Result<&'a Revision, Refusal> {

@@ -142,3 +142,27 @@ fn to_resume_what_somebody_superseded_moves_nothing() {
         assert_eq!(steps::resume(&cluster.snapshot(), &options).unwrap_err(), Refusal::Superseded);
     }
 }
+
+#[test]
+fn a_plan_names_the_pods_that_do_not_come_back_and_a_set_that_no_node_wants() {
+    let mut cluster = Cluster::rolling(Kind::DaemonSet, 3);
+    cluster.change(|it| it["spec"]["template"] = template(1));
+    cluster.ticks(40);
+    let notes = |it: &Cluster| {
+        let Ok(Decision::Change(undo)) = plan(it, RevisionSelector::Previous, 1) else { panic!() };
+        assert!(!undo.drives());
+        undo.notes
+    };
+    assert_eq!(notes(&cluster), [""; 0]);
+    cluster.world.nodes[1].accepts = false;
+    let lost = "deleted for good, since their nodes take no pod of it: ";
+    let said = format!("{lost}{} on node n1 (untolerated taint gpu:NoSchedule)", cluster.on(1));
+    assert_eq!(notes(&cluster), [said]);
+    cluster.world.nodes.iter_mut().for_each(|node| node.accepts = false);
+    assert_eq!(notes(&cluster)[0], "no node gets a pod of it: untolerated taints (gpu:NoSchedule)");
+    // Of an OnDelete set nobody deletes them.
+    let mut held = moved(Kind::DaemonSet);
+    held.world.nodes[1].accepts = false;
+    let Ok(Decision::Change(undo)) = plan(&held, RevisionSelector::Previous, 1) else { panic!() };
+    assert_eq!(undo.notes, [""; 0]);
+}
