@@ -51,6 +51,46 @@ fn a_driver_that_is_killed_on_its_way_back_is_followed_by_another_one() {
     assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:flap b:flap c:flap", before));
 }
 
+#[test]
+fn an_undo_of_an_on_delete_set_that_is_killed_is_gone_on_with_by_the_next_one() {
+    for verb in ["undo", "resume"] {
+        let fleet = fleet_with(3, &["updateStrategy: { type: OnDelete }"]);
+        let before = fleet.kept();
+        fleet.set_image("app:flap");
+        assert_code(&fleet.start(&["--steps=100%", "--max-unavailable=3", "--soak=0s"]), 0);
+        fleet.set_image("app:2");
+        assert_code(&fleet.start(&["--steps=100%", "--max-unavailable=3", "--soak=0s"]), 0);
+        let driver = fleet.running(&["undo", "web"]);
+        driver.says("its strategy is OnDelete");
+        driver.signal("KILL");
+        let _ = driver.ends();
+        let stored = fleet.stored();
+        assert_eq!((&stored["phase"], &stored["undo"]), (&json!("aborting"), &json!(true)), "{stored}");
+        let status = fleet.dsupdate(&["status", "web"]);
+        assert_code(&status, 7);
+        says(&status, &["an undo whose pods have to be deleted is not over"]);
+        says(&status, &["to go on: kubectl rollback undo"]);
+        assert_code(&fleet.dsupdate(&[verb, "web"]), 0);
+        assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:flap b:flap c:flap", before), "{verb}");
+    }
+}
+
+#[test]
+fn pods_that_a_template_left_behind_are_put_back_by_an_undo_to_it() {
+    let fleet = fleet_with(3, &["updateStrategy: { type: OnDelete }"]);
+    let before = fleet.kept();
+    assert_code(&fleet.start(&["app=app:2", "--steps=100%", "--max-unavailable=3", "--soak=0s"]), 0);
+    // As kubectl undoes: the template, and no pod.
+    fleet.ns.kubectl(&["rollout", "undo", WEB]).expect_ok();
+    let undone = fleet.dsupdate(&["undo", "web", "--to-revision=3"]);
+    assert_code(&undone, 0);
+    says(&undone, &["pods go back to revision 3"]);
+    assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:1 b:1 c:1", before));
+    let again = fleet.dsupdate(&["undo", "web", "--to-revision=3"]);
+    assert_code(&again, 0);
+    says(&again, &["skipped rollback"]);
+}
+
 /// The driver of a rollout whose first pod crashes dies; `before_it_sees` happens while it does not look.
 fn dies_in_a_failure(fleet: &Fleet<'_>, last_words: &str, before_it_sees: impl FnOnce()) {
     let driver = fleet.running(&["start", "web", "app=app:2", "--steps=1,100%", "--soak=60s"]);

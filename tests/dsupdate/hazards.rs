@@ -8,6 +8,13 @@ use crate::fleet::Fleet;
 use crate::rollout::{WEB, fleet, fleet_with, says};
 
 impl Fleet<'_> {
+    /// Makes the pod on a node ready or not.
+    fn ready(&self, letter: &str, status: &str) {
+        let patch = format!(r#"{{"status":{{"conditions":[{{"type":"Ready","status":"{status}"}}]}}}}"#);
+        let pod = self.pod(letter);
+        self.ns.kubectl(&["patch", "pod", &pod, "--subresource=status", "-p", &patch]).expect_ok();
+    }
+
     /// Adds a node on which a pod is placed.
     pub fn join(&self, letter: &str) {
         let node = Node::new(self.node(letter)).label("pool", self.ns.name());
@@ -60,6 +67,41 @@ fn a_node_with_a_taint_that_is_not_tolerated_is_never_touched() {
 }
 
 #[test]
+fn a_plan_names_the_pods_that_vanish_for_good() {
+    let fleet = fleet(3);
+    fleet.set_image("app:2");
+    e2e::settled(&fleet.ns, WEB);
+    fleet.ns.kubectl(&["taint", "node", &fleet.node("b"), "own=x:NoSchedule"]).expect_ok();
+    let plan = fleet.dsupdate(&["undo", "web", "--dry-run"]);
+    assert_code(&plan, 0);
+    says(
+        &plan,
+        &[
+            "deleted for good, since their nodes take no pod of it: web-",
+            "on node b (untolerated taint own=x",
+        ],
+    );
+    fleet.ns.kubectl(&["taint", "node", &fleet.node("b"), "own-"]).expect_ok();
+}
+
+#[test]
+fn what_comes_up_new_while_a_rollout_is_paused_is_named() {
+    let fleet = fleet(3);
+    assert_code(&fleet.start(&["app=app:2", "--steps=1,100%", "--pause-after=1"]), 0);
+    let before = e2e::json(&fleet.nodes(&["-o", "json"]));
+    assert_eq!(before["warnings"], serde_json::json!([]), "{before}");
+    fleet.replace("c");
+    let after = e2e::json(&fleet.nodes(&["-o", "json"]));
+    assert_eq!(
+        (&after["warnings"][0]["id"], &after["warnings"][0]["nodes"][0]),
+        (&"outside-step".into(), &"c".into())
+    );
+    says(&fleet.nodes(&[]), &["outside-step: c is new, and no step has come there"]);
+    assert_code(&fleet.dsupdate(&["abort", "web"]), 0);
+    assert_eq!(fleet.images(), "a:1 b:1 c:1");
+}
+
+#[test]
 fn a_cordoned_node_is_no_obstacle() {
     let fleet = fleet(2);
     fleet.ns.kubectl(&["cordon", &fleet.node("a")]).expect_ok();
@@ -94,11 +136,15 @@ fn somebody_elses_template_is_left_alone_and_the_ways_on_are_named() {
     let status = fleet.dsupdate(&["status", "web"]);
     assert_code(&status, 7);
     says(&status, &["kubectl dsupdate resume", "kubectl dsupdate start", "held: "]);
-    let aborted = fleet.dsupdate(&["abort", "web"]);
-    assert_code(&aborted, 1);
-    says(&aborted, &["somebody else replaced the template"]);
+    says(&fleet.nodes(&[]), &["the rollout in steps is superseded", "resume", "--release", "start"]);
+    for verb in ["abort", "resume"] {
+        let refused = fleet.dsupdate(&[verb, "web", "-y"]);
+        assert_code(&refused, 6);
+        says(&refused, &["somebody else replaced the template", "kubectl dsupdate resume", "--release"]);
+    }
+    std::thread::sleep(A_WHILE);
     assert_eq!(fleet.images(), "a:2 b:1 c:1");
-    assert_code(&fleet.dsupdate(&["resume", "web"]), 0);
+    assert_code(&fleet.dsupdate(&["resume", "web", "--release"]), 0);
     assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:3 b:3 c:3", before));
 }
 
@@ -160,7 +206,23 @@ fn evictions_wait_for_the_budget_and_say_so() {
         });
     };
     budget("minAvailable: 2");
-    let driver = fleet.running(&["start", "web", "app=app:2", "--evict", "--soak=1s"]);
+    let (before, stopped) = (fleet.kept(), fleet.start(&["app=app:2", "--evict"]));
+    assert_code(&stopped, 8);
+    says(&stopped, &["never allows an eviction: it asks for 2 available pods, and there are 2"]);
+    assert_eq!(fleet.kept(), before);
+    // What nobody allows in time holds the step up, and fails nothing.
+    let words = ["app=app:2", "--evict", "--allow=pdb", "--timeout=6s", "--on-failure=abort"];
+    let held = fleet.start(&words);
+    assert_code(&held, 4);
+    says(
+        &held,
+        &["evictions heed disruption budgets", "step 1 of the rollout", "is held up: it stands still"],
+    );
+    let evictions = held.stderr.matches("evicting pod").count();
+    let refusals = held.stderr.matches("may not be evicted now: ").count();
+    assert_eq!((evictions, refusals), (1, 1), "{held}");
+    assert_eq!((fleet.images().as_str(), &fleet.stored()["phase"]), ("a:1 b:1", &Value::from("paused")));
+    let driver = fleet.running(&["resume", "web"]);
     driver.says("may not be evicted now: ");
     assert_eq!(fleet.images(), "a:1 b:1");
     budget("minAvailable: 1");
@@ -203,9 +265,14 @@ fn a_template_with_what_json_may_escape_is_guarded_all_the_same() {
 fn a_dead_node_is_waited_for_or_left_out() {
     let fleet = fleet(3);
     fleet.ns.cluster().kill_node(&fleet.node("b")).unwrap();
-    let waits = fleet.start(&["app=app:2", "--timeout=3s", "--max-unavailable=2"]);
-    assert_code(&waits, 3);
+    // Its pod is unready, as the node controller makes it, and no step of another node fails by that.
+    fleet.ready("b", "False");
+    let steps = ["app=app:2", "--steps=1,100%", "--timeout=3s", "--max-unavailable=2", "--on-failure=abort"];
+    let waits = fleet.start(&steps);
+    assert_code(&waits, 4);
+    assert_eq!((fleet.images().as_str(), &fleet.stored()["done"]), ("a:2 b:1 c:2", &Value::from(1)));
     says(&waits, &["the steps wait for nodes that are not ready: b", "deadline: not new and available", "b"]);
+    fleet.ready("b", "True");
     assert_code(&fleet.dsupdate(&["abort", "web"]), 0);
 
     let skips = fleet.start(&["app=app:3", "--skip-unready-nodes"]);

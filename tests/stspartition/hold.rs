@@ -114,10 +114,20 @@ fn a_rollout_that_somebody_superseded_is_held_until_it_is_let_go() {
     assert_code(&status, 7);
     let said = format!("{}{}", status.stdout, status.stderr);
     assert!(said.contains("stspartition resume") && said.contains("stspartition start"), "{status}");
-    let abort = sts(&ns, &["abort", "web"]);
-    assert_code(&abort, 1);
-    assert!(abort.stderr.contains("superseded"), "{abort}");
-    let released = sts(&ns, &["resume", "web"]);
+    let shown = sts(&ns, &["pods", "web"]).expect_ok();
+    assert!(shown.contains("the rollout in steps is superseded") && shown.contains("--release"), "{shown}");
+    let pods = answer(&sts(&ns, &["pods", "web", "-o", "json"]));
+    assert_eq!(pods["rollout"]["superseded"], true, "{pods}");
+    for verb in ["abort", "resume"] {
+        let refused = sts(&ns, &[verb, "web", "-y"]);
+        assert_code(&refused, 6);
+        let says =
+            ["is superseded, and nothing moves", "stspartition resume", "--release", "stspartition start"];
+        assert!(says.iter().all(|words| refused.stderr.contains(words)), "{refused}");
+    }
+    thread::sleep(A_WHILE);
+    assert_eq!(images(&ns), ["app:1", "app:1", "app:3"], "theirs is rolled out by nobody");
+    let released = sts(&ns, &["resume", "web", "--release"]);
     assert_code(&released, 0);
     rests(&ns, &["app:3"; 3]);
     let [annotations, strategy, _] = kept(&ns);

@@ -1,12 +1,13 @@
 //! `start` and `abort`: a set rolled out in steps to its end, or taken back, and what is refused.
 
 use std::thread;
+use std::time::Duration;
 
 use cluster::{Namespace, Output};
 use e2e::{A_WHILE, Running, Web, assert_code, cluster, image, json, json_lines, settled, uids};
 use serde_json::Value;
 
-use crate::scene::{SET, deletions, images, partition, partitioned, ready, rests, rolled, sts};
+use crate::scene::{SET, deletions, images, in_hand, partition, partitioned, ready, rests, rolled, sts};
 
 /// Where a rollout in steps is stored.
 pub const STORED: &str = "rollout-plugins.dev/rollout";
@@ -190,6 +191,43 @@ fn an_on_delete_set_with_a_hole_is_waited_for() {
     ready(&ns, "web-0", "True");
     assert_code(&driver.ends(), 0);
     rests(&ns, &["app:2"; 3]);
+}
+
+#[test]
+fn a_quorum_loses_no_second_member_that_is_unready_for_a_moment() {
+    let ns = cluster().namespace("steps-quorum");
+    Web::new("statefulset", "app:1").spec("updateStrategy: { type: OnDelete }").create(&ns);
+    let pods = uids(&ns);
+    let words =
+        ["start", "web", "app=app:slow", "--steps=100%", "--soak=1s", "-o", "json", "--output-watch-events"];
+    let driver = Running::plugin("stspartition", &ns, &words);
+    in_hand(&ns, "web-2", "app:slow");
+    ready(&ns, "web-1", "False");
+    thread::sleep(Duration::from_secs(3));
+    same(&ns, &pods, &["web-0", "web-1"]);
+    ready(&ns, "web-1", "True");
+    let done = driver.ends();
+    assert_code(&done, 0);
+    assert_eq!(
+        deletions(&done).into_iter().map(|(pod, _)| pod).collect::<Vec<_>>(),
+        ["web-2", "web-1", "web-0"]
+    );
+    rests(&ns, &["app:slow"; 3]);
+}
+
+#[test]
+fn what_comes_up_new_while_an_on_delete_rollout_is_paused_is_named() {
+    let ns = cluster().namespace("steps-outside");
+    Web::new("statefulset", "app:1").spec("updateStrategy: { type: OnDelete }").create(&ns);
+    assert_code(&start(&ns, "app:2", &[TWO, "--pause-after=1"]), 0);
+    ns.kubectl(&["delete", "pod", "web-0"]).expect_ok();
+    rests(&ns, &["app:2", "app:1", "app:2"]);
+    let shown = sts(&ns, &["pods", "web"]).expect_ok();
+    assert!(shown.contains("outside-step: web-0 is new, and no step has come there"), "{shown}");
+    let document = json(&sts(&ns, &["pods", "web", "-o", "json"]));
+    assert!(document["warnings"].to_string().contains("outside-step"), "{document}");
+    assert_code(&sts(&ns, &["abort", "web"]), 0);
+    rests(&ns, &["app:1"; 3]);
 }
 
 #[test]

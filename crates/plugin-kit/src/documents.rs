@@ -4,10 +4,11 @@ use k8s_openapi::jiff::{Timestamp, Unit};
 use rollout_core::cause::Cause;
 use rollout_core::diff::Change;
 use rollout_core::node_rows::{Blocked, NodeRow, Nodes};
-use rollout_core::ordinal_rows::{Notice, OrdinalRow};
+use rollout_core::ordinal_rows::{self, Notice, OUTSIDE_STEP, OrdinalRow};
 use rollout_core::plan::{Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
 use rollout_core::status::{Progress, State};
+use rollout_core::steps;
 use rollout_core::stored::Stored;
 use rollout_core::timeline::{Entry, EntryState};
 use rollout_core::workload::WorkloadId;
@@ -271,12 +272,15 @@ pub fn nodes(snapshot: &Snapshot, nodes: &Nodes<'_>, rows: &[&NodeRow<'_>], hidd
         .chain(tainted)
         .map(|(id, message, nodes)| json!({"id": id, "message": message, "nodes": nodes}));
     let hidden = hidden.map(|message| json!({"id": "nodes-hidden", "message": message}));
+    let outside = (!nodes.outside.is_empty()).then(|| {
+        json!({"id": OUTSIDE_STEP, "message": ordinal_rows::outside(&nodes.outside), "nodes": nodes.outside})
+    });
     with(
         document("Nodes", &snapshot.workload.id),
         json!({
             "nodes": rows.iter().map(|row| node(row)).collect::<Vec<_>>(),
             "rollout": stored_rollout(snapshot),
-            "warnings": warnings.chain(hidden).collect::<Vec<_>>(),
+            "warnings": warnings.chain(hidden).chain(outside).collect::<Vec<_>>(),
         }),
     )
 }
@@ -332,6 +336,9 @@ pub fn stored_rollout(snapshot: &Snapshot) -> Value {
         return Value::Null;
     };
     let mut document = json!(rollout);
+    if let (Some(fields), true) = (document.as_object_mut(), steps::is_superseded(snapshot)) {
+        fields.insert("superseded".to_string(), json!(true));
+    }
     if let (Some(fields), Refusal::UnderWay { of, .. }) =
         (document.as_object_mut(), rollout.under_way(snapshot))
     {

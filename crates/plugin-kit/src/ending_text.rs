@@ -4,7 +4,7 @@ use rollout_core::cause::Cause;
 use rollout_core::machine::{Ending, NoWayBack};
 use rollout_core::names::few;
 use rollout_core::status::Hold;
-use rollout_core::steps;
+use rollout_core::steps::{self, Stage};
 use rollout_core::stored::{STORED, Stored};
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Kind, RevisionNumber, Side, Snapshot};
@@ -42,6 +42,10 @@ pub fn ending(end: &End, id: &WorkloadId, held_ok: bool) -> (Exit, String) {
         Ending::StepFailed { step, .. } => (
             Exit::RolloutFailed,
             format!("error: step {step} of the rollout of {name} failed: it stands still"),
+        ),
+        Ending::StepHeld { step, .. } => (
+            Exit::TimedOut,
+            format!("error: step {step} of the rollout of {name} is held up: it stands still"),
         ),
         Ending::Aborted { to } => {
             (Exit::Done, format!("{name} is back at revision {}", RevisionNumber::or(*to, "?")))
@@ -91,9 +95,15 @@ pub fn hint(end: &End, id: &WorkloadId) -> Option<String> {
             let stored = end.snapshot.as_deref().filter(|snapshot| steps::is_superseded(snapshot));
             return stored.map(|_| ways_on_superseded(id));
         }
+        Ending::Failed | Ending::TimedOut => {
+            // A way back that is half done is stored.
+            let stored = Stored::of(&end.snapshot.as_deref()?.workload)?.rollout?;
+            let back = stored.phase == Stage::Aborting;
+            return end.snapshot.as_deref().filter(|_| back).and_then(ways_on_in_steps);
+        }
         Ending::NotUndone { why, .. } => why,
         Ending::Paused { .. } => return Some(format!("to go on: {} resume {at}", plugin(id.kind))),
-        Ending::StepFailed { .. } => {
+        Ending::StepFailed { .. } | Ending::StepHeld { .. } => {
             let me = plugin(id.kind);
             return Some(format!("to go on: {me} resume {at}; to take it back: {me} abort {at}"));
         }
@@ -103,8 +113,6 @@ pub fn hint(end: &End, id: &WorkloadId) -> Option<String> {
         }
         Ending::Complete
         | Ending::Held(_)
-        | Ending::Failed
-        | Ending::TimedOut
         | Ending::Gone
         | Ending::Refused(_)
         | Ending::CheckBroken(_)
@@ -169,11 +177,12 @@ pub fn held(hold: Hold, snapshot: Option<&Snapshot>) -> String {
 }
 
 /// Says how a rollout in steps stands, where one is stored: it holds the pods, whatever the strategy is called.
-fn held_in_steps(snapshot: &Snapshot) -> Option<String> {
+pub fn held_in_steps(snapshot: &Snapshot) -> Option<String> {
     let rollout = Stored::of(&snapshot.workload)?.rollout?;
     if steps::is_superseded(snapshot) {
         return Some(
-            "somebody replaced the template of a rollout in steps, and no pod is replaced".to_string(),
+            "the rollout in steps is superseded: somebody replaced its template, and no pod is replaced"
+                .to_string(),
         );
     }
     let failure = rollout.failure.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
@@ -181,9 +190,9 @@ fn held_in_steps(snapshot: &Snapshot) -> Option<String> {
 }
 
 /// Names the two ways on after somebody replaced the template of a rollout in steps (hazard H9).
-fn ways_on_superseded(id: &WorkloadId) -> String {
+pub fn ways_on_superseded(id: &WorkloadId) -> String {
     let (me, at) = (plugin(id.kind), format!("{id} -n {}", id.namespace));
-    format!("to let the controller go on: {me} resume {at}; to drive it in steps: {me} start {at}")
+    format!("to let the controller go on: {me} resume {at} --release; to drive it in steps: {me} start {at}")
 }
 
 /// Names the ways on from a rollout in steps, where one is stored.
@@ -196,6 +205,9 @@ pub fn ways_on_in_steps(snapshot: &Snapshot) -> Option<String> {
         return Some(way_on_recreated(id));
     }
     let (me, at) = (plugin(id.kind), format!("{id} -n {}", id.namespace));
+    if Stored::of(&snapshot.workload)?.rollout?.undo {
+        return Some(format!("to go on: kubectl rollback undo {at}"));
+    }
     Some(format!("to go on: {me} resume {at}; to take it back: {me} abort {at}"))
 }
 

@@ -76,6 +76,8 @@ impl CliError {
                 "'abort' takes it back, 'resume' goes on with it, --take-over where its driver is gone"
                     .to_string(),
             )),
+            Refusal::UndoUnderWay { .. } => CliError::failed(format!("{refusal} {at}"))
+                .hint(Some(format!("to go on with it: kubectl rollback undo {id} -n {}", id.namespace))),
             Refusal::NoRollout => CliError::failed(format!("{id} in namespace {} {refusal}", id.namespace)),
             Refusal::Strategy(error) => CliError::strategy(Exit::Failed, &format!("{refusal} {at}"), error),
             Refusal::NotFurther { .. } => CliError::failed(format!("{refusal} {at}")).hint(Some(format!(
@@ -86,6 +88,10 @@ impl CliError {
                 .hint(Some(format!("to go back: kubectl stspartition undo {} -n {}", id.name, id.namespace))),
             Refusal::NeverReady { .. } => CliError::failed(format!("{refusal} {at}"))
                 .hint(Some("--steps 100% comes to it at once, and frees the set".to_string())),
+            Refusal::Superseded => CliError::sentence(Exit::Superseded, format!("error: {refusal} {at}"))
+                .hint(Some(ending_text::ways_on_superseded(id))),
+            Refusal::NotSuperseded => CliError::failed(format!("{refusal} {at}"))
+                .hint(Some("without --release 'resume' goes on with it".to_string())),
             Refusal::Recreated { .. } => {
                 CliError::failed(format!("{refusal} {at}")).hint(Some(ending_text::way_on_recreated(id)))
             }
@@ -100,7 +106,6 @@ impl CliError {
             | Refusal::Unread(_)
             | Refusal::NotInSteps(_)
             | Refusal::TargetLost
-            | Refusal::Superseded
             | Refusal::PutBackByHand => CliError::failed(format!("{refusal} {at}")),
             Refusal::TargetFails { .. } => CliError::failed(format!("{refusal} {at}")).hint(Some(format!(
                 "roll it back to a revision that works: kubectl rollback undo {id} -n {}",

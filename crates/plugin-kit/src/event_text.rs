@@ -25,7 +25,7 @@ pub fn doing(act: &Act) -> String {
             Why::PutBack => format!("deleting pod {pod}, which is new: the rollout is taken back"),
             Why::Retry => format!("deleting pod {pod}, which failed before: it is tried again"),
         },
-        Act::Evict { pod, why: _ } => format!("evicting pod {pod}"),
+        Act::Evict { pod, why: _, again: _ } => format!("evicting pod {pod}"),
         Act::GoBack { to, causes } => {
             let why = causes.first().map(|it| format!(" ({}: {})", it.id.as_str(), it.message));
             let to = RevisionNumber::or(*to, "?");
@@ -40,6 +40,10 @@ pub fn doing(act: &Act) -> String {
         Act::StandStill { causes } => {
             let why = causes.first().map(|it| format!(" ({}: {})", it.id.as_str(), it.message));
             format!("the step failed{}: standing still", why.unwrap_or_default())
+        }
+        Act::HeldUp { causes } => {
+            let why = causes.first().map(|it| format!(" ({})", it.message));
+            format!("the step is held up{}: standing still", why.unwrap_or_default())
         }
         Act::Clean { object } => format!("taking what was stored off {object}"),
         Act::Finish => "putting back what held the pods".to_string(),
@@ -56,6 +60,7 @@ pub fn not_done(act: &Act) -> String {
         | Act::StepDone { .. }
         | Act::HoldAgain { .. }
         | Act::StandStill { .. }
+        | Act::HeldUp { .. }
         | Act::Clean { .. }
         | Act::Finish => "it was changed meanwhile: looking again".to_string(),
     }
@@ -105,13 +110,14 @@ pub fn fields(event: &Event) -> (&'static str, Value) {
 fn act_fields(act: &Act) -> (&'static str, Value) {
     match act {
         Act::Delete { pod, why } => ("deleting", json!({"pod": pod, "why": reason(*why)})),
-        Act::Evict { pod, why } => ("evicting", json!({"pod": pod, "why": reason(*why)})),
+        Act::Evict { pod, why, again: _ } => ("evicting", json!({"pod": pod, "why": reason(*why)})),
         Act::GoBack { to, causes } => ("going-back", json!({"toRevision": to, "causes": causes})),
         Act::Partition { to } => ("partition", json!({"partition": to})),
         Act::Record => ("recording", json!({})),
         Act::StepDone { done } => ("step-done", json!({"done": done})),
         Act::HoldAgain { found } => ("holding-again", json!({"found": found})),
         Act::StandStill { causes } => ("standing-still", json!({"causes": causes})),
+        Act::HeldUp { causes } => ("held-up", json!({"causes": causes})),
         Act::Clean { object } => ("cleaning", json!({"object": object})),
         Act::Finish => ("finishing", json!({})),
     }

@@ -131,6 +131,7 @@ fn word(ending: &Ending) -> &'static str {
         Ending::Paused { .. } => "paused",
         Ending::HeldShort { .. } => "held",
         Ending::StepFailed { .. } => "step-failed",
+        Ending::StepHeld { .. } => "step-held",
         Ending::Aborted { .. } => "aborted",
         Ending::AbortedByHand => "aborted-by-hand",
         Ending::TakenOver(_) => "taken-over",

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::deletion::{self, Wish};
 use crate::kind::Kind;
 use crate::machine::{Act, Deadline, Ending, Machine, Order, Sent, Step, Verdict, Why};
 use crate::placement::Placement;
@@ -11,6 +12,7 @@ use crate::plan::Request;
 use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
 use crate::status::{Hold, Progress, State, evaluate};
+use crate::steps::Places;
 use crate::stuck::{self, Blockage};
 use crate::template;
 use crate::workload::Strategy;
@@ -21,8 +23,9 @@ pub struct Follow {
     template: Option<Value>,
     helps: bool,
     deadline: Deadline,
-    /// UIDs of pods that were deleted, the last one at the end.
-    deleted: Vec<String>,
+    deletions: deletion::Sent,
+    /// The UID of the pod whose deletion was sent last.
+    last: Option<String>,
     refused: Option<String>,
 }
 
@@ -33,7 +36,8 @@ impl Follow {
             template: None,
             helps: false,
             deadline: Deadline::new(limit),
-            deleted: Vec::new(),
+            deletions: deletion::Sent::default(),
+            last: None,
             refused: None,
         }
     }
@@ -67,16 +71,16 @@ impl Follow {
 
     fn act(&mut self, snapshot: &Snapshot, progress: &Progress) -> Step {
         // What has been deleted may still be in the picture: nothing is done until its end is seen.
-        let awaits =
-            snapshot.pods.iter().flatten().any(|pod| self.deleted.contains(&pod.uid) && !pod.terminating);
-        if self.helps && awaits {
+        self.deletions.forget(snapshot);
+        if self.helps && !self.deletions.sure.is_empty() {
             return Step::Wait;
         }
         if self.helps
             && snapshot.observed()
-            && let Some((pod, why)) = next_deletion(snapshot)
+            && let Some((pod, why)) = self.next_deletion(snapshot)
         {
-            self.deleted.push(pod.uid.clone());
+            self.last = Some(pod.uid.clone());
+            self.deletions.sure.insert(pod.uid.clone());
             let request = Request::delete_pod(&snapshot.workload.id.namespace, &pod.name, &pod.uid);
             return Step::Send { act: Act::Delete { pod: pod.name.clone(), why }, request };
         }
@@ -97,6 +101,24 @@ impl Follow {
     }
 }
 
+impl Follow {
+    /// Returns the pod to delete next, if any may be. Pods out of reach are left alone, and hold nothing up.
+    fn next_deletion<'a>(&self, snapshot: &'a Snapshot) -> Option<(&'a Pod, Why)> {
+        match stuck::examine(snapshot) {
+            Blockage::Stuck(pod) => return Some((pod, Why::Blocks)),
+            Blockage::None | Blockage::Waiting { .. } => {}
+        }
+        if snapshot.workload.strategy != Strategy::OnDelete {
+            return None;
+        }
+        let places = Places::within_reach(snapshot)?;
+        let wish = Wish { unwanted: &|pod| snapshot.side(pod) == Side::Old, budget: 1 };
+        let uid = deletion::next(snapshot, &places, &places.all, &self.deletions, wish).first()?.uid.clone();
+        let pod = snapshot.pods.iter().flatten().find(|pod| pod.uid == uid)?;
+        Some((pod, Why::OnDelete))
+    }
+}
+
 impl Machine for Follow {
     fn step(&mut self, snapshot: &Snapshot) -> (Progress, Step) {
         let progress = evaluate(snapshot);
@@ -105,12 +127,14 @@ impl Machine for Follow {
     }
 
     fn sent(&mut self, sent: &Sent) {
+        let last = self.last.take();
         match sent {
-            Sent::Done(_) | Sent::Changed | Sent::Gone | Sent::NotNow(_) => {}
+            Sent::Done(_) | Sent::Changed | Sent::Gone => {}
             Sent::Refused(words) => self.refused = Some(words.clone()),
             // It is still there, or on its way out: the next picture says which.
-            Sent::Unanswered => {
-                self.deleted.pop();
+            Sent::Unanswered | Sent::NotNow(_) => {
+                let last = last.and_then(|uid| self.deletions.sure.take(&uid));
+                self.deletions.doubtful.extend(last);
             }
         }
     }
@@ -118,37 +142,6 @@ impl Machine for Follow {
     fn checked(&mut self, _: Verdict) {}
 
     fn told(&mut self, _: &Order) {}
-}
-
-/// Returns the pod to delete next, if any may be.
-fn next_deletion(snapshot: &Snapshot) -> Option<(&Pod, Why)> {
-    match stuck::examine(snapshot) {
-        Blockage::Stuck(pod) => Some((pod, Why::Blocks)),
-        Blockage::None | Blockage::Waiting { .. } => on_delete(snapshot).map(|pod| (pod, Why::OnDelete)),
-    }
-}
-
-/// One pod at a time, and none while another is missing, on its way out or new and not available: an OrderedReady set with
-/// a hole loses what is deleted above it (hazard H15). Pods out of reach are left alone, and hold nothing up.
-fn on_delete(snapshot: &Snapshot) -> Option<&Pod> {
-    if snapshot.workload.strategy != Strategy::OnDelete {
-        return None;
-    }
-    let reach = Reach::of(snapshot);
-    let pods: Vec<&Pod> = snapshot.pods.as_deref()?.iter().filter(|pod| reach.has(pod)).collect();
-    let (mut old, new): (Vec<&Pod>, Vec<&Pod>) =
-        snapshot.living().filter(|pod| reach.has(pod)).partition(|pod| snapshot.side(pod) == Side::Old);
-    let missing = ((old.len() + new.len()) as u32) < reach.wanted;
-    let unrest = missing || pods.iter().any(|pod| pod.terminating || pod.ended());
-    sort_for_deletion(snapshot, &mut old);
-    let first = *old.first()?;
-    if !first.ready() {
-        return (!unrest || snapshot.workload.id.kind == Kind::StatefulSet && is_lowest(snapshot, first))
-            .then_some(first);
-    }
-    // One that is ready and not yet available is no broken one: it only has to be waited for.
-    let settles = old.iter().chain(&new).any(|pod| !snapshot.available(pod));
-    (!unrest && !settles).then_some(first)
 }
 
 /// The places where a pod that is deleted comes back: a DaemonSet's does not on a node that is not ready, or has a taint
@@ -197,15 +190,6 @@ pub(crate) fn sort_for_deletion(snapshot: &Snapshot, pods: &mut [&Pod]) {
             (false, _) => (a.ordinal(), &a.name).cmp(&(b.ordinal(), &b.name)),
         })
     });
-}
-
-/// The lowest blocker of an OrderedReady set is what its controller waits for, however many pods above it are missing.
-fn is_lowest(snapshot: &Snapshot, pod: &Pod) -> bool {
-    let below = snapshot.index(pod).unwrap_or(0);
-    let available = snapshot.living().filter(|other| {
-        snapshot.index(other).is_some_and(|index| index < below) && snapshot.available(other)
-    });
-    available.count() as u32 == below
 }
 
 #[cfg(test)]

@@ -289,7 +289,8 @@ impl Guard {
         if let Err(refusal) = steps::none_under_way(snapshot) {
             return not_undone(NoWayBack::Refused(refusal.to_string()), causes);
         }
-        let options = UndoOptions { target: RevisionSelector::LastGood, resume: false, reason: None };
+        let options =
+            UndoOptions { target: RevisionSelector::LastGood, resume: false, reason: None, drive: None };
         let decision = match self.way_back(snapshot) {
             Ok(target) => undo::to_revision(snapshot, target, &options),
             Err(NoRevision::OnlyOne | NoRevision::Empty) => return not_undone(NoWayBack::First, causes),
@@ -403,6 +404,7 @@ impl Guard {
             | Ending::Paused { .. }
             | Ending::HeldShort { .. }
             | Ending::StepFailed { .. }
+            | Ending::StepHeld { .. }
             | Ending::Aborted { .. }
             | Ending::AbortedByHand
             | Ending::TakenOver(_) => return Step::End(ending),

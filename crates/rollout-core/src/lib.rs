@@ -4,6 +4,7 @@
 
 pub mod cause;
 pub mod causes;
+mod deletion;
 pub mod diff;
 pub mod event;
 pub mod evidence;

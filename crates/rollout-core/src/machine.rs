@@ -101,6 +101,8 @@ pub enum Act {
         pod: String,
         /// Why.
         why: Why,
+        /// Whether a budget forbade it before: nothing is said of it again.
+        again: bool,
     },
     /// A partition is moved.
     Partition {
@@ -122,6 +124,11 @@ pub enum Act {
     /// A step failed: the workload is held so that nothing else can come up bad.
     StandStill {
         /// Because of this.
+        causes: Vec<Cause>,
+    },
+    /// The time of a step is over that is only held up: it stands still until somebody resumes it.
+    HeldUp {
+        /// By this.
         causes: Vec<Cause>,
     },
     /// The copy of what is stored is taken off a revision.
@@ -241,6 +248,13 @@ pub enum Ending {
         /// Why, as far as this run has seen it.
         causes: Vec<Cause>,
     },
+    /// The time of a step is over that nothing of the new revision keeps: it stands still, and goes on when it is resumed.
+    StepHeld {
+        /// The step, from 1.
+        step: usize,
+        /// What holds it up.
+        causes: Vec<Cause>,
+    },
     /// It was taken back because somebody asked for it.
     Aborted {
         /// To that revision.
@@ -274,7 +288,8 @@ impl Ending {
         match self {
             Ending::Undone { causes, .. }
             | Ending::NotUndone { causes, .. }
-            | Ending::StepFailed { causes, .. } => Some(causes),
+            | Ending::StepFailed { causes, .. }
+            | Ending::StepHeld { causes, .. } => Some(causes),
             Ending::Complete
             | Ending::Held(_)
             | Ending::Failed

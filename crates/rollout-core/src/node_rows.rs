@@ -26,6 +26,8 @@ pub struct Nodes<'a> {
     pub without_pod: usize,
     /// What keeps pods away from nodes, or makes nodes hold a rollout up, each with those nodes by name.
     pub blocked: Vec<(Blocked, Vec<&'a str>)>,
+    /// Nodes whose pod is new although no step of the stored rollout has come to them.
+    pub outside: Vec<String>,
     /// Nodes that the template selects and that get no pod because of a taint, by that taint.
     pub tainted: Vec<(String, Vec<&'a str>)>,
 }
@@ -148,6 +150,7 @@ impl<'a> Nodes<'a> {
             without_pod: rows.iter().filter(|row| !row.runs()).count(),
             blocked: blocked(&rows),
             tainted: tainted.into_iter().collect(),
+            outside: Places::outside(snapshot).into_iter().map(|pod| pod.node.unwrap_or(pod.name)).collect(),
             rows,
         })
     }

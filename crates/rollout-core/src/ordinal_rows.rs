@@ -12,7 +12,11 @@ use crate::pods::Pod;
 use crate::revision::Revision;
 use crate::snapshot::{Side, Snapshot};
 use crate::status::evaluate;
+use crate::steps::Places;
 use crate::stuck::{self, Blockage, Wait};
+
+/// The id of what is said of pods that are new outside their step, in documents and events.
+pub const OUTSIDE_STEP: &str = "outside-step";
 
 /// One ordinal.
 #[derive(Clone, Debug)]
@@ -114,7 +118,20 @@ pub fn notices(snapshot: &Snapshot) -> Vec<Notice> {
         notices.extend(waits(snapshot));
     }
     notices.extend(other_below(snapshot));
+    notices.extend(outside_step(snapshot));
     notices
+}
+
+/// Pods that came up new although no step of the stored rollout has come to them.
+fn outside_step(snapshot: &Snapshot) -> Option<Notice> {
+    let pods: Vec<String> = Places::outside(snapshot).into_iter().map(|pod| pod.name).collect();
+    (!pods.is_empty()).then(|| Notice { id: OUTSIDE_STEP, message: outside(&pods), fix: None })
+}
+
+/// Says what came up new although no step has come to it: nodes, or pods.
+pub fn outside(names: &[String]) -> String {
+    let is = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {is} new, and no step has come there: 'abort' puts that back too", few(names))
 }
 
 /// What an ordered set waits for, where nothing above says it.

@@ -198,6 +198,12 @@ pub enum Refusal {
         /// Who drives it.
         holder: Option<Holder>,
     },
+    /// An undo that deletes pods is under way, or was left half done.
+    #[error("an undo whose pods have to be deleted is not over{}", held_by(holder.as_ref()))]
+    UndoUnderWay {
+        /// Who drives it.
+        holder: Option<Holder>,
+    },
     /// No rollout in steps is stored.
     #[error("has no rollout in steps")]
     NoRollout,
@@ -226,8 +232,13 @@ pub enum Refusal {
     #[error("the revision that was rolled out is not recorded any more")]
     TargetLost,
     /// The template is somebody else's by now.
-    #[error("somebody else replaced the template meanwhile: the stored rollout is superseded")]
+    #[error(
+        "somebody else replaced the template meanwhile: the stored rollout is superseded, and nothing moves"
+    )]
     Superseded,
+    /// The template is that of the stored rollout.
+    #[error("its rollout in steps is not superseded: there is nothing to let go")]
+    NotSuperseded,
     /// Somebody else put the old template back.
     #[error("somebody put the old template back: 'abort' finishes that")]
     PutBackByHand,

@@ -127,10 +127,15 @@ impl Container {
         self.ended.as_ref().or(self.ended_before.as_ref())
     }
 
-    /// Returns how many runs have ended: one more than it was restarted where it does not run now.
+    /// Returns how many runs have ended, as far as one is known: one more than it was restarted where it does not run now.
     pub fn ends(&self) -> u32 {
         let backs_off = self.waiting.as_ref().is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
-        let ended = self.running_since.is_none() && (self.last_end().is_some() || backs_off);
+        let known = self.last_end().is_some() || backs_off;
+        // A count alone, as after the kubelet has lost a container's record, tells of no end.
+        if !known {
+            return 0;
+        }
+        let ended = self.running_since.is_none();
         self.restarts + u32::from(ended)
     }
 

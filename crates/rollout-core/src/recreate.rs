@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::cause::Cause;
 use crate::causes;
+use crate::deletion::{self, Wish};
 use crate::follow::Follow;
 use crate::machine::{Act, Deadline, Ending, Machine, NoWayBack, Order, Sent, Step, Verdict, Why};
 use crate::partition::{self, comes_back_at, is_left_over};
@@ -24,7 +25,7 @@ pub struct Recreate {
     template: Value,
     /// The UIDs of the pods that are put back.
     wanted: Vec<String>,
-    deletions: steps::Deletions,
+    deletions: deletion::Sent,
     /// The pod whose deletion was sent last; none where the last request was the follower's.
     last: Option<String>,
     refused: Option<String>,
@@ -41,7 +42,7 @@ impl Recreate {
             partition,
             template: template::normal(target),
             wanted: before.living().filter(below).map(|pod| pod.uid.clone()).collect(),
-            deletions: steps::Deletions::default(),
+            deletions: deletion::Sent::default(),
             last: None,
             refused: None,
             follow: Follow::driving(target, None),
@@ -79,7 +80,8 @@ impl Recreate {
             return Step::End(Ending::Refused("the pods cannot be read".to_string()));
         };
         let wanted = |pod: &Pod| self.wanted.contains(&pod.uid) && is_left_over(snapshot, pod);
-        if let Some(pod) = steps::next_ordinal(snapshot, &places, &places.all, &self.deletions, &wanted) {
+        let wish = Wish { unwanted: &wanted, budget: 1 };
+        if let Some(pod) = deletion::next(snapshot, &places, &places.all, &self.deletions, wish).first() {
             return self.delete(snapshot, pod);
         }
         let left = partition::left_over(snapshot);

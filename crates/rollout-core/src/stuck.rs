@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::cause::Cause;
 use crate::causes;
+use crate::deletion;
 use crate::evidence::EventRecord;
 use crate::kind::Kind;
 use crate::pods::Pod;
@@ -126,7 +127,7 @@ fn judge<'a>(snapshot: &'a Snapshot, pod: &'a Pod, index: u32) -> Blockage<'a> {
         waiting(Wait::TargetNotReady)
     } else if index < snapshot.workload.partition() {
         waiting(Wait::BelowPartition)
-    } else if pod.ready() || !is_bad(snapshot, pod) {
+    } else if pod.ready() || !is_bad(snapshot, pod) || is_replaced_above(snapshot, pod, index) {
         waiting(Wait::Moment)
     } else if revision_works(snapshot, pod) {
         waiting(Wait::RevisionWorks)
@@ -135,11 +136,38 @@ fn judge<'a>(snapshot: &'a Snapshot, pod: &'a Pod, index: u32) -> Blockage<'a> {
     }
 }
 
-/// A pod shows why it is not ready, or has not been for more than a moment. One on a dead node is as good as the node: its
-/// deletion would not end it.
-fn is_bad(snapshot: &Snapshot, pod: &Pod) -> bool {
-    let lasts = snapshot.seconds_since(pod.unready_since) >= MOMENT;
-    !snapshot.is_out_of_reach(pod) && (lasts || causes::of_pod(pod, snapshot).iter().any(Cause::fails))
+/// A pod shows why it is not ready, or has not been for more than a moment. One that was ready before has its probes' time to
+/// get so again: it may be a good one whose peers are being replaced. One on a dead node is as good as the node: its deletion
+/// would not end it.
+pub(crate) fn is_bad(snapshot: &Snapshot, pod: &Pod) -> bool {
+    if pod.ready() || snapshot.is_out_of_reach(pod) {
+        return false;
+    }
+    let probes = pod.containers.iter().map(|it| i64::from(it.allowance())).max().unwrap_or(0);
+    let given = if was_ready(pod) { probes.max(MOMENT) } else { MOMENT };
+    snapshot.seconds_since(pod.unready_since) >= given
+        || causes::of_pod(pod, snapshot).iter().any(Cause::fails)
+}
+
+/// Tells whether a pod that is not ready was so before: its condition turned after its containers had started, or long after
+/// it was made. A pod that never got ready has had it from when its kubelet first saw it
+/// (pkg/kubelet/status/status_manager.go, `updateLastTransitionTime`).
+pub(crate) fn was_ready(pod: &Pod) -> bool {
+    let Some(unready) = pod.unready_since.filter(|_| !pod.ready()).map(|it| it.as_second()) else {
+        return false;
+    };
+    let started = pod.containers.iter().filter(|it| !it.init).filter_map(|it| it.running_since).max();
+    started.is_some_and(|started| unready > started.as_second() + 1)
+        || pod.created.is_some_and(|created| unready > created.as_second() + MOMENT)
+}
+
+/// A pod that was ready is left alone while a higher one is being replaced: it may be without its quorum for so long.
+fn is_replaced_above(snapshot: &Snapshot, pod: &Pod, index: u32) -> bool {
+    let mut above =
+        snapshot.pods.iter().flatten().filter(|other| {
+            snapshot.index(other).is_some_and(|at| at > index && at < snapshot.workload.desired)
+        });
+    was_ready(pod) && above.any(|other| deletion::passes(snapshot, other))
 }
 
 /// A revision that the set has already left for good is not worth waiting for; currentRevision is, while it has Ready pods.

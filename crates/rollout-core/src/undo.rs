@@ -7,12 +7,13 @@ use crate::follow::{self, Reach};
 use crate::history::{NoRevision, RevisionSelector};
 use crate::model::{self, Forecast, World};
 use crate::pause;
+use crate::placement;
 use crate::plan::{self, Decision, Impact, Plan, Refusal, ReplacedPod, Request, Warning, WarningId};
 use crate::pods::Pod;
 use crate::revision::Revision;
 use crate::snapshot::Snapshot;
-use crate::steps;
-use crate::stored::Stored;
+use crate::steps::{self, Holder, Rollout};
+use crate::stored::{STORED, Stored};
 use crate::stuck::{self, Blockage};
 use crate::template;
 use crate::unstick;
@@ -28,6 +29,17 @@ pub struct UndoOptions {
     pub resume: bool,
     /// The reason that the target gets; otherwise it keeps its own.
     pub reason: Option<String>,
+    /// Who deletes pods where nothing else replaces them; nobody where that is left to somebody else.
+    pub drive: Option<Drive>,
+}
+
+/// Who puts the pods of an OnDelete workload back.
+#[derive(Clone, Debug)]
+pub struct Drive {
+    /// The process.
+    pub holder: Holder,
+    /// Seconds that it may take without another pod that is back; none is for ever.
+    pub timeout: Option<i64>,
 }
 
 /// Plans a rollback. `previous` is resolved here, to a number, and never anew.
@@ -57,9 +69,12 @@ pub fn to_revision(
     }
     let wanted = target.readable_template()?;
     if template::same(wanted, workload.template()) {
-        return Ok(match stuck::examine(snapshot) {
-            Blockage::Stuck(pod) => Decision::Change(Box::new(unstick::freeing(snapshot, target, Some(pod)))),
-            Blockage::None | Blockage::Waiting { .. } => nothing(workload, target),
+        return Ok(match (stuck::examine(snapshot), undoing(snapshot, target, options)) {
+            (Blockage::Stuck(pod), _) => {
+                Decision::Change(Box::new(unstick::freeing(snapshot, target, Some(pod))))
+            }
+            (Blockage::None | Blockage::Waiting { .. }, Some(rollout)) => driven(snapshot, target, &rollout),
+            (Blockage::None | Blockage::Waiting { .. }, None) => nothing(workload, target),
         });
     }
     let defaulted = options.target == RevisionSelector::Previous;
@@ -80,13 +95,30 @@ pub fn to_revision(
         to_object: target.name.clone(),
         changes: diff::changes(workload.template(), wanted),
         template: template::writable(wanted),
-        requests: requests(snapshot, wanted, options),
+        requests: requests(snapshot, target, wanted, options),
         impact,
         steps: Vec::new(),
-        notes: warnings::skipped(snapshot),
+        notes: placement::losses(after, wanted, Some(target)).chain(warnings::skipped(snapshot)).collect(),
         warnings,
         better,
     })))
+}
+
+/// The template is right already, and pods of other revisions are left that nobody but us replaces.
+fn driven(snapshot: &Snapshot, target: &Revision, rollout: &Rollout) -> Decision {
+    let impact = impact(snapshot, Some(target));
+    if impact.pods.is_empty() {
+        return nothing(&snapshot.workload, target);
+    }
+    let requests = vec![steps::write(&snapshot.workload, Some(rollout), Vec::new())];
+    Decision::Change(Box::new(Plan { requests, impact, ..unstick::freeing(snapshot, target, None) }))
+}
+
+/// Returns what is stored of an undo that somebody has to drive.
+fn undoing(snapshot: &Snapshot, target: &Revision, options: &UndoOptions) -> Option<Rollout> {
+    let Drive { holder, timeout } = options.drive.clone()?;
+    let on_delete = snapshot.workload.strategy == Strategy::OnDelete && !pause::is_paused(&snapshot.workload);
+    on_delete.then(|| steps::undoing(snapshot, target, holder, timeout))
 }
 
 fn choose<'a>(snapshot: &'a Snapshot, options: &UndoOptions) -> Result<&'a Revision, Refusal> {
@@ -130,7 +162,7 @@ fn nothing(workload: &Workload, target: &Revision) -> Decision {
     }
 }
 
-fn requests(snapshot: &Snapshot, wanted: &Value, options: &UndoOptions) -> Vec<Request> {
+fn requests(snapshot: &Snapshot, target: &Revision, wanted: &Value, options: &UndoOptions) -> Vec<Request> {
     let workload = &snapshot.workload;
     let mut tests = Vec::new();
     let mut changes =
@@ -141,7 +173,17 @@ fn requests(snapshot: &Snapshot, wanted: &Value, options: &UndoOptions) -> Vec<R
         changes.extend(released);
     }
     // The target keeps its own reason. What stands on the workload is the last change's, and none of this one's.
-    changes.extend(plan::cause_operations(&workload.object, options.reason.as_deref()));
+    let reason = options.reason.as_deref();
+    match undoing(snapshot, target, options) {
+        Some(rollout) => {
+            tests.push(plan::test("/spec/updateStrategy", pause::strategy_of(workload)));
+            tests.extend(steps::stored_is(workload));
+            let text = Stored::rollout(rollout).text();
+            changes.extend(plan::annotation_operations(&workload.object, STORED, Some(&text)));
+            changes.extend(plan::cause_operations(&steps::with_annotations(workload), reason));
+        }
+        None => changes.extend(plan::cause_operations(&workload.object, reason)),
+    }
     let mut requests = vec![Request::patch(workload, tests, changes)];
     if options.resume {
         // A revision that was recorded in the pause has a copy of what is stored (hazard H23).
@@ -223,14 +265,13 @@ mod tests {
     use crate::fixture::{pod, pods, revision, snapshot, workload};
     use crate::kind::Kind;
     use crate::revision::RevisionNumber;
-    use crate::stored::STORED;
 
     fn number(number: u64) -> RevisionNumber {
         RevisionNumber::new(number).unwrap()
     }
 
     fn options(target: RevisionSelector) -> UndoOptions {
-        UndoOptions { target, resume: false, reason: None }
+        UndoOptions { target, resume: false, reason: None, drive: None }
     }
 
     fn seen(kind: Kind, edit: impl FnOnce(&mut Value), pods: Vec<Pod>) -> Snapshot {

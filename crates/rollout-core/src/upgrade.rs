@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::diff;
 use crate::pause;
+use crate::placement;
 use crate::plan::{self, Decision, Plan, Refusal, Request, Warning, WarningId};
 use crate::revision::Revision;
 use crate::snapshot::Snapshot;
@@ -102,7 +103,7 @@ pub fn plan(snapshot: &Snapshot, images: &[SetImage], reason: Option<&str>) -> R
         requests: vec![Request::patch(workload, vec![steps::stored_stays(workload)], changes)],
         impact,
         steps: Vec::new(),
-        notes: warnings::skipped(snapshot),
+        notes: placement::losses(snapshot, &wanted, target).chain(warnings::skipped(snapshot)).collect(),
         warnings,
         better: None,
     })))

@@ -145,7 +145,8 @@ async fn send_all(
     machine: &mut dyn Machine,
     run: &Run<'_>,
 ) -> bool {
-    requests.iter().for_each(|(act, _)| (run.tell)(Event::Doing(act.clone())));
+    let news = requests.iter().filter(|(act, _)| !matches!(act, Act::Evict { again: true, .. }));
+    news.for_each(|(act, _)| (run.tell)(Event::Doing(act.clone())));
     let answers = join_all(requests.iter().map(|(_, request)| send(cluster, request, run))).await;
     for ((act, _), sent) in requests.into_iter().zip(&answers) {
         if matches!(sent, machine::Sent::Changed | machine::Sent::Gone) {

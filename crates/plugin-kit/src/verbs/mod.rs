@@ -70,7 +70,8 @@ Examples:
         "resume",
         "\
 Examples:
-  {me} resume {target}                 # put back what was, and wait for the end",
+  {me} resume {target}                 # put back what was, and wait for the end
+  {me} resume {target} --release       # give a rollout in steps up for what somebody put there",
     ),
     ("version", "Examples:\n  {me} version"),
     ("options", "Examples:\n  {me} options"),

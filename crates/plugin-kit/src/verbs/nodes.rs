@@ -7,7 +7,9 @@ use clap::Args;
 use k8s_openapi::jiff::Timestamp;
 use rollout_core::names::few;
 use rollout_core::node_rows::{NodeRow, Nodes, Share, Trouble};
+use rollout_core::ordinal_rows::{self, OUTSIDE_STEP};
 use rollout_core::revision::RevisionNumber;
+use rollout_core::steps::{self, Stage};
 use rollout_core::stored::Stored;
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Snapshot, Workload};
@@ -16,6 +18,7 @@ use serde_json::Value;
 
 use crate::documents;
 use crate::duration;
+use crate::ending_text;
 use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;
@@ -172,6 +175,9 @@ impl View<'_> {
             lines.extend(group_lines(label, nodes));
         }
         lines.extend(rollout_lines(snapshot, &self.called));
+        if !nodes.outside.is_empty() {
+            lines.push(format!("{OUTSIDE_STEP}: {}", ordinal_rows::outside(&nodes.outside)));
+        }
         lines.extend(nodes.blocked.iter().map(|(why, names)| format!("blocked: {}: {why}", few(names))));
         let tainted = nodes.tainted.iter();
         lines
@@ -244,8 +250,13 @@ fn rollout_lines(snapshot: &Snapshot, called: &str) -> Vec<String> {
         let resume = format!("paused: {called} resume {} lets it go on", snapshot.workload.id.name);
         return paused_strategy.map(|_| resume).into_iter().collect();
     };
+    if steps::is_superseded(snapshot) {
+        let ways = ending_text::ways_on_in_steps(snapshot);
+        return ending_text::held_in_steps(snapshot).into_iter().chain(ways).collect();
+    }
     let mut lines = vec![rollout.under_way(snapshot).to_string()];
-    lines.extend(rollout.failure.as_ref().map(|why| format!("it failed: {why}")));
+    let what = if rollout.phase == Stage::Paused { "it was held up" } else { "it failed" };
+    lines.extend(rollout.failure.as_ref().map(|why| format!("{what}: {why}")));
     lines
 }
 

@@ -32,6 +32,9 @@ pub struct ResumeArgs {
     /// Pause a rollout in steps again after so many of them
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pause_after: Option<u64>,
+    /// Let go of a rollout in steps whose template somebody replaced: the controller goes on with theirs
+    #[arg(long, conflicts_with_all = ["pause_after", "take_over"])]
+    release: bool,
     /// Drive a rollout in steps although another process may be at it
     #[arg(long)]
     take_over: bool,
@@ -48,12 +51,13 @@ pub async fn pause(args: ActionArgs, session: &mut Session) -> Result<Exit, CliE
 
 /// Runs `resume`.
 pub async fn resume(args: ResumeArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let ResumeArgs { targets, pause_after, take_over, output, write } = args;
+    let ResumeArgs { targets, pause_after, release, take_over, output, write } = args;
     let form = output.form(&[])?;
     let found = session.find(&targets, VerbMode::Writing).await?;
     let cluster = session.cluster().await?;
     let mut intent = Resume {
         holder: process::holder(),
+        release,
         take_over,
         pause_after: pause_after.and_then(|steps| usize::try_from(steps).ok()),
         cluster,
@@ -96,6 +100,8 @@ impl Intent for Pause {
 
 struct Resume {
     holder: Holder,
+    /// Whether somebody else's template is what the controller goes on with.
+    release: bool,
     take_over: bool,
     pause_after: Option<usize>,
     cluster: Cluster,
@@ -105,21 +111,23 @@ struct Resume {
 
 impl Intent for Resume {
     fn plan(&self, snapshot: &Snapshot, _: Option<RevisionNumber>) -> Result<Decision, Refusal> {
+        if self.release {
+            return steps::release(snapshot);
+        }
         let Some(rollout) = rollout(snapshot) else { return pause::resume(snapshot) };
         let options = ResumeOptions {
             holder: self.holder.clone(),
             take_over: self.take_over || rollout.holder.as_ref().is_some_and(process::is_gone),
             pause_after: self.pause_after,
         };
-        match steps::resume(snapshot, &options) {
-            // What holds somebody else's template is let go.
-            Err(Refusal::Superseded) => steps::release(snapshot),
-            decision => decision,
-        }
+        steps::resume(snapshot, &options)
     }
 
     fn question(&self, plan: &Plan) -> String {
-        format!("Resume {}?", plan.workload)
+        match self.release {
+            true => format!("Let the controller roll out to {} what somebody put there?", plan.workload),
+            false => format!("Resume {}?", plan.workload),
+        }
     }
 
     fn question_for(&self, count: usize) -> String {
@@ -127,7 +135,7 @@ impl Intent for Resume {
     }
 
     fn done(&self, _: &Plan) -> String {
-        "resumed".to_string()
+        if self.release { "released".to_string() } else { "resumed".to_string() }
     }
 
     /// A rollout in steps is driven on; any other is watched like one that somebody started.

@@ -7,6 +7,7 @@ use rollout_core::names::few;
 use rollout_core::ordinal_rows::{self, OrdinalRow, Zone};
 use rollout_core::partition;
 use rollout_core::plan::Decision;
+use rollout_core::steps;
 use rollout_core::stored::Stored;
 use rollout_core::{Pod, Side, Snapshot, Strategy, Workload};
 use rollout_kube::{Cluster, Depth, Feed, Reader, Sight};
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use crate::documents;
 use crate::duration;
+use crate::ending_text;
 use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;
@@ -272,6 +274,11 @@ fn cells(snapshot: &Snapshot, row: &OrdinalRow<'_>) -> Vec<Cell> {
 
 /// Says what `advance` would do, or what else has a hand on the set.
 fn next(snapshot: &Snapshot) -> String {
+    if steps::is_superseded(snapshot) {
+        let words =
+            ending_text::held_in_steps(snapshot).into_iter().chain(ending_text::ways_on_in_steps(snapshot));
+        return words.collect::<Vec<_>>().join("; ");
+    }
     if let Some(rollout) = Stored::of(&snapshot.workload).and_then(|stored| stored.rollout) {
         return format!("stored: {}", rollout.under_way(snapshot));
     }

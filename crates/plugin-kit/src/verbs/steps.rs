@@ -251,6 +251,10 @@ impl Intent for Start {
         Depth::Nodes
     }
 
+    fn looks_around(&self, plan: &Plan) -> bool {
+        !plan.changes.is_empty() || self.start.options.evict
+    }
+
     fn question(&self, plan: &Plan) -> String {
         format!("Roll {} out in {} steps?", plan.workload, plan.steps.len())
     }

@@ -7,9 +7,9 @@ use rollout_core::guard::{Guard, GuardOptions};
 use rollout_core::machine::Machine;
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
-use rollout_core::steps as core_steps;
+use rollout_core::steps::{self as core_steps, Driver};
 use rollout_core::stored::Stored;
-use rollout_core::undo::{UndoOptions, plan};
+use rollout_core::undo::{Drive, UndoOptions, plan};
 use rollout_core::{RevisionSelector, Snapshot};
 
 use crate::duration::{self, Moment};
@@ -98,9 +98,12 @@ pub async fn run(args: UndoArgs, session: &mut Session) -> Result<Exit, CliError
         (None, None, true) => RevisionSelector::LastGood,
         (None, None, false) => RevisionSelector::Previous,
     };
+    let timeout = duration::limit(write.follow.timeout);
+    // What is taken back together is guarded, and a guard drives what it guards.
+    let drive = (write.wait && !all_or_none).then(|| Drive { holder: process::holder(), timeout });
     let whole = all_or_none || to_time.is_some() && !partial;
     let allow = write.follow.allow.clone();
-    let options = UndoOptions { target, resume, reason };
+    let options = UndoOptions { target, resume, reason, drive };
     let mut intent = Undo { options, whole, all_or_none, allow };
     write::run(session, &write, &form, found, &mut intent).await
 }
@@ -132,7 +135,12 @@ impl Intent for Undo {
     }
 
     fn question(&self, plan: &Plan) -> String {
-        match plan.requests.is_empty() {
+        match plan.changes.is_empty() {
+            true if plan.drives() => format!(
+                "Put the pods of {} back to revision {}?",
+                plan.workload,
+                RevisionNumber::or(plan.to, "?")
+            ),
             true => format!("Free {}?", plan.workload),
             false => format!("Roll {} back to revision {}?", plan.workload, RevisionNumber::or(plan.to, "?")),
         }
@@ -145,6 +153,9 @@ impl Intent for Undo {
     fn done(&self, plan: &Plan) -> String {
         match plan.requests.is_empty() {
             true => self.nothing(plan.to),
+            false if plan.changes.is_empty() => {
+                format!("pods go back to revision {}", RevisionNumber::or(plan.to, "?"))
+            }
             false => format!("rolled back to revision {}", RevisionNumber::or(plan.to, "?")),
         }
     }
@@ -160,6 +171,9 @@ impl Intent for Undo {
     fn machine(&self, plan: &Plan, before: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
         if let Some(aborting) = steps::aborting(&process::holder(), before) {
             return Some(aborting);
+        }
+        if plan.drives() {
+            return Some(Box::new(Driver::new(process::holder())));
         }
         if !self.all_or_none {
             return Some(Box::new(Follow::driving(&plan.template, limit)));

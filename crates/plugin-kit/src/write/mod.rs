@@ -17,7 +17,7 @@ use rollout_core::revision::RevisionNumber;
 use rollout_core::stored::STORED;
 use rollout_core::surroundings::Needs;
 use rollout_core::workload::WorkloadId;
-use rollout_core::{Snapshot, Strategy, Workload};
+use rollout_core::{Kind, Snapshot, Strategy, Workload};
 use rollout_kube::{Checking, Cluster, Depth, Feed, Seen, SendOptions, Sent, Sight};
 use serde_json::json;
 use tokio::time::Instant;
@@ -48,6 +48,10 @@ pub trait Intent {
     /// Returns how much of a workload has to be read: nodes where a DaemonSet's pods may have to be deleted.
     fn depth(&self, workload: &Workload) -> Depth {
         depth(workload)
+    }
+    /// Tells whether what is around the workload takes part in it.
+    fn looks_around(&self, plan: &Plan) -> bool {
+        !plan.changes.is_empty()
     }
     /// Returns the question for one workload.
     fn question(&self, plan: &Plan) -> String;
@@ -88,7 +92,8 @@ pub trait Intent {
 /// Returns how much of a workload has to be read before it is changed.
 pub fn depth(workload: &Workload) -> Depth {
     let driven = workload.strategy == Strategy::OnDelete || workload.annotation(STORED).is_some();
-    if driven { Depth::Nodes } else { Depth::Pods }
+    // Which pods do not come back depends on the nodes.
+    if driven || workload.id.kind == Kind::DaemonSet { Depth::Nodes } else { Depth::Pods }
 }
 
 /// Does what is wanted to everything that was found.
@@ -240,7 +245,7 @@ impl Flow<'_> {
             decision = self.intent.plan(&snapshot, resolved);
         }
         if let Ok(Decision::Change(plan)) = &decision
-            && !plan.changes.is_empty()
+            && self.intent.looks_around(plan)
         {
             let needs = Needs::of(&snapshot, &plan.template, &plan.impact);
             snapshot.surroundings = self.cluster.surroundings(&id, &needs).await?;

@@ -125,7 +125,7 @@ pub fn is_superseded(snapshot: &Snapshot) -> bool {
 pub fn release(snapshot: &Snapshot) -> Result<Decision, Refusal> {
     let rollout = stored(snapshot)?;
     if live(snapshot, &rollout) != Live::Other {
-        return Err(rollout.under_way(snapshot));
+        return Err(Refusal::NotSuperseded);
     }
     let mut plan = unchanged(snapshot);
     let mut changes = vec![set_strategy(&rollout.strategy)];

@@ -1,16 +1,17 @@
 //! Driving a rollout in steps. The driver reads where it is from the workload and the pods every time, so that another one
 //! can go on wherever it dies; only the time that a gate has run is lost.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::moves;
+use super::pace::Pace;
 use super::places::Places;
 use super::put_back::Back;
 use super::record::{self, Holder, Reached, Rollout, Stage, restored_limit, set_strategy};
 use crate::cause::Cause;
+use crate::deletion;
 use crate::event::{Event, StepProgress};
 use crate::gate::Gate;
 use crate::json::text;
@@ -26,6 +27,8 @@ use crate::stored::Stored;
 pub(super) const HOLDS: u32 = 3;
 /// Seconds within which a picture may be older than what was written.
 const PATIENCE: i64 = 30;
+/// Seconds until an eviction that a budget forbids is tried again: the first time, and at most.
+const FORBIDDEN: (i64, i64) = (1, 30);
 
 /// A driver of one stored rollout.
 #[derive(Clone, Debug)]
@@ -33,8 +36,10 @@ pub struct Driver {
     pub(super) holder: Holder,
     /// The template that was written, and the generation before that.
     pub(super) started: Option<(Value, i64)>,
+    /// The gate of a step: by how many are done before it, and when it began.
     pub(super) gate: Option<(usize, Timestamp, Gate)>,
-    pub(super) deletions: moves::Sent,
+    pub(super) pace: Pace,
+    pub(super) deletions: deletion::Sent,
     pub(super) reported: BTreeSet<String>,
     /// What was sent last, in this order, until it is known what came of it.
     last: VecDeque<Last>,
@@ -49,14 +54,29 @@ pub struct Driver {
     refused: Option<String>,
     /// UIDs of revision objects that what is stored was taken off.
     cleaned: Vec<String>,
-    /// What a disruption budget said last.
-    pub(super) forbidden: Option<String>,
+    /// Evictions that disruption budgets forbid, by the pods' UIDs.
+    pub(super) forbidden: BTreeMap<String, Forbidden>,
+    /// What was said of them last.
+    said: Option<String>,
+    /// When the last picture was.
+    now: Timestamp,
     pub(super) holds: u32,
     /// Whether a picture has shown what was written before this driver began: the first ones may be older.
     seen: bool,
     patience: Deadline,
     pub(super) told: Option<StepProgress>,
     pub(super) news: Vec<Event>,
+}
+
+/// An eviction that is not allowed for now.
+#[derive(Clone, Debug)]
+pub(super) struct Forbidden {
+    /// What the server said.
+    pub words: String,
+    /// Seconds from the last time to the next one.
+    pause: i64,
+    /// When it is tried again.
+    until: Timestamp,
 }
 
 #[derive(Clone, Debug)]
@@ -90,7 +110,8 @@ impl Driver {
             holder,
             started: None,
             gate: None,
-            deletions: moves::Sent::default(),
+            pace: Pace::default(),
+            deletions: deletion::Sent::default(),
             reported: BTreeSet::new(),
             last: VecDeque::new(),
             written: None,
@@ -99,7 +120,9 @@ impl Driver {
             causes: Vec::new(),
             refused: None,
             cleaned: Vec::new(),
-            forbidden: None,
+            forbidden: BTreeMap::new(),
+            said: None,
+            now: Timestamp::MIN,
             holds: 0,
             seen: false,
             patience: Deadline::new(Some(PATIENCE)),
@@ -128,6 +151,7 @@ impl Driver {
             return step;
         }
         self.deletions.forget(snapshot);
+        self.forbidden.retain(|uid, _| snapshot.living().any(|pod| pod.uid == *uid));
         let rollout = match Stored::read(&snapshot.workload) {
             Err(unreadable) => return Step::End(Ending::Refused(unreadable.to_string())),
             Ok(stored) => stored.and_then(|it| it.rollout),
@@ -200,7 +224,7 @@ impl Driver {
         self.write(snapshot, Act::Partition { to: partition }, Some(&after), changes)
     }
 
-    /// Deletes or evicts pods, unless that was asked for already.
+    /// Deletes or evicts pods, unless that was asked for already, or a budget has just forbidden it.
     pub(super) fn delete(
         &mut self,
         snapshot: &Snapshot,
@@ -209,14 +233,16 @@ impl Driver {
         why: impl Fn(&Pod) -> Why,
     ) -> Option<Step> {
         let namespace = &snapshot.workload.id.namespace;
-        let fresh = pods.iter().filter(|pod| !self.deletions.sure.contains(&pod.uid));
+        let waits = |pod: &Pod| self.forbidden.get(&pod.uid).is_some_and(|it| snapshot.now < it.until);
+        let fresh = pods.iter().filter(|pod| !self.deletions.sure.contains(&pod.uid) && !waits(pod));
         let (last, requests): (VecDeque<Last>, Vec<(Act, Request)>) = fresh
             .map(|pod| {
                 let (name, why) = (pod.name.clone(), why(pod));
                 // A budget counts a pod that is not ready as disrupted already and would forbid to end it.
                 let request = if rollout.options.evict && pod.ready() {
                     let request = Request::evict_pod(namespace, &pod.name, &pod.uid);
-                    (Act::Evict { pod: name.clone(), why }, request)
+                    let again = self.forbidden.contains_key(&pod.uid);
+                    (Act::Evict { pod: name.clone(), why, again }, request)
                 } else {
                     let request = Request::delete_pod(namespace, &pod.name, &pod.uid);
                     (Act::Delete { pod: name.clone(), why }, request)
@@ -265,6 +291,7 @@ impl Driver {
 
 impl Machine for Driver {
     fn step(&mut self, snapshot: &Snapshot) -> (Progress, Step) {
+        self.now = snapshot.now;
         let progress = evaluate(snapshot);
         let step = self.decide(snapshot, &progress);
         (progress, step)
@@ -275,13 +302,14 @@ impl Machine for Driver {
         match (last, sent) {
             (Last::Deletion { uid, .. }, Sent::Done(_) | Sent::Changed | Sent::Gone) => {
                 self.deletions.doubtful.remove(&uid);
+                self.forbidden.remove(&uid);
+                self.said = None;
                 self.deletions.sure.insert(uid);
-                self.forbidden = None;
             }
             (Last::Deletion { uid, .. }, Sent::Unanswered) => {
                 self.deletions.doubtful.insert(uid);
             }
-            (Last::Deletion { pod, .. }, Sent::NotNow(words)) => self.not_now(pod, words),
+            (Last::Deletion { uid, pod }, Sent::NotNow(words)) => self.not_now(uid, pod, words),
             (Last::Patch { version }, Sent::Done(_) | Sent::Changed) => {
                 let (refused, patience) = (*sent == Sent::Changed, Deadline::new(Some(PATIENCE)));
                 self.written = version.map(|version| Written { version, refused, patience });
@@ -316,14 +344,18 @@ impl Machine for Driver {
 
 impl Driver {
     /// A budget that can never be computed never allows it (hazard H21): `pkg/registry/core/pod/storage/eviction.go` says so.
-    fn not_now(&mut self, pod: String, words: &str) {
+    fn not_now(&mut self, uid: String, pod: String, words: &str) {
         if words.contains("failed sync") {
             self.refused = Some(words.to_string());
         }
-        if self.forbidden.as_deref() != Some(words) {
+        if self.said.as_deref() != Some(words) {
             self.news.push(Event::EvictionForbidden { pod, words: words.to_string() });
+            self.said = Some(words.to_string());
         }
-        self.forbidden = Some(words.to_string());
+        let (first, most) = FORBIDDEN;
+        let pause = self.forbidden.get(&uid).map_or(first, |before| (2 * before.pause).min(most));
+        let until = self.now + SignedDuration::from_secs(pause);
+        self.forbidden.insert(uid, Forbidden { words: words.to_string(), pause, until });
     }
 }
 

@@ -1,13 +1,14 @@
-//! The way forward of a driver: steps, their gates, and the end.
+//! The way forward of a driver: steps, their gate, and the end.
 
 use super::abort;
 use super::driver::{Driver, HOLDS};
 use super::hold::{Live, live, stand_still};
-use super::moves;
 use super::places::{Place, Places};
 use super::put_back::Back;
 use super::record::{self, OnFailure, Reached, Recorded, Rollout, Stage, Way, set_strategy};
-use crate::cause::{Cause, CauseId};
+use crate::cause::{Cause, CauseId, Causes, Sort};
+use crate::causes;
+use crate::deletion::{self, Wish};
 use crate::event::{Event, StepProgress};
 use crate::gate::{Gate, GateOptions, GateState};
 use crate::kind::Kind;
@@ -47,21 +48,33 @@ impl Driver {
             let words = "the pods, or the nodes, cannot be read";
             return Step::End(Ending::Refused(words.to_string()));
         };
+        let at = At { snapshot, rollout, places: &places, progress };
+        self.measure(at);
         if !observed {
-            return self.wait(snapshot, rollout, &places, rollout.done);
+            return self.wait(at);
         }
         self.report(snapshot, rollout, &places);
         if let Some(step) = self.clean(snapshot) {
             return step;
         }
-        let causes = failures(snapshot, rollout, progress);
+        let causes = at.failures();
         if !causes.is_empty() {
             return self.fail(snapshot, rollout, causes);
         }
         if rollout.done >= places.ends.len() {
-            return self.finish(snapshot, rollout, &places);
+            return self.finish(at);
         }
-        self.step_on(snapshot, rollout, &places)
+        self.step_on(at)
+    }
+
+    /// Takes the time of the step.
+    fn measure(&mut self, at: At<'_>) {
+        let At { snapshot, rollout, places, progress: _ } = at;
+        let scope = at.scope();
+        let settled = || scope.iter().filter(|place| place.is_settled(snapshot));
+        let soaks =
+            snapshot.observed() && rollout.done < places.ends.len() && settled().count() == scope.len();
+        self.pace.look(rollout, settled().map(|place| place.name.as_str()), soaks, snapshot.now);
     }
 
     /// Tells whether somebody replaced the template before the controller recorded it. A template that a webhook has changed
@@ -74,26 +87,22 @@ impl Driver {
     }
 
     /// One step: its pods are moved, and then they have to pass the gate.
-    fn step_on(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> Step {
-        let end = places.end(rollout.done + 1);
-        if let Some(step) = self.move_on(snapshot, rollout, places, end) {
+    fn step_on(&mut self, at: At<'_>) -> Step {
+        let At { snapshot, rollout, places, progress: _ } = at;
+        if let Some(step) = self.move_on(snapshot, rollout, places, places.end(rollout.done + 1)) {
             return step;
         }
-        let scope = &places.all[..end];
-        let healthy = scope.iter().all(|place| place.is_settled(snapshot));
+        let healthy = at.scope().iter().all(|place| place.is_settled(snapshot));
         if places.added(rollout.done).is_empty() && healthy {
             return self.step_done(snapshot, rollout, places);
         }
-        self.pass(snapshot, rollout, places, healthy)
+        self.pass(at)
     }
 
-    fn pass(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>, healthy: bool) -> Step {
-        let scope = &places.all[..places.end(rollout.done + 1)];
-        let new: Vec<&Pod> = scope
-            .iter()
-            .flat_map(Place::living)
-            .filter(|pod| snapshot.side(pod) == Side::New && !moves::is_stale_failure(snapshot, rollout, pod))
-            .collect();
+    fn pass(&mut self, at: At<'_>) -> Step {
+        let At { snapshot, rollout, places, progress: _ } = at;
+        let healthy = at.scope().iter().all(|place| place.is_settled(snapshot));
+        let new: Vec<&Pod> = at.own().collect();
         let state = self.gate(rollout).look(&new, healthy, snapshot);
         match state {
             GateState::Failed(cause) => self.fail(snapshot, rollout, vec![cause]),
@@ -101,7 +110,7 @@ impl Driver {
             GateState::Check => Step::Check(check_run(snapshot, rollout, places)),
             GateState::Open => self.step_done(snapshot, rollout, places),
             GateState::Soaking(left) => Step::Soak(left),
-            GateState::Closed => self.wait(snapshot, rollout, places, rollout.done),
+            GateState::Closed => self.wait(at),
         }
     }
 
@@ -134,11 +143,13 @@ impl Driver {
             return self.delete(snapshot, rollout, &[pod], |_| Why::Blocks);
         }
         let scope = &places.all[..end];
-        let retried = |pod: &Pod| moves::is_stale_failure(snapshot, rollout, pod);
+        let retried = |pod: &Pod| rollout.is_stale_failure(snapshot, pod);
         let unwanted = |pod: &Pod| snapshot.side(pod) == Side::Old || retried(pod);
+        let budget = rollout.budget(places);
         match rollout.way(snapshot.workload.id.kind) {
             Way::Deletion => {
-                let pods = moves::next(snapshot, rollout, places, scope, &self.deletions, &unwanted);
+                let wish = Wish { unwanted: &unwanted, budget };
+                let pods = deletion::next(snapshot, places, scope, &self.deletions, wish);
                 let why = |pod: &Pod| if retried(pod) { Why::Retry } else { Why::OnDelete };
                 self.delete(snapshot, rollout, &pods, why)
             }
@@ -147,7 +158,8 @@ impl Driver {
                 if snapshot.workload.partition() > partition {
                     return Some(self.lower(snapshot, rollout, partition));
                 }
-                let pods = moves::next(snapshot, rollout, places, scope, &self.deletions, &retried);
+                let wish = Wish { unwanted: &retried, budget };
+                let pods = deletion::next(snapshot, places, scope, &self.deletions, wish);
                 self.delete(snapshot, rollout, &pods, |_| Why::Retry)
             }
         }
@@ -159,13 +171,17 @@ impl Driver {
         let done = (rollout.done + 1..).find(|done| !empty(done)).unwrap_or(places.ends.len());
         let pause_after = rollout.pause_after.map(|steps| steps.saturating_sub(done - rollout.done));
         let pauses = pause_after == Some(0) && done < places.ends.len();
-        let partition = snapshot.workload.partition();
+        let partition = match rollout.way(snapshot.workload.id.kind) {
+            Way::Partition => snapshot.workload.partition(),
+            Way::Deletion => (places.all.len() - places.end(done)) as u32,
+        };
         let after = Rollout {
             done,
             pause_after: pause_after.filter(|_| !pauses),
             began: record::whole(snapshot.now),
             reached: places.reached(snapshot, rollout, done, partition).or_else(|| rollout.reached.clone()),
             retry: false,
+            between: pauses,
             phase: if pauses { Stage::Paused } else { Stage::Running },
             holder: if pauses { None } else { rollout.holder.clone() },
             ..rollout.clone()
@@ -175,22 +191,23 @@ impl Driver {
 
     /// After the last step: the strategy comes back when no node and no ordinal is old, since its controller would replace
     /// those at once (hazard H8).
-    fn finish(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> Step {
+    fn finish(&mut self, at: At<'_>) -> Step {
+        let At { snapshot, rollout, places, progress: _ } = at;
         let end = places.end(places.ends.len());
         if let Some(step) = self.move_on(snapshot, rollout, places, end) {
             return step;
         }
         if !places.all[..end].iter().all(|place| place.is_settled(snapshot)) {
-            return self.wait(snapshot, rollout, places, places.ends.len() - 1);
+            return self.wait(at);
         }
         // A scale-up would take pods beyond the range in again, old as they are. An unready one may hang the set up: where
         // the controller replaces pods it is freed like any that does, and elsewhere it is not waited for for ever.
         match (places.beyond.is_empty(), rollout.way(snapshot.workload.id.kind)) {
             (true, _) => {}
             (false, Way::Partition) => {
-                return self.wait(snapshot, rollout, places, places.ends.len() - 1);
+                return self.wait(at);
             }
-            (false, Way::Deletion) if !is_over(snapshot, rollout) => return Step::Wait,
+            (false, Way::Deletion) if !self.pace.is_over(rollout) => return Step::Wait,
             (false, Way::Deletion) => {}
         }
         let old = still_old(snapshot, places);
@@ -200,40 +217,35 @@ impl Driver {
             return self.write(snapshot, Act::Finish, Some(&after), Vec::new());
         }
         if is_completing(snapshot, rollout) {
-            return self.wait(snapshot, rollout, places, places.ends.len() - 1);
+            return self.wait(at);
         }
         self.ending = Some(Ending::Complete);
         self.end(snapshot, rollout)
     }
 
-    /// Waits for a step, but not for ever.
-    fn wait(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>, done: usize) -> Step {
-        if !is_over(snapshot, rollout) {
+    /// Waits for a step, but not for ever. When its time is over it fails by its own pods only; what only holds it up leaves
+    /// it standing, to be resumed.
+    fn wait(&mut self, at: At<'_>) -> Step {
+        let At { snapshot, rollout, .. } = at;
+        if !self.pace.is_over(rollout) {
             return Step::Wait;
         }
-        let scope = &places.all[..places.end(done + 1)];
-        let unsettled = scope.iter().filter(|place| !place.is_settled(snapshot));
-        let beyond = places.beyond.iter().map(|pod| pod.name.as_str());
-        let waits: Vec<&str> = unsettled.map(|place| place.name.as_str()).chain(beyond).collect();
-        let missing = places.all.iter().filter(|place| !place.serves(snapshot));
-        let blocks: Vec<&str> = missing.map(|place| place.name.as_str()).collect();
-        let message = match (snapshot.observed(), waits.is_empty()) {
-            (false, _) => "the controller has not acted upon the change within the time given".to_string(),
-            (true, false) => {
-                let mut words = format!("not new and available within the time given: {}", few(&waits));
-                if !blocks.is_empty() {
-                    words += &format!("; without an available pod: {}", few(&blocks));
-                }
-                words
+        let forbidden = self.forbidden.values().next().map(|it| it.words.clone());
+        let cause = Cause { evidence: forbidden, ..Cause::new(CauseId::Deadline, at.late()) };
+        match at.is_own_fault() {
+            true => self.fail(snapshot, rollout, vec![cause]),
+            false => {
+                let causes = [vec![cause.holds_up()], at.holding_up()].concat();
+                let words = in_words(&causes);
+                self.ending = Some(Ending::StepHeld { step: rollout.done + 1, causes: causes.clone() });
+                let request = stand_still(snapshot, rollout, Stage::Paused, Some(words));
+                self.send(snapshot, Act::HeldUp { causes }, request)
             }
-            (true, true) => "the step is not over within the time given".to_string(),
-        };
-        let cause = Cause { evidence: self.forbidden.clone(), ..Cause::new(CauseId::Deadline, message) };
-        self.fail(snapshot, rollout, vec![cause])
+        }
     }
 
     fn fail(&mut self, snapshot: &Snapshot, rollout: &Rollout, causes: Vec<Cause>) -> Step {
-        let words = causes.iter().map(|it| it.message.as_str()).collect::<Vec<_>>().join("; ");
+        let words = in_words(&causes);
         self.causes = causes.clone();
         let back = match rollout.options.on_failure {
             OnFailure::Pause => None,
@@ -321,14 +333,110 @@ impl Driver {
     }
 }
 
-/// What fails, but for what failed before the rollout was resumed, and a blocker, which is freed.
-fn failures(snapshot: &Snapshot, rollout: &Rollout, progress: &Progress) -> Vec<Cause> {
-    let stale = |cause: &Cause| {
-        snapshot.pods.iter().flatten().any(|pod| {
-            Some(&pod.name) == cause.pod.as_ref() && moves::is_stale_failure(snapshot, rollout, pod)
-        })
-    };
-    progress.causes.failed.iter().filter(|it| !it.id.is_stuck() && !stale(it)).cloned().collect()
+fn in_words(causes: &[Cause]) -> String {
+    causes.iter().map(|it| it.message.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+/// What a step is judged by.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    snapshot: &'a Snapshot,
+    rollout: &'a Rollout,
+    places: &'a Places<'a>,
+    progress: &'a Progress,
+}
+
+impl<'a> At<'a> {
+    /// The places that are new when the present step is done.
+    fn scope(&self) -> &'a [Place<'a>] {
+        let places = self.places;
+        &places.all[..places.end(self.rollout.done + 1)]
+    }
+
+    /// The new pods in them, those that have ended too, but for those that failed before the rollout was resumed.
+    fn own(&self) -> impl Iterator<Item = &'a Pod> {
+        let At { snapshot, rollout, .. } = *self;
+        let new = move |pod: &&Pod| {
+            snapshot.side(pod) == Side::New && !pod.terminating && !rollout.is_stale_failure(snapshot, pod)
+        };
+        self.scope().iter().flat_map(|place| place.pods.iter().copied()).filter(new)
+    }
+
+    /// What the step fails by: the pods of its own places, and what keeps pods of them from being made. A blocker is freed,
+    /// and what the old revision meets as well is waited for.
+    fn failures(&self) -> Vec<Cause> {
+        let At { snapshot, rollout, places, progress } = *self;
+        let waits = self.scope().iter().any(|place| !place.is_settled(snapshot));
+        let outside = &places.all[places.end(rollout.done + 1)..];
+        let outside =
+            || outside.iter().flat_map(|place| &place.pods).chain(&places.elsewhere).chain(&places.beyond);
+        let stale = |name: &String| {
+            let mut pods = snapshot.pods.iter().flatten().filter(|pod| pod.name == *name);
+            pods.any(|pod| rollout.is_stale_failure(snapshot, pod))
+        };
+        let fails = |cause: &Cause| match &cause.pod {
+            // One cause is shown for all that are alike: a pod of the step may show it too.
+            Some(name) if outside().any(|pod| pod.name == *name) || stale(name) => {
+                let unready = self.own().filter(|pod| !pod.ready());
+                let mut own = unready.flat_map(|pod| causes::of_pod(pod, snapshot));
+                own.find(|it| it.fails() && it.symptom() == cause.symptom())
+            }
+            Some(_) => Some(cause.clone()),
+            None => waits.then(|| cause.clone()),
+        };
+        let failed = progress.causes.failed.iter().filter(|it| !it.id.is_stuck() && !it.old_too);
+        failed.filter_map(fails).collect()
+    }
+
+    /// Tells whether a step whose time is over waits for its own new pods, and for nothing that holds them up.
+    fn is_own_fault(&self) -> bool {
+        let At { snapshot, progress, .. } = *self;
+        if !snapshot.observed() {
+            return false;
+        }
+        let held = |pod: &Pod| {
+            let shown = causes::of_pod(pod, snapshot);
+            snapshot.is_out_of_reach(pod)
+                || !shown.is_empty() && shown.iter().all(|it| it.sort == Sort::HoldsUp || it.old_too)
+        };
+        let late = |place: &Place<'_>| {
+            place.touchable
+                && self.own().any(|pod| {
+                    place.pods.iter().any(|it| it.uid == pod.uid) && !snapshot.available(pod) && !held(pod)
+                })
+        };
+        let unmade = self.scope().iter().any(|place| place.living().next().is_none() && !place.ends());
+        let mut probed = progress.causes.on_probation.iter().filter(|it| it.pod.is_none() && !it.old_too);
+        self.scope().iter().any(late) || unmade && probed.next().is_some()
+    }
+
+    /// What holds up a step whose time is over, as far as it is known.
+    fn holding_up(&self) -> Vec<Cause> {
+        let Causes { failed, on_probation: _, holding_up } = &self.progress.causes;
+        let both = failed.iter().filter(|it| it.old_too).chain(holding_up);
+        both.cloned().map(Cause::holds_up).collect()
+    }
+
+    /// Says what a step whose time is over waits for.
+    fn late(&self) -> String {
+        let At { snapshot, places, .. } = *self;
+        let unsettled = self.scope().iter().filter(|place| !place.is_settled(snapshot));
+        let beyond = places.beyond.iter().map(|pod| pod.name.as_str());
+        let waits: Vec<&str> = unsettled.map(|place| place.name.as_str()).chain(beyond).collect();
+        let missing = places.all.iter().filter(|place| !place.serves(snapshot));
+        let blocks: Vec<&str> = missing.map(|place| place.name.as_str()).collect();
+        match (snapshot.observed(), waits.is_empty()) {
+            (false, _) => "the controller has not acted upon the change within the time given".to_string(),
+            (true, false) => {
+                let mut words = format!("not new and available within the time given: {}", few(&waits));
+                if !blocks.is_empty() {
+                    words += &format!("; without an available pod: {}", few(&blocks));
+                }
+                words
+            }
+            (true, true) => "the step is not over within the time given".to_string(),
+        }
+    }
 }
 
 /// Returns what stays old although all steps are done: nodes, also those in no step, or pods.
@@ -346,11 +454,6 @@ fn is_completing(snapshot: &Snapshot, rollout: &Rollout) -> bool {
     rollout.way(snapshot.workload.id.kind) == Way::Partition
         && snapshot.workload.desired > 0
         && status.current_revision != status.update_revision
-}
-
-pub(super) fn is_over(snapshot: &Snapshot, rollout: &Rollout) -> bool {
-    let limit = rollout.options.timeout.map(|limit| limit.saturating_add(rollout.options.soak));
-    limit.is_some_and(|limit| snapshot.now.as_second() - rollout.began.as_second() >= limit)
 }
 
 fn check_run(snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> CheckRun {

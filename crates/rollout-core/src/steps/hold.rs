@@ -96,7 +96,8 @@ pub(super) fn stand_still(
     failure: Option<String>,
 ) -> Request {
     let kind = snapshot.workload.id.kind;
-    let mut after = Rollout { phase, holder: None, failure, pause_after: None, ..rollout.clone() };
+    let mut after =
+        Rollout { phase, holder: None, failure, pause_after: None, between: false, ..rollout.clone() };
     let mut changes = Vec::new();
     match rollout.way(kind) {
         Way::Partition => {
@@ -135,6 +136,7 @@ pub fn resume(snapshot: &Snapshot, options: &ResumeOptions) -> Result<Decision, 
         began: record::whole(snapshot.now),
         pause_after: options.pause_after,
         retry: rollout.phase == Stage::Failed,
+        between: false,
         ..rollout.clone()
     };
     let mut plan = unchanged(snapshot);

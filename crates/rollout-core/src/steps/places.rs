@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::record::{Reached, Rollout};
+use super::record::{Reached, Rollout, Stage};
 use super::rules::{BadSteps, First, Rest, Rules};
 use crate::kind::Kind;
 use crate::nodes::Node;
@@ -17,6 +17,7 @@ use crate::placement::{Labels, Placement};
 use crate::plan::PlannedStep;
 use crate::pods::Pod;
 use crate::snapshot::{Side, Snapshot};
+use crate::stored::Stored;
 
 /// One place for a pod.
 #[derive(Clone, Debug)]
@@ -34,7 +35,7 @@ pub struct Place<'a> {
 }
 
 /// The places in order, and where the steps end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Places<'a> {
     /// The places, those of the first step first.
     pub all: Vec<Place<'a>>,
@@ -103,6 +104,25 @@ impl<'a> Places<'a> {
         Places::before_steps(snapshot, &Rules { first: None, rest: Rest::Amounts(Vec::new()) }, false, None)
     }
 
+    /// Returns the places where a pod that is deleted comes back, without any steps; nothing where the pods were not read.
+    /// Where the nodes were not read, those of the pods, and one for each pod that is missing.
+    pub(crate) fn within_reach(snapshot: &'a Snapshot) -> Option<Places<'a>> {
+        let rules = Rules { first: None, rest: Rest::Amounts(Vec::new()) };
+        let by_node = match snapshot.workload.id.kind {
+            Kind::StatefulSet => false,
+            Kind::DaemonSet | Kind::Deployment => true,
+        };
+        if by_node && snapshot.nodes.is_none() {
+            return Some(Places { all: by_pods(snapshot, snapshot.pods.as_deref()?), ..Places::default() });
+        }
+        let mut places = Places::before_steps(snapshot, &rules, true, None)?;
+        places.all.retain(|place| place.touchable);
+        if by_node {
+            places.all.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        Some(places)
+    }
+
     fn before_steps(
         snapshot: &'a Snapshot,
         rules: &Rules,
@@ -110,14 +130,7 @@ impl<'a> Places<'a> {
         started: Option<Timestamp>,
     ) -> Option<Places<'a>> {
         let pods = snapshot.pods.as_deref()?;
-        let mut places = Places {
-            all: Vec::new(),
-            ends: Vec::new(),
-            words: Vec::new(),
-            left_out: Vec::new(),
-            elsewhere: Vec::new(),
-            beyond: Vec::new(),
-        };
+        let mut places = Places::default();
         match snapshot.workload.id.kind {
             Kind::StatefulSet => {
                 places.all = ordinals(snapshot, pods);
@@ -356,11 +369,20 @@ impl<'a> Places<'a> {
         }
     }
 
+    /// Returns the pods that are new although no step of what is stored has come to them; none where nothing is stored, where
+    /// it is taken back, or where pods or nodes were not read.
+    pub(crate) fn outside(snapshot: &Snapshot) -> Vec<Pod> {
+        let stored = Stored::of(&snapshot.workload).and_then(|stored| stored.rollout);
+        let Some(rollout) = stored.filter(|it| it.phase != Stage::Aborting) else { return Vec::new() };
+        let places = Places::of(snapshot, &rollout).filter(|_| rollout.workload == snapshot.workload.id.uid);
+        places.map_or_else(Vec::new, |it| it.leaked(snapshot, &rollout).into_iter().cloned().collect())
+    }
+
     /// Returns the pods that are new although no step has come to them, by whatever they came up.
     pub(super) fn leaked(&self, snapshot: &Snapshot, rollout: &Rollout) -> Vec<&Pod> {
-        let end = self.end(rollout.done + 1);
+        let end = self.end(if rollout.between { rollout.done } else { rollout.done + 1 });
         let late = |pod: &&Pod| pod.created.is_some_and(|created| created >= rollout.started);
-        let new = |pod: &&Pod| snapshot.side(pod) == Side::New;
+        let new = |pod: &&Pod| rollout.is_updated(snapshot, pod);
         let outside = self.all[end..].iter().filter(|place| !reached(place, rollout));
         let elsewhere =
             self.elsewhere.iter().copied().filter(|pod| !pod.terminating && !pod.ended()).filter(new);
@@ -407,6 +429,23 @@ impl FirstNodes<'_> {
         let selected = |labels: &Labels| place.node.is_some_and(|node| labels.match_all(&node.labels));
         self.names.contains(place.name.as_str()) || self.labels.as_ref().is_some_and(selected)
     }
+}
+
+/// The nodes that pods name, and a place without one for each pod that is missing.
+fn by_pods<'a>(snapshot: &'a Snapshot, pods: &'a [Pod]) -> Vec<Place<'a>> {
+    let mut by_node: BTreeMap<&str, Vec<&Pod>> = BTreeMap::new();
+    for pod in pods {
+        by_node.entry(pod.node.as_deref().unwrap_or_default()).or_default().push(pod);
+    }
+    let place = |(name, pods): (&str, Vec<&'a Pod>)| Place {
+        name: name.to_string(),
+        node: None,
+        index: None,
+        pods,
+        touchable: true,
+    };
+    let missing = (snapshot.workload.desired as usize).saturating_sub(by_node.len());
+    by_node.into_iter().map(place).chain((0..missing).map(|_| place(("", Vec::new())))).collect()
 }
 
 /// Ordinals from the highest down, those without a pod too.

@@ -8,8 +8,9 @@ use super::places::Places;
 use super::rules::Rules;
 use crate::kind::Kind;
 use crate::plan::{self, Refusal, Request};
+use crate::pods::Pod;
 use crate::revision::Revision;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Side, Snapshot};
 use crate::stored::{STORED, Stored};
 use crate::template;
 use crate::workload::{Amount, Workload};
@@ -45,12 +46,18 @@ pub struct Rollout {
     pub pause_after: Option<usize>,
     /// What it is at.
     pub phase: Stage,
-    /// Why it failed, in words.
+    /// Why it failed, or what it was held up by when its time was over, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
     /// Whether pods that failed before the present step began are to be made anew: it was resumed after a failure.
     #[serde(default)]
     pub retry: bool,
+    /// Whether it stands still between two steps: nothing of the next one was moved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub between: bool,
+    /// Whether it is an undo: every pod that is not at the revision to go back to is put back, whatever it runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undo: bool,
     /// How it is done.
     pub options: StepOptions,
     /// Who drives it; nobody while it stands still.
@@ -178,7 +185,8 @@ pub struct StepOptions {
     pub evict: bool,
     /// Whether nodes that are not ready are left out.
     pub skip_unready_nodes: bool,
-    /// Seconds that a step may take to get healthy, the soak not counted; none is for ever.
+    /// Seconds for which a step may go on without another pod that is new and available, the soak not counted; none is for
+    /// ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<i64>,
 }
@@ -217,6 +225,9 @@ impl Rollout {
     pub fn under_way(&self, snapshot: &Snapshot) -> Refusal {
         if self.workload != snapshot.workload.id.uid {
             return Refusal::Recreated { kind: snapshot.workload.id.kind };
+        }
+        if self.undo {
+            return Refusal::UndoUnderWay { holder: self.holder.clone() };
         }
         let of = Places::of(snapshot, self).map_or_else(|| self.rules.count(), |places| places.ends.len());
         Refusal::UnderWay { phase: self.phase, done: self.done, of, holder: self.holder.clone() }
@@ -261,14 +272,29 @@ impl Rollout {
     }
 
     /// Tells whether a pod runs the revision that is, or was, rolled out; `known` is what tells without a record of it.
-    pub(super) fn is_updated(&self, snapshot: &Snapshot, pod: &crate::pods::Pod) -> bool {
+    pub(super) fn is_updated(&self, snapshot: &Snapshot, pod: &Pod) -> bool {
         let Some(label) = pod.revision.as_deref() else { return false };
         match &self.target {
+            _ if self.undo => !self.previous.owns_label(snapshot, label),
             Some(target) => target.owns_label(snapshot, label),
             None => {
                 !self.previous.owns_label(snapshot, label) && pod.created.is_some_and(|it| it >= self.started)
             }
         }
+    }
+
+    /// Tells whether a pod failed before the step that goes on after a failure: it is made anew.
+    pub(super) fn is_stale_failure(&self, snapshot: &Snapshot, pod: &Pod) -> bool {
+        self.retry
+            && !pod.ready()
+            && snapshot.side(pod) == Side::New
+            && pod.created.is_some_and(|created| created < self.began)
+    }
+
+    /// Returns how many places may be without an available pod at once.
+    pub(super) fn budget(&self, places: &Places<'_>) -> usize {
+        let amount = self.options.max_unavailable.unwrap_or(Amount::Count(1));
+        (amount.rounded_up(places.all.len() as u32) as usize).max(1)
     }
 
     /// Returns the old template as it is written back.
@@ -305,7 +331,7 @@ pub(super) fn restored_limit(rollout: &Rollout) -> Option<Value> {
 
 /// Makes the patch that writes a rollout, or takes it away: it holds only while the workload, its template, its strategy and
 /// what is stored are what they were, so that two drivers never both go on.
-pub(super) fn write(workload: &Workload, rollout: Option<&Rollout>, changes: Vec<Value>) -> Request {
+pub(crate) fn write(workload: &Workload, rollout: Option<&Rollout>, changes: Vec<Value>) -> Request {
     let mut tests = vec![plan::test("/spec/updateStrategy", strategy_of(workload))];
     tests.extend(stored_is(workload));
     let text = rollout.map(|it| Stored::rollout(it.clone()).text());
@@ -313,6 +339,14 @@ pub(super) fn write(workload: &Workload, rollout: Option<&Rollout>, changes: Vec
     let annotation = plan::annotation_operations(&workload.object, STORED, text.as_deref());
     all.extend(annotation);
     Request::patch(workload, tests, all)
+}
+
+/// Returns the workload's metadata as it is when the annotation is written: the map of annotations exists by then.
+pub(crate) fn with_annotations(workload: &Workload) -> Value {
+    match workload.object.pointer("/metadata/annotations") {
+        Some(map) if map.is_object() => json!({"metadata": {"annotations": map}}),
+        Some(_) | None => json!({"metadata": {"annotations": {}}}),
+    }
 }
 
 /// The key must be absent where it was: without the map, [`plan::annotation_operations`] tests that (hazard H16).

@@ -13,7 +13,7 @@ use crate::history::NoRevision;
 use crate::kind::Kind;
 use crate::names::few;
 use crate::pause;
-use crate::placement::Placement;
+use crate::placement::{self, Placement};
 use crate::plan::{self, Decision, Impact, PlannedStep, Refusal, ReplacedPod, Warning, WarningId};
 use crate::pods::Pod;
 use crate::revision::Revision;
@@ -93,15 +93,19 @@ pub fn start(snapshot: &Snapshot, options: &StartOptions) -> Result<Decision, Re
     plan.warnings = warnings(snapshot, options, &change, &rollout);
     if options.options.evict {
         plan.warnings.extend(warnings::never_evicted(snapshot));
+        plan.notes.push("evictions heed disruption budgets: one that forbids them is waited for".to_string());
     }
     if let Some(template) = wanted {
-        plan.warnings.extend(warnings::of_steps(&TemplateChange {
+        let around = warnings::of_steps(&TemplateChange {
             snapshot,
             wanted: template,
             target: None,
             defaulted: false,
             impact: &plan.impact,
-        }));
+        });
+        // What is evicted never gets below a budget.
+        let counts = |it: &Warning| !options.options.evict || it.id != WarningId::Pdb;
+        plan.warnings.extend(around.into_iter().filter(counts));
         plan.changes = diff::changes(workload.template(), template);
         plan.template = template::writable(template);
     }
@@ -192,6 +196,8 @@ fn rollout(snapshot: &Snapshot, options: &StartOptions, change: &Change<'_>) -> 
         phase: if options.holder.is_some() { Stage::Running } else { Stage::Paused },
         failure: None,
         retry: false,
+        between: options.holder.is_none(),
+        undo: false,
         options: options.options.clone(),
         holder: options.holder.clone(),
         started: record::whole(snapshot.now),
@@ -247,11 +253,7 @@ fn request(
         changes.push(json!({"op": "add", "path": "/spec/revisionHistoryLimit", "value": limit}));
     }
     let mut request = record::write(workload, Some(rollout), changes);
-    // The map of annotations exists by then, whatever was there before.
-    let object = match workload.object.pointer("/metadata/annotations") {
-        Some(map) if map.is_object() => json!({"metadata": {"annotations": map}}),
-        Some(_) | None => json!({"metadata": {"annotations": {}}}),
-    };
+    let object = record::with_annotations(workload);
     if let Value::Array(body) = &mut request.body {
         // The reason of the last change is none of this one's.
         body.extend(plan::cause_operations(&object, options.reason.as_deref()));
@@ -296,7 +298,7 @@ fn reaches_what_blocks(snapshot: &Snapshot, places: &Places<'_>) -> Result<(), R
 }
 
 fn notes(snapshot: &Snapshot, places: &Places<'_>, options: &StartOptions, rollout: &Rollout) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = placement::unwanted(snapshot).into_iter().collect();
     // Hazard H4.
     notes.extend(match (rollout.way(snapshot.workload.id.kind), snapshot.workload.id.kind) {
         (Way::Deletion, Kind::DaemonSet) => Some(

@@ -10,7 +10,7 @@ use crate::references::{Reference, ReferenceKind};
 use crate::resources;
 use crate::snapshot::Snapshot;
 use crate::surroundings::{Autoscaler, Budget, Presence, Quota, extra_pods};
-use crate::workload::{Strategy, Workload};
+use crate::workload::{Amount, Strategy, Workload};
 
 pub(super) fn warnings(change: &TemplateChange<'_>, warnings: &mut Vec<Warning>) {
     let around = &change.snapshot.surroundings;
@@ -213,12 +213,13 @@ fn broken(change: &TemplateChange<'_>, budget: &Budget) -> Option<Warning> {
     })
 }
 
-/// A budget whose controller cannot count what it covers never allows an eviction (hazard H21).
+/// A budget whose controller cannot count what it covers never allows an eviction (hazard H21), and neither does one that
+/// asks for all of them.
 pub(crate) fn never_evicted(snapshot: &Snapshot) -> impl Iterator<Item = Warning> {
     let workload = &snapshot.workload;
     let labels = workload.template().pointer("/metadata/labels").cloned().unwrap_or_default();
     snapshot.surroundings.budgets.iter().filter(move |budget| budget.covers(&labels)).filter_map(|budget| {
-        let why = budget.failed_sync.as_ref()?;
+        let why = never(workload, budget)?;
         Some(Warning {
             id: WarningId::Pdb,
             message: format!("poddisruptionbudget {} never allows an eviction: {why}", budget.name),
@@ -229,6 +230,23 @@ pub(crate) fn never_evicted(snapshot: &Snapshot) -> impl Iterator<Item = Warning
             stops: true,
         })
     })
+}
+
+/// Returns why a budget never allows an eviction (pkg/controller/disruption/disruption.go, `getExpectedPodCount`: a number
+/// is counted against the pods, anything else against a scale, which DaemonSets do not have).
+fn never(workload: &Workload, budget: &Budget) -> Option<String> {
+    if let Some(failed) = &budget.failed_sync {
+        return Some(failed.clone());
+    }
+    let needs_scale =
+        budget.max_unavailable.is_some() || matches!(budget.min_available, Some(Amount::Percent(_)));
+    if needs_scale && workload.id.kind == Kind::DaemonSet {
+        return Some("only a number as minAvailable can be counted for a daemon set".to_string());
+    }
+    // It may cover pods of others too.
+    let all = budget.expected.max(workload.desired);
+    let asks = budget.asks(all);
+    (asks >= all).then(|| format!("it asks for {asks} available pods, and there are {all}"))
 }
 
 /// Returns how no pod is missed meanwhile, or who asks for more than there can be.

@@ -24,7 +24,7 @@ fn seen(kind: Kind, edit: impl FnOnce(&mut Value, &mut Vec<Value>), pods: Vec<Po
 
 fn planned(snapshot: &Snapshot, to: u64) -> Plan {
     let target = RevisionSelector::Number(RevisionNumber::new(to).unwrap());
-    match undo::plan(snapshot, &UndoOptions { target, resume: false, reason: None }).unwrap() {
+    match undo::plan(snapshot, &UndoOptions { target, resume: false, reason: None, drive: None }).unwrap() {
         Decision::Change(plan) => *plan,
         Decision::Nothing { .. } => panic!("nothing to do"),
     }

@@ -13,3 +13,5 @@ mod daemonset;
 mod guard;
 mod properties;
 mod statefulset;
+mod time;
+mod undo;

@@ -8,7 +8,7 @@ use rollout_core::machine::{Act, Ending, Machine, Sent, Step};
 use rollout_core::model::{Behaviour, RevisionId};
 use rollout_core::plan::{Method, Request};
 use rollout_core::steps::{self, Driver, OnFailure, Rest, Stage, StartOptions};
-use rollout_core::{Amount, Kind, Pod, Snapshot};
+use rollout_core::{Amount, Kind, Pod, Snapshot, stuck};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, holder, image_of, reach, to};
@@ -318,6 +318,18 @@ impl Run {
         };
         let lowest = (0..desired).find(|index| !serves(index));
         assert!(lowest.is_none() || lowest == Some(place), "deleted {place} while {lowest:?} is missing");
+        // A quorum never loses a second member: not while another pod ends, or has not been unready for long.
+        let moment = |it: &Pod| !it.ready() && self.picture.seconds_since(it.unready_since) < stuck::MOMENT;
+        for other in self.picture.pods.iter().flatten().filter(|it| !it.ended()) {
+            let same = other.uid == pod.uid;
+            assert!(
+                same || !other.terminating && !moment(other),
+                "{} while {} comes or goes",
+                pod.name,
+                other.name
+            );
+        }
+        assert!(!moment(pod), "{} may get ready again", pod.name);
     }
 
     fn judge_patch(&self, request: &Request, stage: Stage, done: usize) {

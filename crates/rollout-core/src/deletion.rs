@@ -1,0 +1,145 @@
+//! Which pod is deleted next, if any may be: the one place that decides it, for every machine that deletes pods.
+//!
+//! Of an ordered set one pod goes at a time, and none while another one is missing, on its way out, starting, or unready for
+//! less than a moment: it may be the one that a quorum lives by. But for the lowest pod of all that are not available, where
+//! a cause or time says that it is bad: an OrderedReady set waits for it for ever, and loses what is deleted above it (hazard
+//! H15). On nodes as many pods may be missing as somebody said.
+
+use std::collections::BTreeSet;
+
+use crate::causes;
+use crate::kind::Kind;
+use crate::pods::Pod;
+use crate::snapshot::Snapshot;
+use crate::steps::{Place, Places};
+use crate::stuck;
+
+/// How many pods are deleted at once: between them it is looked at what the others came to, and whether the template and the
+/// driver are still the same (hazard H18).
+const TOGETHER: usize = 16;
+
+/// Deletions that were sent, by the pods' UIDs: the picture may be older than they are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sent {
+    /// The server has answered.
+    pub sure: BTreeSet<String>,
+    /// It has not: they may be done or not.
+    pub doubtful: BTreeSet<String>,
+}
+
+impl Sent {
+    fn is_going(&self, pod: &Pod) -> bool {
+        self.sure.contains(&pod.uid)
+    }
+
+    fn may_go(&self, pod: &Pod) -> bool {
+        self.is_going(pod) || self.doubtful.contains(&pod.uid)
+    }
+
+    /// Forgets pods that are gone, so that thousands of them do not add up.
+    pub fn forget(&mut self, snapshot: &Snapshot) {
+        let there = || snapshot.pods.iter().flatten().filter(|pod| !pod.terminating).map(|pod| &pod.uid);
+        for sent in [&mut self.sure, &mut self.doubtful] {
+            *sent = there().filter(|uid| sent.contains(*uid)).cloned().collect();
+        }
+    }
+}
+
+/// What is to be deleted.
+#[derive(Clone, Copy)]
+pub(crate) struct Wish<'w> {
+    /// The pods that are not to stay.
+    pub unwanted: &'w dyn Fn(&Pod) -> bool,
+    /// How many places may be without an available pod at once; of a StatefulSet always one.
+    pub budget: usize,
+}
+
+/// Returns the pods to delete next among the places of `scope`, as if one after the other.
+pub(crate) fn next<'a>(
+    snapshot: &Snapshot,
+    places: &'a Places<'a>,
+    scope: &'a [Place<'a>],
+    sent: &Sent,
+    wish: Wish<'_>,
+) -> Vec<&'a Pod> {
+    let mut sent = sent.clone();
+    let mut pods = Vec::new();
+    while pods.len() < TOGETHER {
+        let next = match snapshot.workload.id.kind {
+            Kind::StatefulSet => next_ordinal(snapshot, places, scope, &sent, wish),
+            Kind::DaemonSet | Kind::Deployment => next_on_node(snapshot, places, scope, &sent, wish),
+        };
+        let Some(pod) = next else { break };
+        sent.sure.insert(pod.uid.clone());
+        pods.push(pod);
+    }
+    pods
+}
+
+/// Pods whose end costs nothing go first; unavailable places of the whole set count, those outside the scope too.
+fn next_on_node<'a>(
+    snapshot: &Snapshot,
+    places: &Places<'_>,
+    scope: &'a [Place<'a>],
+    sent: &Sent,
+    wish: Wish<'_>,
+) -> Option<&'a Pod> {
+    let candidates: Vec<&Pod> = scope
+        .iter()
+        .filter(|place| place.touchable && !place.ends())
+        .flat_map(Place::living)
+        .filter(|pod| (wish.unwanted)(pod) && !sent.is_going(pod))
+        .collect();
+    let is_free = |pod: &Pod| !pod.ready() && (!stuck::was_ready(pod) || stuck::is_bad(snapshot, pod));
+    if let Some(pod) = candidates.iter().find(|pod| sent.may_go(pod) || is_free(pod)) {
+        return Some(pod);
+    }
+    let missing = |place: &&Place<'_>| !place.serves(snapshot) || place.living().any(|pod| sent.may_go(pod));
+    let unavailable = places.all.iter().filter(missing).count();
+    // One that is ready and not yet available is no broken one: it only has to be waited for. One that is unready for a
+    // moment is among the missing already.
+    let may_go = |pod: &&Pod| match pod.ready() {
+        true => unavailable < wish.budget && snapshot.available(pod),
+        false => unavailable <= wish.budget,
+    };
+    candidates.into_iter().find(may_go)
+}
+
+fn next_ordinal<'a>(
+    snapshot: &Snapshot,
+    places: &Places<'_>,
+    scope: &'a [Place<'a>],
+    sent: &Sent,
+    wish: Wish<'_>,
+) -> Option<&'a Pod> {
+    if places.all.iter().flat_map(Place::living).any(|pod| sent.is_going(pod)) {
+        return None;
+    }
+    // Pods beyond the range may be members of a quorum as well.
+    let passes = |pod: &&Pod| passes(snapshot, pod);
+    if places.beyond.iter().any(passes) {
+        return None;
+    }
+    let mut pods = scope.iter().filter(|place| !place.ends()).flat_map(Place::living);
+    let lowest = places.all.iter().rev().find(|place| place.ends() || !place.serves(snapshot));
+    let Some(lowest) = lowest else { return pods.find(|pod| (wish.unwanted)(pod)) };
+    let others = places.all.iter().filter(|place| place.index != lowest.index);
+    if lowest.ends() || others.flat_map(|place| &place.pods).any(passes) {
+        return None;
+    }
+    pods.find(|pod| {
+        (wish.unwanted)(pod) && snapshot.index(pod) == lowest.index && stuck::is_bad(snapshot, pod)
+    })
+}
+
+/// Tells whether a pod is about to be replaced or to become available: that is waited for. One on a dead node, or one that
+/// does not end, is about to do nothing.
+pub(crate) fn passes(snapshot: &Snapshot, pod: &Pod) -> bool {
+    if pod.ended() || snapshot.is_out_of_reach(pod) {
+        return false;
+    }
+    match pod.terminating {
+        true => !causes::is_overdue(pod, snapshot),
+        false => !snapshot.available(pod) && !stuck::is_bad(snapshot, pod),
+    }
+}
