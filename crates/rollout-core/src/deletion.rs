@@ -143,3 +143,54 @@ pub(crate) fn passes(snapshot: &Snapshot, pod: &Pod) -> bool {
         false => !snapshot.available(pod) && !stuck::is_bad(snapshot, pod),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{now, pod, pods, revision, snapshot, stateful};
+    use crate::stuck::{Blockage, Wait, examine};
+    use k8s_openapi::jiff::SignedDuration;
+
+    /// A set whose second pod, an old one of a revision that it left, was ready and has not been so for that long.
+    fn fell(seconds: i64, edit: impl FnOnce(&mut Vec<Pod>)) -> Snapshot {
+        let kind = Kind::StatefulSet;
+        let revisions = [(1, "aaa"), (2, "bbb")]
+            .map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
+        let mut all = pods(kind, "aaa");
+        all[1] = pod(kind, "web-1", "bbb", false);
+        all[1].created = Some(now() - SignedDuration::from_hours(1));
+        all[1].unready_since = Some(now() - SignedDuration::from_secs(seconds));
+        all[1].containers[0].patience = 25;
+        edit(&mut all);
+        snapshot(kind, stateful("app:1", 0, "aaa", "aaa"), revisions.to_vec(), all)
+    }
+
+    fn is_freed(snapshot: &Snapshot) -> bool {
+        match examine(snapshot) {
+            Blockage::Stuck(_) => true,
+            Blockage::Waiting { why, .. } => {
+                assert_eq!(why, Wait::Moment);
+                false
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_pod_that_was_ready_has_its_probes_time_and_that_of_a_higher_one_that_is_replaced() {
+        assert!(!is_freed(&fell(24, |_| {})));
+        assert!(is_freed(&fell(25, |_| {})));
+        assert!(!is_freed(&fell(60, |all| all[2].terminating = true)));
+        assert!(!is_freed(&fell(60, |all| {
+            all[2] = pod(Kind::StatefulSet, "web-2", "aaa", false);
+            all[2].unready_since = Some(now());
+        })));
+        // One that never was ready is known as bad after a moment, whatever is above it.
+        let never = |all: &mut Vec<Pod>| {
+            all[1].created = all[1].unready_since;
+            all[2].terminating = true;
+        };
+        assert!(is_freed(&fell(12, never)));
+        assert!(!is_freed(&fell(9, never)));
+    }
+}
