@@ -160,7 +160,7 @@ mod tests {
         all[1] = pod(kind, "web-1", "bbb", false);
         all[1].created = Some(now() - SignedDuration::from_hours(1));
         all[1].unready_since = Some(now() - SignedDuration::from_secs(seconds));
-        all[1].containers[0].patience = 25;
+        all[1].containers[0].readiness = 25;
         edit(&mut all);
         snapshot(kind, stateful("app:1", 0, "aaa", "aaa"), revisions.to_vec(), all)
     }

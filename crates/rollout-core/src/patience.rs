@@ -8,6 +8,9 @@ use crate::cause::Sort;
 /// Seconds for which a state may last before it is more than a moment: a good pod may be unready for that long (hazard
 /// H14), a pod that ends may take some time to go, a scheduler looks for a place.
 pub const MOMENT: i64 = 10;
+/// Seconds that a pod that was ready before has at least to get so again: what a probe allows that says nothing of its times
+/// (three times ten seconds; pkg/apis/core/v1/defaults.go, `SetDefaults_Probe`).
+pub const RECOVERY: i64 = 30;
 /// Seconds after which a pod that could not be created counts: the controllers try again at once, and what they miss may
 /// have been made a moment later, such as a new namespace's service account.
 pub const CREATION: i64 = 2;

@@ -17,6 +17,7 @@ use crate::snapshot::{Side, Snapshot};
 use crate::workload::Strategy;
 
 pub use crate::patience::MOMENT;
+use crate::patience::RECOVERY;
 
 /// What the controller's walk over a StatefulSet's pods meets first.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,7 +145,7 @@ pub(crate) fn is_bad(snapshot: &Snapshot, pod: &Pod) -> bool {
         return false;
     }
     let probes = pod.containers.iter().map(|it| i64::from(it.allowance())).max().unwrap_or(0);
-    let given = if was_ready(pod) { probes.max(MOMENT) } else { MOMENT };
+    let given = if was_ready(pod) { probes.max(RECOVERY) } else { MOMENT };
     snapshot.seconds_since(pod.unready_since) >= given
         || causes::of_pod(pod, snapshot).iter().any(Cause::fails)
 }

@@ -20,6 +20,8 @@ pub(super) fn shown(snapshot: &Snapshot) -> Option<Cause> {
     let began = snapshot.target().and_then(|target| target.live_since);
     let mut places: BTreeMap<String, Vec<&Pod>> = BTreeMap::new();
     let ended = snapshot.pods.iter().flatten().filter(|pod| pod.ended() && snapshot.side(pod) == Side::New);
+    // Nobody replaces what is on a dead node.
+    let ended = ended.filter(|pod| !snapshot.is_out_of_reach(pod));
     for pod in ended.filter(|pod| began.is_none() || pod.created >= began) {
         places.entry(place(pod, snapshot)).or_default().push(pod);
     }
@@ -76,7 +78,7 @@ fn cause(count: u32, pod: &Pod, snapshot: &Snapshot) -> Cause {
     let began = pod.containers.iter().any(|it| it.running_since.is_some() || it.last_end().is_some());
     let (id, what) = match reason {
         "Evicted" => (CauseId::Evicted, "was evicted"),
-        _ if began => (CauseId::Ended, "has ended"),
+        _ if began || reason.is_empty() => (CauseId::Ended, "has ended"),
         _ => (CauseId::Rejected, "was rejected by its kubelet"),
     };
     let said = pod.message.as_deref().unwrap_or_default().trim();

@@ -50,7 +50,7 @@ pub(super) fn out_of_reach(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
         let words = format!("pod {} {state} on node {name}, which is not ready{reason}", pod.name);
         return Some(of_node(pod, words, name).evidence(message));
     }
-    let name = pod.node.as_ref().filter(|_| pod.is_unheard_of())?;
+    let name = pod.node.as_ref().filter(|_| snapshot.is_out_of_reach(pod))?;
     let words = format!("pod {} {state} on node {name}, which has not been heard of", pod.name);
     Some(of_node(pod, words, name))
 }

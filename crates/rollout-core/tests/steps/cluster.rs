@@ -220,7 +220,7 @@ impl Cluster {
         };
         let node = match self.kind {
             Kind::DaemonSet => json!(self.world.nodes[pod.slot as usize].name),
-            Kind::StatefulSet | Kind::Deployment => Value::Null,
+            Kind::StatefulSet | Kind::Deployment => json!("node"),
         };
         let restarts = self.restarted.get(&pod.uid).copied().unwrap_or(0)
             + if self.crashing.contains(&pod.uid) { 9 } else { 0 };
