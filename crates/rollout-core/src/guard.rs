@@ -54,6 +54,8 @@ pub struct Guard {
     gate: Gate,
     /// How many pods there were when the rollout was complete; none before it was.
     settled: Option<u32>,
+    /// Whether a pod of the new revision has been available.
+    works: bool,
     deadline: Deadline,
     /// The object of an older revision that was seen with Available pods: a proof that may be gone when it is needed.
     proven: Option<String>,
@@ -112,6 +114,7 @@ impl Guard {
             template: None,
             gate: Gate::new(options.gate),
             settled: None,
+            works: false,
             deadline: Deadline::new(options.limit),
             proven: None,
             recent: None,
@@ -247,7 +250,7 @@ impl Guard {
             .filter(|pod| !pod.ready() && pod.node.is_some() && !snapshot.is_out_of_reach(pod))
             .filter(|pod| self.settled.is_none() || self.gate.was_healthy(pod))
             .filter(|pod| is_to_blame(pod, snapshot, &excused))
-            .partition(|pod| is_starting(pod, snapshot));
+            .partition(|pod| self.works && is_starting(pod, snapshot));
         let late = unhealthy.first().map(|pod| {
             Cause::new(CauseId::Deadline, format!("pod {} is not ready within the time given", pod.name))
         });
@@ -417,6 +420,7 @@ impl Guard {
         if let Some(works) = snapshot.history.others().find(works).filter(|_| snapshot.observed()) {
             self.proven = Some(works.name.clone());
         }
+        self.works |= new(snapshot).any(|pod| snapshot.available(pod));
     }
 }
 
@@ -483,10 +487,9 @@ fn new(snapshot: &Snapshot) -> impl Iterator<Item = &Pod> {
     snapshot.living().filter(|pod| snapshot.side(pod) == Side::New)
 }
 
-/// Tells whether a pod may yet become ready as others of its revision have: a rollout that takes long is no bad one.
+/// Tells whether a pod of a revision that works may yet become ready: a rollout that takes long is no bad one.
 fn is_starting(pod: &Pod, snapshot: &Snapshot) -> bool {
-    let others_run = new(snapshot).any(|other| snapshot.available(other));
-    others_run && snapshot.seconds_since(pod.unready_since) < snapshot.patience.usual()
+    snapshot.seconds_since(pod.unready_since) < snapshot.patience.usual()
 }
 
 /// Tells whether a pod that is not ready shows something that does not only hold it up, or nothing at all.
