@@ -260,7 +260,7 @@ fn what_a_command_creates_is_guarded_and_has_no_way_back() {
             failed.stderr.contains("was not undone: there is no older revision to go back to"),
             "{failed}"
         );
-        assert!(!failed.stderr.contains("NotFound"), "{failed}");
+        assert!(!failed.stderr.contains("(NotFound)"), "{failed}");
         assert_eq!(image(&ns, &target), "app:missing");
         // The first one that works.
         let ns = cluster().namespace("try-create");
