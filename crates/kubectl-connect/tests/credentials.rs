@@ -183,7 +183,7 @@ mod helpers {
         let calls = calls.display();
         format!(
             "echo >> {calls}; N=$(wc -l < {calls} | tr -d ' '); \
-             printf '{{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{status}}}' "
+             printf '{{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{status}}}' "
         )
     }
 
@@ -242,7 +242,7 @@ mod helpers {
         for number in 1..=2 {
             let Signed { certificate, key } = authority.sign("client", |_| ());
             let status = format!(
-                r#"{{"apiVersion":"client.authentication.k8s.io/v1","status":{{"clientCertificateData":{certificate:?},"clientKeyData":{key:?}}}}}"#
+                r#"{{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{{"clientCertificateData":{certificate:?},"clientKeyData":{key:?}}}}}"#
             );
             std::fs::write(dir.path().join(format!("answer{number}")), status).unwrap();
         }
@@ -276,7 +276,10 @@ mod helpers {
         let authority = Authority::new();
         let server = tls(&authority, |_, _| ok("{}"));
         let place = Place::new(&url(&server), &ca(&authority), &exec("exit 1"));
-        let kuberc = place.file("kuberc", "credentialPluginPolicy: DenyAll\n");
+        let kuberc = place.file(
+            "kuberc",
+            "apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\ncredentialPluginPolicy: DenyAll\n",
+        );
         let denied = place.connect_with(|args| args.kuberc = Some(kuberc)).await.err().unwrap();
         assert_eq!(
             denied.to_string(),

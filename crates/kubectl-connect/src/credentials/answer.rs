@@ -5,7 +5,8 @@ use k8s_openapi::jiff::Timestamp;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{CredentialError, Identity, bearer};
+use super::{CredentialError, bearer};
+use crate::tls::Identity;
 
 /// Credentials as they came from the helper.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ impl Answer {
 struct Document {
     #[serde(default)]
     api_version: String,
+    #[serde(default)]
+    kind: String,
     status: Option<Status>,
 }
 
@@ -46,6 +49,16 @@ pub(crate) fn parse(stdout: &[u8], version: &str) -> Result<Answer, CredentialEr
     let text = std::str::from_utf8(stdout).map_err(|_| wrong())?;
     let document: Document =
         serde_json::from_str(text).or_else(|_| serde_yaml::from_str(text)).map_err(|_| wrong())?;
+    // client-go knows one kind of this group; it says nothing of a kind that is left out but that it is missing.
+    if document.kind != "ExecCredential" {
+        return Err(CredentialError::new(match document.kind.is_empty() {
+            true => "decoding stdout: Object 'Kind' is missing in the output".to_owned(),
+            false => format!(
+                "decoding stdout: no kind \"{}\" is registered for version \"{version}\"",
+                crate::words::one_line(&document.kind)
+            ),
+        }));
+    }
     if document.api_version != version {
         return Err(CredentialError::new(format!(
             "exec plugin is configured to use API version {version}, plugin returned version {}",
@@ -92,7 +105,7 @@ mod tests {
     #[test]
     fn reads_tokens_and_certificates_as_json_and_yaml() {
         let text = format!(
-            r#"{{"apiVersion":"{V1}","status":{{"token":"t","expirationTimestamp":"2026-01-02T03:04:05Z","clientCertificateData":"c","clientKeyData":"k"}}}}"#
+            r#"{{"kind":"ExecCredential","apiVersion":"{V1}","status":{{"token":"t","expirationTimestamp":"2026-01-02T03:04:05Z","clientCertificateData":"c","clientKeyData":"k"}}}}"#
         );
         let answer = parse(text.as_bytes(), V1).unwrap();
         assert_eq!(answer.header.as_ref().unwrap(), "Bearer t");
@@ -101,7 +114,7 @@ mod tests {
         assert!(answer.expired("2026-01-02T03:04:06Z".parse().unwrap()));
         assert!(!answer.expired("2026-01-02T03:04:05Z".parse().unwrap()));
 
-        let yaml = format!("apiVersion: {V1}\nstatus:\n  token: t\n");
+        let yaml = format!("kind: ExecCredential\napiVersion: {V1}\nstatus:\n  token: t\n");
         assert!(!parse(yaml.as_bytes(), V1).unwrap().expired(Timestamp::MAX));
     }
 
@@ -117,12 +130,28 @@ mod tests {
         assert!(error(r#"{"token":"t","expirationTimestamp":"soon"}"#).contains("RFC 3339"));
         let garbage = parse(b"s3cret [", V1).err().unwrap().to_string();
         assert_eq!(garbage, "decoding stdout: the output is not an ExecCredential");
-        let other = parse(br#"{"apiVersion":"client.authentication.k8s.io/v1beta1","status":{}}"#, V1);
+        let other = parse(
+            br#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{}}"#,
+            V1,
+        );
         assert_eq!(
             other.err().unwrap().to_string(),
             format!(
                 "exec plugin is configured to use API version {V1}, plugin returned version client.authentication.k8s.io/v1beta1"
             )
         );
+    }
+
+    #[test]
+    fn an_answer_of_another_kind_is_no_credential() {
+        let said = |kind: &str| {
+            let text = format!(r#"{{{kind}"apiVersion":"{V1}","status":{{"token":"t"}}}}"#);
+            parse(text.as_bytes(), V1).err().unwrap().to_string()
+        };
+        assert_eq!(
+            said(r#""kind":"TokenReview","#),
+            format!("decoding stdout: no kind \"TokenReview\" is registered for version \"{V1}\"")
+        );
+        assert_eq!(said(""), "decoding stdout: Object 'Kind' is missing in the output");
     }
 }
