@@ -49,15 +49,12 @@ pub(crate) fn parse(stdout: &[u8], version: &str) -> Result<Answer, CredentialEr
     let text = std::str::from_utf8(stdout).map_err(|_| wrong())?;
     let document: Document =
         serde_json::from_str(text).or_else(|_| serde_yaml::from_str(text)).map_err(|_| wrong())?;
-    // client-go knows one kind of this group; it says nothing of a kind that is left out but that it is missing.
-    if document.kind != "ExecCredential" {
-        return Err(CredentialError::new(match document.kind.is_empty() {
-            true => "decoding stdout: Object 'Kind' is missing in the output".to_owned(),
-            false => format!(
-                "decoding stdout: no kind \"{}\" is registered for version \"{version}\"",
-                crate::words::one_line(&document.kind)
-            ),
-        }));
+    // client-go knows one kind of this group, and means it where none is named.
+    if !matches!(document.kind.as_str(), "" | "ExecCredential") {
+        return Err(CredentialError::new(format!(
+            "decoding stdout: no kind \"{}\" is registered for version \"{version}\"",
+            crate::words::one_line(&document.kind)
+        )));
     }
     if document.api_version != version {
         return Err(CredentialError::new(format!(
@@ -144,14 +141,34 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_kind_is_no_credential() {
-        let said = |kind: &str| {
+        let of = |kind: &str| {
             let text = format!(r#"{{{kind}"apiVersion":"{V1}","status":{{"token":"t"}}}}"#);
-            parse(text.as_bytes(), V1).err().unwrap().to_string()
+            parse(text.as_bytes(), V1)
         };
         assert_eq!(
-            said(r#""kind":"TokenReview","#),
+            of(r#""kind":"TokenReview","#).err().unwrap().to_string(),
             format!("decoding stdout: no kind \"TokenReview\" is registered for version \"{V1}\"")
         );
-        assert_eq!(said(""), "decoding stdout: Object 'Kind' is missing in the output");
+        assert!(of("").is_ok());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_output_is_fatal_and_none_is_quoted(
+            text in "([-{}\\[\\]:,\"a-z0-9 \n]|kind|ExecCredential|apiVersion|status|token|s3cret|null){0,120}",
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64),
+            at in 0_usize..200,
+        ) {
+            let whole = format!(
+                r#"{{"kind":"ExecCredential","apiVersion":"{V1}","status":{{"token":"s3cret","expirationTimestamp":"2026-01-02T03:04:05Z"}}}}"#
+            );
+            let cut = [&whole.as_bytes()[..at.min(whole.len())], &bytes].concat();
+            for output in [text.as_bytes(), &bytes, &cut] {
+                if let Err(error) = parse(output, V1) {
+                    let told = error.message.contains("no kind") || error.message.contains("returned version");
+                    proptest::prop_assert!(told || !error.message.contains("s3cret"), "{}", error.message);
+                }
+            }
+        }
     }
 }

@@ -184,4 +184,16 @@ mod tests {
         let list = first_known(&text).unwrap().unwrap().credential_plugin_allowlist.unwrap();
         assert_eq!(list.iter().map(Entry::command).collect::<Vec<_>>(), ["a", "b", ""]);
     }
+
+    proptest::proptest! {
+        /// Whatever stands in front of it, a policy is found or the file is refused; never is it passed over.
+        #[test]
+        fn a_policy_is_never_lost(before in "([-{}\\[\\]:,&*!|>'\"%@`#?a-z0-9 \t]|kind: |\nkind: Other|\n){0,80}") {
+            let deny = format!("{KNOWN}credentialPluginPolicy: DenyAll\n");
+            match policy(&format!("{before}\n---\n{deny}")) {
+                Ok(found) => proptest::prop_assert_eq!(found.as_deref(), Some("DenyAll")),
+                Err(reason) => proptest::prop_assert!(reason.contains("credential plugins"), "{}", reason),
+            }
+        }
+    }
 }

@@ -188,3 +188,98 @@ fn twenty_thousand_clusters_are_not_too_many() {
     assert_eq!(cluster.server.as_deref(), Some("https://c19999"));
     assert_eq!(cluster.insecure_skip_tls_verify, Some(true));
 }
+
+mod anything {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// A value as it may stand anywhere in a file that some program wrote.
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(|number| json!(number)),
+            Just(json!("s3cret")),
+            ".{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::vec((key(), inner), 0..4)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn key() -> impl Strategy<Value = String> {
+        const KNOWN: &[&str] = &[
+            "name",
+            "user",
+            "cluster",
+            "context",
+            "token",
+            "exec",
+            "env",
+            "args",
+            "command",
+            "auth-provider",
+            "config",
+            "as-user-extra",
+            "client-key-data",
+            "interactiveMode",
+            "provideClusterInfo",
+            "extensions",
+            "tokenFile",
+        ];
+        prop_oneof![proptest::sample::select(KNOWN).prop_map(str::to_owned), "[a-z-]{0,8}"]
+    }
+
+    fn all(loaded: &Loaded, said: &mut Vec<String>) {
+        let mut keep = |error: Option<ConnectError>| said.extend(error.map(|error| error.to_string()));
+        for name in loaded.users.keys() {
+            keep(loaded.user(name).err());
+        }
+        for name in loaded.clusters.keys() {
+            keep(loaded.cluster(name).err());
+        }
+        for name in loaded.contexts.keys() {
+            keep(loaded.context(name).err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_is_quoted_and_none_is_fatal(
+            users in proptest::collection::vec(value(), 0..3),
+            fields in proptest::collection::vec((key(), value()), 0..6),
+            clusters in value(),
+        ) {
+            let fields = Value::Object(fields.into_iter().collect());
+            let mut users = users;
+            users.push(json!({"name": "me", "user": fields, "context": fields, "cluster": fields}));
+            let document = json!({"users": users, "clusters": clusters, "contexts": users});
+            let mut said = Vec::new();
+            let mut loaded = Loaded::default();
+            match take(&mut loaded, document.clone(), Path::new("/x/config")) {
+                Ok(()) => all(&loaded, &mut said),
+                Err(error) => said.push(error.to_string()),
+            }
+            // A name is told, and may be anything; a value is not.
+            for sentence in said {
+                let told = sentence.contains("[s3cret]") || sentence.contains("name \"s3cret\"");
+                prop_assert!(told || sentence.contains("interactiveMode for") || !sentence.contains("s3cret"), "{sentence}");
+            }
+            let text = serde_yaml::to_string(&document).unwrap();
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn no_text_is_fatal(text in "([-{}\\[\\]:,&*!|>'\"%@`#?a-z0-9 \n\t]|users|name|s3cret){0,200}") {
+            if let Err(error) = parse(&text) {
+                prop_assert!(!error.contains("s3cret"), "{error}");
+            }
+        }
+    }
+}

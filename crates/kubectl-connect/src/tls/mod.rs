@@ -72,12 +72,17 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 
 /// Reads a file of authorities; what is no certificate in it is passed over, as in Go.
 pub(crate) fn parse_authorities(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)
-        .filter_map(Result::ok)
-        .filter(|certificate| der::Certificate::parse(certificate).is_some())
-        .collect();
+    let mut certificates: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect();
     if certificates.is_empty() {
         return Err("unable to load root certificates: unable to parse bytes as PEM block".to_owned());
+    }
+    certificates.retain(|certificate| der::Certificate::parse(certificate).is_some());
+    if certificates.is_empty() {
+        return Err(
+            "unable to load root certificates: failed to parse certificate: x509: malformed certificate"
+                .to_owned(),
+        );
     }
     Ok(certificates)
 }

@@ -161,13 +161,10 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let mut chain = self.chain(&self.roots, server, others, now);
-        if let (Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)), Some(more)) =
-            (&chain, &self.more)
-        {
+        if let (Err(_), Some(more)) = (&chain, &self.more) {
             let roots = more.loaded.get_or_init(|| Roots::new((more.load)()));
-            if !roots.certificates.is_empty() {
-                chain = self.chain(roots, server, others, now);
-            }
+            // What is said is what the first ones lead to, unless these help.
+            chain = self.chain(roots, server, others, now).or(chain);
         }
         chain?;
         match verify_server_name(&ParsedCertificate::try_from(server)?, name) {
