@@ -260,6 +260,30 @@ mod helpers {
     }
 
     #[tokio::test]
+    async fn a_certificate_that_expires_during_the_command_is_replaced() {
+        let (authority, stranger) = (Authority::new(), Authority::new());
+        let config = authority.sign("127.0.0.1", |_| ()).config(Some(&authority));
+        let server = Server::tls(config, |_, _| ok("{}"));
+        let dir = tempfile::tempdir().unwrap();
+        // The first one is of no use by the time of the first request, and its helper says so.
+        for (number, signer, expires) in [(1, &stranger, "2020-01-01"), (2, &authority, "2090-01-01")] {
+            let Signed { certificate, key } = signer.sign("client", |_| ());
+            let status = format!(
+                r#"{{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{{"clientCertificateData":{certificate:?},"clientKeyData":{key:?},"expirationTimestamp":"{expires}T00:00:00Z"}}}}"#
+            );
+            std::fs::write(dir.path().join(format!("answer{number}")), status).unwrap();
+        }
+        let path = dir.path().display();
+        let script = format!("echo >> {path}/calls; cat {path}/answer$(wc -l < {path}/calls | tr -d ' ')");
+        let place = Place::new(&url(&server), &ca(&authority), &exec(&script));
+        let connection = place.connect().await.unwrap();
+        for _ in 0..2 {
+            fetch(&connection, "/api").await.unwrap();
+        }
+        assert_eq!(calls(dir.path()), 2);
+    }
+
+    #[tokio::test]
     async fn are_not_run_where_they_are_not_needed() {
         let authority = Authority::new();
         let server = tls(&authority, |_, _| ok("{}"));

@@ -30,6 +30,7 @@ const TUNNEL_TIMEOUT: Duration = Duration::from_secs(60);
 const SILENT: Duration = Duration::from_secs(15);
 const PROBE: Duration = Duration::from_secs(5);
 const PROBES: u32 = 3;
+#[cfg(any(target_os = "android", target_os = "linux"))]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
 /// Bytes to and from a server.
@@ -85,17 +86,7 @@ impl Dialer {
         tls: Option<Arc<ClientConfig>>,
         server_name: Option<ServerName<'static>>,
     ) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        // Without it the first request waits some 40 ms for a delayed ACK.
-        tcp.set_nodelay(true);
-        // It is divided among the addresses of a name, so that a dead one leaves time for the next.
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        tcp.set_keepalive(Some(SILENT));
-        tcp.set_keepalive_interval(Some(PROBE));
-        tcp.set_keepalive_retries(Some(PROBES));
-        #[cfg(any(target_os = "android", target_os = "linux"))]
-        tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        let tcp = settled(HttpConnector::new());
         Self { tcp, proxy, tls, server_name }
     }
 
@@ -196,6 +187,21 @@ impl Dialer {
     }
 }
 
+/// Settles what a connection does about delays, dead addresses and silence.
+fn settled<R>(mut tcp: HttpConnector<R>) -> HttpConnector<R> {
+    tcp.enforce_http(false);
+    // Without it the first request waits some 40 ms for a delayed ACK.
+    tcp.set_nodelay(true);
+    // It is divided among the addresses of a name, so that a dead one leaves time for the next.
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    tcp.set_keepalive(Some(SILENT));
+    tcp.set_keepalive_interval(Some(PROBE));
+    tcp.set_keepalive_retries(Some(PROBES));
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+    tcp
+}
+
 /// Returns the host without the brackets of an IPv6 address.
 fn bare_host(url: &Uri) -> &str {
     url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
@@ -285,5 +291,48 @@ impl Write for Wire {
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write_vectored(cx, buffers)
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+    use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+    #[tokio::test]
+    async fn a_control_plane_with_one_dead_address_is_reached() {
+        // Whoever queues behind a full backlog hears nothing, as from a machine that is gone.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let full = socket.listen(1).unwrap();
+        let dead = full.local_addr().unwrap();
+        let mut queue = Vec::new();
+        while let Ok(Ok(stream)) = timeout(Duration::from_millis(300), TcpStream::connect(dead)).await {
+            queue.push(stream);
+        }
+        let live = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addresses = [dead, live.local_addr().unwrap()];
+        let resolver = tower::service_fn(move |_| async move { Ok::<_, io::Error>(addresses.into_iter()) });
+        let mut tcp = settled(HttpConnector::new_with_resolver(resolver));
+        let start = std::time::Instant::now();
+        let stream = tcp.call(Uri::from_static("https://multi.test")).await.unwrap().into_inner();
+        assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
+        assert!(start.elapsed() < CONNECT_TIMEOUT * 2 / 3, "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn ports_that_nobody_names() {
+        for (url, host) in [
+            ("socks5://bastion", "bastion:1080"),
+            ("http://u:pw@proxy", "proxy:80"),
+            ("https://proxy", "proxy:443"),
+            ("http://[::1]:3128", "[::1]:3128"),
+        ] {
+            let url = Uri::from_static(url);
+            assert_eq!(authority(&url), host);
+            assert_eq!(authority(&with_port(&url)), host);
+            assert!(with_port(&url).port().is_some());
+        }
     }
 }
