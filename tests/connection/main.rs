@@ -13,7 +13,8 @@ mod server;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use lab::{Place, Ran};
 
@@ -145,4 +146,27 @@ fn answers_are_understood_as_by_kubectl() {
 #[test]
 fn proxies_are_gone_through_as_by_kubectl() {
     hold(proxies::rows(), 25);
+}
+
+#[test]
+fn a_rollout_that_ends_behind_a_dead_connection_is_seen() {
+    let (kubectl, plugin) = programs();
+    let watches = AtomicUsize::new(0);
+    let handler: server::Handler = Arc::new(move |_, request| {
+        let before = match request.path.contains("watch=true") {
+            true => watches.fetch_add(1, Ordering::SeqCst),
+            false => 0,
+        };
+        server::silenced(request, before)
+    });
+    let address = server::start(Some(lab::lab().server.config(None)), handler);
+    let mut place = Place::new();
+    place.single(&lab::cluster(address), "token: good");
+    let start = Instant::now();
+    let folders = [kubectl.parent().unwrap(), plugin.parent().unwrap()];
+    let ran = place.run(plugin, &["status", "deployment/web", "--timeout=100s"], &folders);
+    assert!(ran.worked(), "{:?}: {}{}", ran.code, ran.stdout, ran.said);
+    // kubectl's pings take 45 seconds at most.
+    let took = start.elapsed();
+    assert!(took > Duration::from_secs(35) && took < Duration::from_secs(55), "{took:?}");
 }

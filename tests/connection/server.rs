@@ -245,3 +245,49 @@ fn relay(mut one: TcpStream, mut other: TcpStream) -> Option<()> {
     let _ = copy(&mut one, &mut other);
     other.shutdown(Shutdown::Both).ok()
 }
+
+/// Answers as an API server whose rollout ends while the first watches are silent: what lies between forwards nothing any more.
+pub fn silenced(request: &Request, watches_before: usize) -> Vec<u8> {
+    let path = request.path.split('?').next().unwrap_or_default();
+    let list = |kind: &str| json!({"kind": kind, "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": []});
+    if !request.path.contains("watch=true") {
+        return match path {
+            _ if path.ends_with("/deployments/web") => ok(&rolling(0, "7")),
+            _ if path.ends_with("/pods") => ok(&list("PodList")),
+            _ => api(request),
+        };
+    }
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let event = |object: Value| {
+        let line = format!("{}\n", json!({"type": "MODIFIED", "object": object}));
+        format!("{head}{:x}\r\n{line}\r\n", line.len()).into_bytes()
+    };
+    match path {
+        _ if watches_before < 3 => head.into(),
+        _ if path.ends_with("/deployments") => event(rolling(1, "8")),
+        _ if path.ends_with("/pods") => event(pod()),
+        _ => head.into(),
+    }
+}
+
+fn rolling(done: u32, version: &str) -> Value {
+    let mut deployment = deployment();
+    deployment["metadata"]["resourceVersion"] = json!(version);
+    deployment["status"] = json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": done,
+                                  "readyReplicas": done, "availableReplicas": done});
+    deployment
+}
+
+fn pod() -> Value {
+    let since = "2026-01-01T00:00:00Z";
+    json!({"kind": "Pod", "apiVersion": "v1",
+        "metadata": {"name": "web-1-a", "namespace": "default", "uid": "3", "resourceVersion": "8",
+                     "creationTimestamp": since, "labels": {"app": "web", "pod-template-hash": "1"},
+                     "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "2",
+                                          "controller": true}]},
+        "spec": {"containers": [{"name": "app", "image": "app:1"}]},
+        "status": {"phase": "Running", "startTime": since,
+                   "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": since}],
+                   "containerStatuses": [{"name": "app", "ready": true, "restartCount": 0, "image": "app:1",
+                                          "state": {"running": {"startedAt": since}}}]}})
+}
