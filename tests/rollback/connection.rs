@@ -155,13 +155,13 @@ fn a_kubeconfig_that_cannot_be_used_is_said_in_one_sentence() {
     fs::write(&broken, "clusters: [\n").unwrap();
     let (broken, gone) = (broken.to_str().unwrap(), "/no/such/kubeconfig");
     let said = format!("error: error loading config file \"{broken}\": ");
-    let no_context = "error: context \"nope\" does not exist\nhint: the kubeconfig has ";
+    let no_context = "Error in configuration: context was not found for specified context: nope\nhint: the kubeconfig has ";
     let admin = cluster().kubeconfig().to_str().unwrap().to_string();
     for (kubeconfig, words, sentence) in [
         (Some(broken), &[][..], said.as_str()),
         (Some(&admin), &["--kubeconfig", gone], "error: stat /no/such/kubeconfig: no such file or directory"),
         (Some(&admin), &["--context", "nope"], no_context),
-        (Some(&admin), &["--cluster", "nope"], "error: cluster \"nope\" does not exist"),
+        (Some(&admin), &["--cluster", "nope"], "error: no server found for cluster \"nope\""),
         (Some(&admin), &["--user", "nope"], "error: auth info \"nope\" does not exist"),
         (None, &[], "The connection to the server localhost:8080 was refused"),
     ] {

@@ -109,7 +109,6 @@ impl ApiError {
 
 impl From<Status> for ApiError {
     fn from(status: Status) -> Self {
-        let status = with_reason(status);
         Self {
             kind: kind_of(&status),
             sentence: sentence_of(&status),
@@ -127,13 +126,9 @@ impl From<kube::Error> for ApiError {
             kube::Error::FromUtf8(_) => {
                 Self::new(ApiErrorKind::Decode, "error: the server's answer is not UTF-8")
             }
-            kube::Error::Auth(error) => {
-                let failure = Failure::credentials(&error);
-                Self::new(failure.kind, failure.sentence)
-            }
             kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
-                let (kind, sentence) = describe_failure(innermost(&error));
-                Self::new(kind, sentence)
+                let Failure { kind, sentence, hint, .. } = describe_failure(innermost(&error));
+                Self::new(kind, sentence).with_hint(hint)
             }
             other => Self::new(ApiErrorKind::Other, format!("error: {other}")),
         }
@@ -167,37 +162,6 @@ fn undecodable(error: &serde_json::Error) -> String {
         error.line(),
         error.column()
     )
-}
-
-/// Gives an answer that is no `Status` document (a proxy's page, say) the reason and text that client-go gives it.
-fn with_reason(mut status: Status) -> Status {
-    if status.reason != "Failed to parse error data" {
-        return status;
-    }
-    let (reason, message) = match status.code {
-        400 => ("BadRequest", "the server rejected our request for an unknown reason"),
-        401 => ("Unauthorized", "the server has asked for the client to provide credentials"),
-        403 => ("Forbidden", "the server does not allow access to the requested resource"),
-        404 => ("NotFound", "the server could not find the requested resource"),
-        405 => ("MethodNotAllowed", "the server does not allow this method on the requested resource"),
-        409 => ("Conflict", "the server reported a conflict"),
-        422 => ("Invalid", "the server rejected our request due to an error in our request"),
-        429 => (
-            "TooManyRequests",
-            "the server has received too many requests and has asked us to try again later",
-        ),
-        503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
-        504 => (
-            "Timeout",
-            "the server was unable to return a response in the time allotted, but may still be processing the request",
-        ),
-        _ => ("InternalError", "an error on the server has prevented the request from succeeding"),
-    };
-    let detail = crate::words::one_line(status.message.lines().next().unwrap_or_default());
-    let readable = matches!(status.code, 400 | 403 | 500..) && !detail.is_empty() && !detail.starts_with('<');
-    status.message = if readable { format!("{message} (\"{detail}\")") } else { message.to_owned() };
-    status.reason = reason.to_owned();
-    status
 }
 
 fn kind_of(status: &Status) -> ApiErrorKind {

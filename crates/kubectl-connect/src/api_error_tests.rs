@@ -86,36 +86,6 @@ fn a_failed_patch_test_has_no_details() {
 }
 
 #[test]
-fn pages_of_proxies_are_not_quoted() {
-    let page = |code: u16, text: &str| {
-        let status = Status::failure(text, "Failed to parse error data").with_code(code);
-        let error = ApiError::from(kube::Error::Api(status.boxed()));
-        (error.kind(), error.to_string())
-    };
-    assert_eq!(
-        page(502, "<html>Bad gateway</html>"),
-        (
-            ApiErrorKind::Internal,
-            "Error from server (InternalError): an error on the server has prevented the request from succeeding"
-                .to_owned()
-        )
-    );
-    assert_eq!(
-        page(401, ""),
-        (
-            ApiErrorKind::Unauthorized,
-            "error: You must be logged in to the server (the server has asked for the client to provide credentials)"
-                .to_owned()
-        )
-    );
-    assert_eq!(
-        page(400, "Client sent an HTTP request to an HTTPS server.\n").1,
-        "Error from server (BadRequest): the server rejected our request for an unknown reason \
-         (\"Client sent an HTTP request to an HTTPS server.\")"
-    );
-}
-
-#[test]
 fn undecodable_answers_are_never_quoted() {
     let error = serde_json::from_str::<u32>("\"s3cret\"").unwrap_err();
     let error = ApiError::from(kube::Error::SerdeError(error));
@@ -128,9 +98,9 @@ fn undecodable_answers_are_never_quoted() {
 
 #[test]
 fn connection_errors_keep_their_sentence_and_hint() {
-    let error = ConnectError::Missing { what: "context", name: "x".into(), known: vec!["a".into()] };
+    let error = ConnectError::Missing { what: "auth info", name: "x".into(), known: vec!["a".into()] };
     let error = ApiError::from(error);
-    assert_eq!(error.to_string(), "error: context \"x\" does not exist");
+    assert_eq!(error.to_string(), "error: auth info \"x\" does not exist");
     assert_eq!(error.hint(), Some("the kubeconfig has a"));
     assert_eq!(error.code(), None);
 }

@@ -74,6 +74,10 @@ pub struct ConnectionArgs {
           default_value = "false", default_missing_value = "true", value_parser = go_bool)]
     pub match_server_version: bool,
 
+    /// Maximum number of seconds between log flushes.
+    #[arg(long, value_name = "DURATION", global = true, hide = true)]
+    pub log_flush_frequency: Option<String>,
+
     /// If present, the namespace scope for this CLI request.
     #[arg(short = 'n', long, value_name = "NAMESPACE", global = true, hide = true)]
     pub namespace: Option<String>,
@@ -81,6 +85,14 @@ pub struct ConnectionArgs {
     /// Password for basic authentication to the API server.
     #[arg(long, value_name = "PASSWORD", global = true, hide = true, value_parser = secret)]
     pub password: Option<SecretString>,
+
+    /// Name of profile to capture. One of (none|cpu|heap|goroutine|threadcreate|block|mutex|trace).
+    #[arg(long, value_name = "NAME", global = true, hide = true)]
+    pub profile: Option<String>,
+
+    /// Name of the file to write the profile to.
+    #[arg(long, value_name = "FILE", global = true, hide = true)]
+    pub profile_output: Option<String>,
 
     /// The length of time to wait before giving up on a single server request. Non-zero values should contain a corresponding time unit (e.g. 1s, 2m, 3h). A value of zero means don't timeout requests.
     #[arg(long, value_name = "DURATION", global = true, hide = true)]
@@ -107,8 +119,13 @@ pub struct ConnectionArgs {
     pub username: Option<String>,
 
     /// Number for the log level verbosity.
-    #[arg(short = 'v', long = "v", value_name = "LEVEL", global = true, hide = true, default_value = "0")]
+    #[arg(short = 'v', long = "v", value_name = "LEVEL", global = true, hide = true, default_value = "0",
+          value_parser = level, allow_hyphen_values = true)]
     pub verbosity: u8,
+
+    /// Comma-separated list of pattern=N settings for file-filtered logging (only works for the default text log format).
+    #[arg(long, value_name = "PATTERNS", global = true, hide = true)]
+    pub vmodule: Option<String>,
 
     /// Treat warnings received from the server as errors and exit with a non-zero exit code.
     #[arg(long, global = true, hide = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
@@ -123,6 +140,12 @@ fn go_bool(text: &str) -> Result<bool, String> {
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
         _ => Err("must be true or false".to_owned()),
     }
+}
+
+/// Reads a level of `-v`, which kubectl takes from any 32-bit number; everything from 10 on is the same.
+fn level(text: &str) -> Result<u8, String> {
+    let level: i32 = text.parse().map_err(|_| "must be a number".to_owned())?;
+    Ok(u8::try_from(level.clamp(0, i32::from(u8::MAX))).unwrap_or(u8::MAX))
 }
 
 fn secret(text: &str) -> Result<SecretString, Infallible> {
@@ -165,6 +188,8 @@ mod tests {
             assert_eq!(args.verbosity, 6);
         }
         assert_eq!(parse(&["status", "--v=9"]).verbosity, 9);
+        assert_eq!(parse(&["status", "-v=300"]).verbosity, 255);
+        assert_eq!(parse(&["status", "-v=-1"]).verbosity, 0);
     }
 
     #[test]
@@ -191,6 +216,19 @@ mod tests {
         assert_eq!(args.impersonate_extra, ["k=v"]);
         assert_eq!(args.token.as_ref().map(|t| t.expose_secret()), Some("s3cret"));
         assert!(!format!("{args:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn a_script_that_names_kubectls_other_flags_still_runs() {
+        let args = parse(&[
+            "status",
+            "--profile=none",
+            "--profile-output",
+            "profile.pprof",
+            "--log-flush-frequency=5s",
+            "--vmodule=a=1",
+        ]);
+        assert_eq!(args.profile.as_deref(), Some("none"));
     }
 
     #[test]

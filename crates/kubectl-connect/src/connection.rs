@@ -1,22 +1,20 @@
 //! Puts settings, credentials and the way to the server together into a client.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
 use k8s_openapi::jiff::Timestamp;
-use kube::client::ConfigExt;
-use kube::config::AuthInfo;
-use kube::{Client, Config};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use tower::Layer;
+use kube::Client;
+use kube::config::{AuthInfo, Cluster};
+use rustls::pki_types::ServerName;
+use secrecy::{ExposeSecret, SecretString};
 
-use crate::credentials::{Credentials, is_tls};
+use crate::credentials::{Credentials, basic, is_tls};
 use crate::hints::Facts;
 use crate::http_stack::{Parts, Pipeline, Trace, Transport};
+use crate::tls::{Authorities, Identity, TlsPlan, parse_authorities};
 use crate::words::io_words;
 use crate::{
     Agent, ApiError, ConnectError, ConnectionArgs, Environment, LogSink, ProcessEnvironment, ServerClock,
@@ -102,16 +100,22 @@ impl<'a> Connector<'a> {
     /// Makes the connection.
     pub async fn connect(self) -> Result<Connection, ConnectError> {
         let settings = self.args.settings_in(self.env)?;
-        let config = kube_config(&settings)?;
         let credentials = Credentials::obtain(&settings, self.env, self.stdin_taken).await?;
         let facts = Arc::new(Facts::new(settings.clone(), credentials.helper_name()));
         let (warnings, clock) = (Warnings::default(), ServerClock::default());
+        let identity = match credentials.identity() {
+            Some(identity) => Some(identity),
+            None => identity(&settings)?,
+        };
+        let transport = Transport::new(tls_plan(&settings)?, settings.proxy.clone(), identity.as_ref());
+        let basic = settings.login.as_ref().map(|(user, password)| basic(Some(user), Some(password)));
         let pipeline = Pipeline::new(Parts {
             server: settings.server.clone(),
+            basic: basic.transpose()?,
+            compression: settings.cluster.disable_compression != Some(true),
             user_agent: header(&self.user_agent)?,
             impersonation: impersonation(&settings.user)?,
-            transport: Transport::new(config.clone(), settings.proxy.clone(), credentials.identity())
-                .map_err(|error| unusable_config(&error))?,
+            transport: transport.map_err(ConnectError::Unusable)?,
             credentials,
             timeout: settings.request_timeout,
             trace: Trace::new(settings.verbosity, self.log),
@@ -119,7 +123,7 @@ impl<'a> Connector<'a> {
             clock: clock.clone(),
         });
         Ok(Connection {
-            client: client(&config, pipeline, &settings.namespace)?,
+            client: Client::new(pipeline, &settings.namespace),
             namespace: settings.namespace.clone(),
             namespace_given: settings.namespace_given,
             context: settings.context.clone(),
@@ -131,73 +135,76 @@ impl<'a> Connector<'a> {
     }
 }
 
-/// Builds the client; an `auth-provider` is served by kube, everything else by the pipeline.
-fn client(config: &Config, pipeline: Pipeline, namespace: &str) -> Result<Client, ConnectError> {
-    if config.auth_info.auth_provider.is_none() {
-        return Ok(Client::new(pipeline, namespace));
+/// Says how the server is checked; nothing is loaded where nothing is encrypted.
+fn tls_plan(settings: &Settings) -> Result<Option<TlsPlan>, ConnectError> {
+    let through_tls = settings.proxy.as_ref().is_some_and(|proxy| proxy.url.scheme_str() == Some("https"));
+    if !is_tls(&settings.server) && !through_tls {
+        return Ok(None);
     }
-    let provider = AuthInfo { auth_provider: config.auth_info.auth_provider.clone(), ..AuthInfo::default() };
-    let mut only = Config::new(config.cluster_url.clone());
-    only.auth_info = provider;
-    match only.auth_layer().map_err(|error| unusable_config(&error))? {
-        Some(layer) => Ok(Client::new(layer.layer(pipeline), namespace)),
-        None => Ok(Client::new(pipeline, namespace)),
-    }
-}
-
-/// Translates the settings for kube's TLS set-up, without anything that it would act upon by itself.
-fn kube_config(settings: &Settings) -> Result<Config, ConnectError> {
-    let (cluster, user) = (&settings.cluster, &settings.user);
-    let mut config = Config::new(settings.server.clone());
-    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
-    config.disable_compression = cluster.disable_compression.unwrap_or(false);
-    config.tls_server_name = cluster.tls_server_name.clone();
-    if !is_tls(&settings.server) {
-        // No roots: loading the system's would take longer than the request.
-        config.root_cert = Some(Vec::new());
-        return Ok(config);
-    }
-    config.auth_info = AuthInfo {
-        client_certificate: user.client_certificate.clone(),
-        client_certificate_data: user.client_certificate_data.clone(),
-        client_key: user.client_key.clone(),
-        client_key_data: user.client_key_data.clone(),
-        auth_provider: user.auth_provider.clone(),
-        ..AuthInfo::default()
-    };
-    // A data field wins over a file, and a certificate without its key was refused before.
-    if config.auth_info.client_certificate.is_none() && config.auth_info.client_certificate_data.is_none() {
-        config.auth_info.client_key = None;
-        config.auth_info.client_key_data = None;
-    }
-    config.root_cert = if config.accept_invalid_certs { Some(Vec::new()) } else { authorities(settings)? };
-    Ok(config)
-}
-
-/// Reads the authorities that the kubeconfig names; `None` leaves it to the system's.
-fn authorities(settings: &Settings) -> Result<Option<Vec<Vec<u8>>>, ConnectError> {
     let cluster = &settings.cluster;
-    let pem = match (&cluster.certificate_authority_data, &cluster.certificate_authority) {
-        (Some(data), _) => STANDARD.decode(data).map_err(|error| {
+    let insecure = cluster.insecure_skip_tls_verify.unwrap_or(false);
+    let server_name = match &cluster.tls_server_name {
+        Some(name) => Some(ServerName::try_from(name.clone()).map_err(|_| {
             ConnectError::Unusable(format!(
-                "unable to load root certificates: certificate-authority-data: {error}"
+                "tls: \"{}\" is not a name that a server can have",
+                crate::words::one_line(name)
             ))
-        })?,
-        (None, Some(path)) => std::fs::read(Path::new(path)).map_err(|error| {
+        })?),
+        None => None,
+    };
+    let authorities = if insecure { Authorities::Given(Vec::new()) } else { authorities(cluster)? };
+    Ok(Some(TlsPlan { authorities, server_name, insecure }))
+}
+
+/// Reads the authorities that the kubeconfig names.
+fn authorities(cluster: &Cluster) -> Result<Authorities, ConnectError> {
+    let pem = match (&cluster.certificate_authority_data, &cluster.certificate_authority) {
+        (Some(data), _) => decoded("certificate-authority-data", data)?,
+        (None, Some(path)) => std::fs::read(path).map_err(|error| {
             ConnectError::Unusable(format!(
                 "unable to load root certificates: open {path}: {}",
                 io_words(&error)
             ))
         })?,
+        (None, None) => return Ok(Authorities::System),
+    };
+    parse_authorities(&pem).map(Authorities::Given).map_err(ConnectError::Unusable)
+}
+
+/// Reads the client certificate that the kubeconfig names; data wins over a file.
+fn identity(settings: &Settings) -> Result<Option<Identity>, ConnectError> {
+    let user = &settings.user;
+    // Whether it is shown is the server's to ask; over plain http nobody does.
+    if !is_tls(&settings.server) {
+        return Ok(None);
+    }
+    let certificate = match (&user.client_certificate_data, &user.client_certificate) {
+        (Some(data), _) => decoded("client-certificate-data", data)?,
+        (None, Some(path)) => file(path)?,
         (None, None) => return Ok(None),
     };
-    let certificates: Vec<Vec<u8>> =
-        CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).map(|der| der.to_vec()).collect();
-    if certificates.is_empty() {
-        let reason = "unable to load root certificates: unable to parse bytes as PEM block";
-        return Err(ConnectError::Unusable(reason.to_owned()));
-    }
-    Ok(Some(certificates))
+    let key = match (&user.client_key_data, &user.client_key) {
+        (Some(data), _) => decoded("client-key-data", data.expose_secret())?,
+        (None, Some(path)) => file(path)?,
+        (None, None) => return Ok(None),
+    };
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok(Some(Identity { certificate: text(certificate), key: SecretString::from(text(key)) }))
+}
+
+fn file(path: &str) -> Result<Vec<u8>, ConnectError> {
+    std::fs::read(path).map_err(|error| ConnectError::Unusable(format!("open {path}: {}", io_words(&error))))
+}
+
+/// Decodes a field; what it holds is never quoted.
+fn decoded(field: &str, data: &str) -> Result<Vec<u8>, ConnectError> {
+    let at = |error: base64::DecodeError| match error {
+        base64::DecodeError::InvalidByte(at, _) => at,
+        _ => data.len(),
+    };
+    STANDARD.decode(data).map_err(|error| {
+        ConnectError::Unusable(format!("{field}: illegal base64 data at input byte {}", at(error)))
+    })
 }
 
 /// Returns the headers of `--as` and its kin.
@@ -238,15 +245,6 @@ fn header(value: &str) -> Result<HeaderValue, ConnectError> {
 
 fn unfit(text: &str) -> ConnectError {
     ConnectError::Unusable(format!("\"{}\" does not fit into a header", crate::words::one_line(text)))
-}
-
-/// Says what is wrong with a certificate or a key, without kube's prefixes.
-fn unusable_config(error: &kube::Error) -> ConnectError {
-    let mut error: &(dyn std::error::Error + 'static) = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    ConnectError::Unusable(format!("tls: {}", crate::words::one_line(&error.to_string())))
 }
 
 #[cfg(test)]

@@ -19,10 +19,10 @@ pub enum ConnectError {
         reason: String,
     },
 
-    /// A flag names something that the kubeconfig does not hold.
-    #[error("error: {what} \"{name}\" does not exist")]
+    /// A flag names a cluster or a user that the kubeconfig does not hold.
+    #[error("error: {}", absence(what, name))]
     Missing {
-        /// What was looked for: `context`, `cluster` or `auth info`.
+        /// What was looked for: `cluster` or `auth info`.
         what: &'static str,
         /// The name that was given.
         name: String,
@@ -30,10 +30,10 @@ pub enum ConnectError {
         known: Vec<String>,
     },
 
-    /// The context in use, which no flag named, is not in the kubeconfig.
+    /// The context in use is not in the kubeconfig.
     #[error("Error in configuration: context was not found for specified context: {name}")]
     NoSuchContext {
-        /// The name that `current-context` gives.
+        /// The name that `--context` or `current-context` gives.
         name: String,
         /// The contexts that exist.
         known: Vec<String>,
@@ -44,7 +44,7 @@ pub enum ConnectError {
     Configuration(Vec<String>),
 
     /// No credentials could be obtained.
-    #[error("Unable to connect to the server: getting credentials: {message}")]
+    #[error("Unable to connect to the server: {message}")]
     Credentials {
         /// What went wrong with the credential helper.
         message: String,
@@ -92,6 +92,14 @@ fn list(names: &[String]) -> String {
     text
 }
 
+/// Says in client-go's two ways what is not there.
+fn absence(what: &str, name: &str) -> String {
+    match what {
+        "cluster" => format!("no server found for cluster \"{name}\""),
+        _ => format!("{what} \"{name}\" does not exist"),
+    }
+}
+
 fn configuration(problems: &[String]) -> String {
     match problems {
         [one] => format!("error: {one}"),
@@ -105,9 +113,15 @@ mod tests {
 
     #[test]
     fn reads_as_kubectl_does() {
-        let missing =
-            ConnectError::Missing { what: "context", name: "x".into(), known: vec!["a".into(), "b".into()] };
-        assert_eq!(missing.to_string(), "error: context \"x\" does not exist");
+        let known = vec!["a".to_owned(), "b".to_owned()];
+        let missing = ConnectError::NoSuchContext { name: "x".into(), known: known.clone() };
+        assert_eq!(
+            missing.to_string(),
+            "Error in configuration: context was not found for specified context: x"
+        );
+        assert_eq!(missing.hint().as_deref(), Some("the kubeconfig has a, b"));
+        let missing = ConnectError::Missing { what: "cluster", name: "x".into(), known };
+        assert_eq!(missing.to_string(), "error: no server found for cluster \"x\"");
         assert_eq!(missing.hint().as_deref(), Some("the kubeconfig has a, b"));
         assert_eq!(
             ConnectError::Configuration(vec!["a".into(), "b".into()]).to_string(),

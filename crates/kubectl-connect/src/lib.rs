@@ -26,9 +26,11 @@
 //!
 //! - TLS is rustls with ring, for a small binary and a fast start. Certificates with P-521 keys, which kubectl
 //!   accepts, are refused with a sentence that says so.
-//! - A server reached over plain `http://` through an HTTP proxy is tunnelled (CONNECT).
+//! - A redirect is not followed, for the credentials would be sent along; kubectl sends them.
+//! - `--token` wins over the kubeconfig's `tokenFile`, which wins in kubectl.
 //! - Nobody is asked for a user name and a password; they are flags or they are not.
-//! - `--match-server-version` is accepted and does nothing.
+//! - `--match-server-version`, `--profile`, `--profile-output`, `--vmodule` and `--log-flush-frequency` are accepted and do
+//!   nothing.
 #![deny(missing_docs)]
 
 mod agent;
@@ -46,6 +48,7 @@ mod options;
 mod proxy;
 mod request_timeout;
 mod settings;
+mod tls;
 mod validate;
 mod words;
 

@@ -47,6 +47,6 @@ mod tests {
         assert!(text.contains("    -v, --v=0:\n\tNumber for the log level verbosity.\n"), "{text}");
         assert!(text.find("--as=").unwrap() < text.find("--cache-dir").unwrap());
         assert!(!text.contains("--help"));
-        assert_eq!(text.matches("--").count(), 25);
+        assert_eq!(text.matches("--").count(), 29);
     }
 }

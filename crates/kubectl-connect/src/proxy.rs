@@ -41,29 +41,49 @@ impl std::fmt::Display for Proxy {
     }
 }
 
-/// Decides on the proxy for a server.
+/// What the environment says about proxies.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rules {
+    secure: Option<(&'static str, String)>,
+    plain: Option<(&'static str, String)>,
+    no_proxy: String,
+}
+
+impl Rules {
+    /// Reads the variables.
+    pub(crate) fn of(env: &dyn Environment) -> Self {
+        let first = |names: [&'static str; 2]| {
+            names.into_iter().find_map(|name| env.text(name).map(|text| (name, text)))
+        };
+        Self {
+            secure: first(["HTTPS_PROXY", "https_proxy"]),
+            plain: first(["HTTP_PROXY", "http_proxy"]),
+            no_proxy: env.text("NO_PROXY").or_else(|| env.text("no_proxy")).unwrap_or_default(),
+        }
+    }
+
+    /// Decides on the proxy for a server.
+    pub(crate) fn choose(&self, server: &Uri) -> Result<Option<Proxy>, String> {
+        let variable = if server.scheme_str() == Some("https") { &self.secure } else { &self.plain };
+        let Some((name, text)) = variable else { return Ok(None) };
+        if !applies(server, &self.no_proxy) {
+            return Ok(None);
+        }
+        let url = parse_lenient(text).ok_or_else(|| format!("invalid proxy address in {name}"))?;
+        Ok(Some(Proxy { url, source: ProxySource::Variable(name) }))
+    }
+}
+
+/// Decides on the proxy for the API server.
 pub(crate) fn choose(
     configured: Option<&str>,
     server: &Uri,
     env: &dyn Environment,
 ) -> Result<Option<Proxy>, String> {
-    if let Some(text) = configured {
-        let url = parse_configured(text)?;
-        return Ok(Some(Proxy { url, source: ProxySource::Kubeconfig }));
+    match configured {
+        Some(text) => Ok(Some(Proxy { url: parse_configured(text)?, source: ProxySource::Kubeconfig })),
+        None => Rules::of(env).choose(server),
     }
-    let names: &[&'static str] = match server.scheme_str() {
-        Some("https") => &["HTTPS_PROXY", "https_proxy"],
-        _ => &["HTTP_PROXY", "http_proxy"],
-    };
-    let Some((name, text)) = names.iter().find_map(|name| env.text(name).map(|text| (*name, text))) else {
-        return Ok(None);
-    };
-    let no_proxy = env.text("NO_PROXY").or_else(|| env.text("no_proxy")).unwrap_or_default();
-    if !applies(server, &no_proxy) {
-        return Ok(None);
-    }
-    let url = parse_lenient(&text).ok_or_else(|| format!("invalid proxy address in {name}"))?;
-    Ok(Some(Proxy { url, source: ProxySource::Variable(name) }))
 }
 
 /// Reads a `proxy-url`, which must name its scheme.

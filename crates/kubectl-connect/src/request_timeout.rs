@@ -5,16 +5,20 @@ use std::time::Duration;
 const WRONG: &str = "Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a \
                      corresponding time unit (e.g. 1s | 2m | 3h)";
 
-/// Reads a number of seconds or a Go duration; zero, which means no limit, is `None`.
+/// Reads a number of seconds or a Go duration; what is not above zero means no limit and is `None`.
 pub fn parse_request_timeout(text: &str) -> Result<Option<Duration>, String> {
-    let duration = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => go_duration(text).ok_or_else(|| WRONG.to_owned())?,
+    let (below, positive) = match text.strip_prefix('-') {
+        Some(rest) if !rest.starts_with('+') => (true, rest),
+        _ => (false, text),
     };
-    Ok((!duration.is_zero()).then_some(duration))
+    let duration = match positive.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => go_duration(positive).ok_or_else(|| WRONG.to_owned())?,
+    };
+    Ok((!below && !duration.is_zero()).then_some(duration))
 }
 
-/// Reads a sequence of numbers with units, such as `1h30m` or `1.5s`. Negative ones are refused.
+/// Reads a sequence of numbers with units, such as `1h30m` or `1.5s`.
 fn go_duration(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if rest.is_empty() {
@@ -58,7 +62,9 @@ mod tests {
         }
         assert_eq!(parse_request_timeout("0"), Ok(None));
         assert_eq!(parse_request_timeout("0s"), Ok(None));
-        for text in ["", "-1", "-1s", "s", "5x", "1m5", "1..2s", "inf", "NaNs"] {
+        assert_eq!(parse_request_timeout("-5s"), Ok(None));
+        assert_eq!(parse_request_timeout("-1"), Ok(None));
+        for text in ["", "-", "-+1s", "--1", "s", "5x", "1m5", "1..2s", "inf", "NaNs"] {
             assert!(parse_request_timeout(text).is_err(), "{text}");
         }
     }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
-use kube::config::{AuthInfo, Cluster, Context, Kubeconfig};
+use kube::config::{AuthInfo, Cluster, Context};
+use secrecy::{ExposeSecret, SecretString};
 
+use crate::http_stack::userinfo;
 use crate::kubeconfig::Loaded;
 use crate::{
     ConnectError, ConnectionArgs, Environment, ProcessEnvironment, Proxy, in_cluster, kubeconfig,
@@ -61,6 +63,10 @@ pub struct Settings {
     pub(crate) kuberc: Option<PathBuf>,
     pub(crate) cluster: Cluster,
     pub(crate) user: AuthInfo,
+    /// The kubeconfig file that holds the user.
+    pub(crate) user_file: Option<PathBuf>,
+    /// What the server's address says of user and password, which is nowhere else.
+    pub(crate) login: Option<(String, SecretString)>,
 }
 
 impl std::fmt::Debug for Settings {
@@ -86,8 +92,10 @@ impl ConnectionArgs {
     pub fn settings_in(&self, env: &dyn Environment) -> Result<Settings, ConnectError> {
         let loaded = kubeconfig::load(self.kubeconfig.as_deref(), env)?;
         let choice = self.choose(&loaded)?;
-        let mut cluster = choice.cluster.cloned().unwrap_or_default();
-        let mut user = choice.user.cloned().unwrap_or_default();
+        let mut cluster = choice.cluster.clone().unwrap_or_default();
+        let mut user = choice.user.clone().unwrap_or_default();
+        let user_file =
+            choice.user_name.as_ref().and_then(|name| loaded.users.get(name)).map(|entry| entry.file.clone());
         let mut source = if given(&self.server).is_some() {
             Source::Flag
         } else if cluster.server.is_some() {
@@ -100,12 +108,12 @@ impl ConnectionArgs {
             source = Source::InCluster;
         }
         self.override_cluster(&mut cluster);
-        self.override_user(&mut user)?;
+        self.override_user(&mut user);
         let default_server =
             || env.text("KUBERNETES_MASTER").unwrap_or_else(|| "http://localhost:8080".to_owned());
         cluster.server.get_or_insert_with(default_server);
-        choice.check(&loaded.config, &user, &cluster)?;
-        let server = parse_server(cluster.server.as_deref().unwrap_or_default())?;
+        choice.check(&loaded, &user, &cluster)?;
+        let (server, login) = parse_server(cluster.server.as_deref().unwrap_or_default())?;
         check_tls(&server, &cluster)?;
         let request_timeout = match given(&self.request_timeout) {
             Some(text) => parse_request_timeout(text).map_err(ConnectError::Unusable)?,
@@ -113,9 +121,9 @@ impl ConnectionArgs {
         };
         Ok(Settings {
             context: choice.context_name.map(ToOwned::to_owned),
-            cluster_name: choice.cluster_name.map(ToOwned::to_owned),
-            user_name: choice.user_name.map(ToOwned::to_owned),
-            namespace: self.namespace_in(choice.context, env),
+            cluster_name: choice.cluster_name,
+            user_name: choice.user_name,
+            namespace: self.namespace_in(choice.context.as_ref(), env),
             namespace_given: given(&self.namespace).is_some(),
             proxy: proxy::choose(cluster.proxy_url.as_deref(), &server, env)
                 .map_err(ConnectError::Unusable)?,
@@ -130,44 +138,43 @@ impl ConnectionArgs {
             kuberc: self.kuberc.clone(),
             cluster,
             user,
+            user_file,
+            login,
         })
     }
 
     /// Picks context, cluster and user; a name that was given by flag must exist.
     fn choose<'a>(&'a self, loaded: &'a Loaded) -> Result<Choice<'a>, ConnectError> {
-        let Kubeconfig { contexts, clusters, auth_infos, current_context, .. } = &loaded.config;
-        let context_name = given(&self.context).or(current_context.as_deref());
-        let context = context_name
-            .and_then(|name| contexts.iter().find(|named| named.name == name))
-            .and_then(|named| named.context.as_ref());
+        let context_name = given(&self.context).or(loaded.current_context.as_deref());
+        let context = context_name.map(|name| loaded.context(name)).transpose()?.flatten();
         if let Some(name) = given(&self.context)
             && context.is_none()
         {
-            return Err(missing("context", name, contexts.iter().map(|named| &named.name)));
+            let known = loaded.contexts.keys().cloned().collect();
+            return Err(ConnectError::NoSuchContext { name: name.to_owned(), known });
         }
-        let user_name = given(&self.user).or(context.and_then(|context| context.user.as_deref()));
-        let user = user_name.and_then(|name| auth_infos.iter().find(|named| named.name == name));
+        let user_name = match given(&self.user) {
+            Some(name) => Some(name.to_owned()),
+            None => context.as_ref().and_then(|context| context.user.clone()),
+        };
+        let user = user_name.as_deref().map(|name| loaded.user(name)).transpose()?.flatten();
         if let Some(name) = given(&self.user)
             && user.is_none()
         {
-            return Err(missing("auth info", name, auth_infos.iter().map(|named| &named.name)));
+            return Err(missing("auth info", name, loaded.users.keys()));
         }
-        let context_cluster = context.map(|context| context.cluster.as_str()).filter(|name| !name.is_empty());
-        let cluster_name = given(&self.cluster).or(context_cluster);
-        let cluster = cluster_name.and_then(|name| clusters.iter().find(|named| named.name == name));
+        let of_context = context.as_ref().map(|context| context.cluster.clone());
+        let cluster_name = match given(&self.cluster) {
+            Some(name) => Some(name.to_owned()),
+            None => of_context.filter(|name| !name.is_empty()),
+        };
+        let cluster = cluster_name.as_deref().map(|name| loaded.cluster(name)).transpose()?.flatten();
         if let Some(name) = given(&self.cluster)
             && cluster.is_none()
         {
-            return Err(missing("cluster", name, clusters.iter().map(|named| &named.name)));
+            return Err(missing("cluster", name, loaded.clusters.keys()));
         }
-        Ok(Choice {
-            context_name,
-            context,
-            cluster_name,
-            cluster: cluster.and_then(|named| named.cluster.as_ref()),
-            user_name,
-            user: user.and_then(|named| named.auth_info.as_ref()),
-        })
+        Ok(Choice { context_name, context, cluster_name, cluster, user_name, user })
     }
 
     fn override_cluster(&self, cluster: &mut Cluster) {
@@ -188,8 +195,8 @@ impl ConnectionArgs {
         }
     }
 
-    fn override_user(&self, user: &mut AuthInfo) -> Result<(), ConnectError> {
-        if let Some(token) = &self.token {
+    fn override_user(&self, user: &mut AuthInfo) {
+        if let Some(token) = given_secret(&self.token) {
             user.token = Some(token.clone());
             user.token_file = None;
         }
@@ -204,7 +211,7 @@ impl ConnectionArgs {
         if let Some(name) = given(&self.username) {
             user.username = Some(name.to_owned());
         }
-        if let Some(password) = &self.password {
+        if let Some(password) = given_secret(&self.password) {
             user.password = Some(password.clone());
         }
         if let Some(name) = given(&self.impersonate) {
@@ -217,9 +224,8 @@ impl ConnectionArgs {
             user.impersonate_groups = Some(self.impersonate_groups.clone());
         }
         if !self.impersonate_extra.is_empty() {
-            user.impersonate_user_extra = Some(extras(&self.impersonate_extra)?);
+            user.impersonate_user_extra = Some(extras(&self.impersonate_extra));
         }
-        Ok(())
     }
 
     fn namespace_in(&self, context: Option<&Context>, env: &dyn Environment) -> String {
@@ -245,23 +251,27 @@ impl ConnectionArgs {
 /// What the names lead to.
 struct Choice<'a> {
     context_name: Option<&'a str>,
-    context: Option<&'a Context>,
-    cluster_name: Option<&'a str>,
-    cluster: Option<&'a Cluster>,
-    user_name: Option<&'a str>,
-    user: Option<&'a AuthInfo>,
+    context: Option<Context>,
+    cluster_name: Option<String>,
+    cluster: Option<Cluster>,
+    user_name: Option<String>,
+    user: Option<AuthInfo>,
 }
 
 impl Choice<'_> {
     /// Refuses what client-go refuses, all at once.
-    fn check(&self, config: &Kubeconfig, user: &AuthInfo, cluster: &Cluster) -> Result<(), ConnectError> {
-        let user_name = self.user_name.unwrap_or_default();
-        let mut problems =
-            validate::problems(user_name, user, self.cluster_name.unwrap_or_default(), cluster);
-        let absent = |name: &&str| !config.contexts.iter().any(|named| named.name == **name);
+    fn check(&self, loaded: &Loaded, user: &AuthInfo, cluster: &Cluster) -> Result<(), ConnectError> {
+        let (user_name, cluster_name) = (self.user_name.as_deref(), self.cluster_name.as_deref());
+        let mut problems = validate::problems(
+            user_name.unwrap_or_default(),
+            user,
+            cluster_name.unwrap_or_default(),
+            cluster,
+        );
+        let absent = |name: &&str| !loaded.contexts.contains_key(*name);
         if let Some(name) = self.context_name.filter(absent) {
             if problems.is_empty() {
-                let known = config.contexts.iter().map(|named| named.name.clone()).collect();
+                let known = loaded.contexts.keys().cloned().collect();
                 return Err(ConnectError::NoSuchContext { name: name.to_owned(), known });
             }
             problems.insert(0, format!("context was not found for specified context: {name}"));
@@ -275,34 +285,41 @@ fn given(flag: &Option<String>) -> Option<&str> {
     flag.as_deref().filter(|value| !value.is_empty())
 }
 
+fn given_secret(flag: &Option<SecretString>) -> Option<&SecretString> {
+    flag.as_ref().filter(|value| !value.expose_secret().is_empty())
+}
+
 fn missing<'a>(what: &'static str, name: &str, known: impl Iterator<Item = &'a String>) -> ConnectError {
     ConnectError::Missing { what, name: name.to_owned(), known: known.cloned().collect() }
 }
 
-/// Groups `key=value` flags by key.
-fn extras(flags: &[String]) -> Result<HashMap<String, Vec<String>>, ConnectError> {
+/// Groups `key=value` flags by key; what has no value is passed over, as in kubectl.
+fn extras(flags: &[String]) -> HashMap<String, Vec<String>> {
     let mut extras: HashMap<String, Vec<String>> = HashMap::new();
-    for flag in flags {
-        let (key, value) = flag.split_once('=').ok_or_else(|| {
-            ConnectError::Unusable(format!(
-                "invalid argument \"{flag}\" for \"--as-user-extra\" flag: must be key=value"
-            ))
-        })?;
+    for (key, value) in flags.iter().filter_map(|flag| flag.split_once('=')) {
         extras.entry(key.to_owned()).or_default().push(value.to_owned());
     }
-    Ok(extras)
+    extras
 }
 
-/// Reads an address; one without a scheme is plain HTTP, and a query is dropped.
-fn parse_server(text: &str) -> Result<Uri, ConnectError> {
+/// Reads an address; one without a scheme is plain HTTP, and a query is dropped. User and password are taken out of it.
+fn parse_server(text: &str) -> Result<(Uri, Option<(String, SecretString)>), ConnectError> {
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let full = full.split(['?', '#']).next().unwrap_or_default();
-    let wrong = || ConnectError::Unusable(format!("host must be a URL or a host:port pair: \"{text}\""));
+    let shown = text.rsplit_once('@').map_or(text, |(_, rest)| rest);
+    let wrong = || ConnectError::Unusable(format!("host must be a URL or a host:port pair: \"{shown}\""));
     let uri: Uri = full.parse().map_err(|_| wrong())?;
     match (uri.scheme_str(), uri.host()) {
-        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(uri),
-        _ => Err(wrong()),
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => {}
+        _ => return Err(wrong()),
     }
+    let Some((user, password)) = userinfo(&uri) else { return Ok((uri, None)) };
+    let mut parts = uri.into_parts();
+    let bare =
+        parts.authority.as_ref().and_then(|authority| authority.as_str().rsplit('@').next()?.parse().ok());
+    parts.authority = Some(bare.ok_or_else(wrong)?);
+    let uri = Uri::from_parts(parts).map_err(|_| wrong())?;
+    Ok((uri, Some((user, SecretString::from(password)))))
 }
 
 fn check_tls(server: &Uri, cluster: &Cluster) -> Result<(), ConnectError> {

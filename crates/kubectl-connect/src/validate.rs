@@ -102,7 +102,8 @@ fn cluster_problems(name: &str, cluster: &Cluster) -> Vec<String> {
     if let Some(url) = &cluster.proxy_url
         && let Err(reason) = parse_configured(url)
     {
-        problems.push(format!("invalid 'proxy-url' \"{url}\" for cluster \"{name}\": {reason}"));
+        let shown = without_login(url);
+        problems.push(format!("invalid 'proxy-url' \"{shown}\" for cluster \"{name}\": {reason}"));
     }
     if cluster.certificate_authority.is_some() && cluster.certificate_authority_data.is_some() {
         problems.push(format!(
@@ -112,6 +113,14 @@ fn cluster_problems(name: &str, cluster: &Cluster) -> Vec<String> {
     }
     problems.extend(unreadable("certificate-authority", cluster.certificate_authority.as_deref(), name));
     problems
+}
+
+/// Takes user and password out of an address that may be none.
+fn without_login(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let between = if scheme.is_empty() { "" } else { "://" };
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}{between}{host}")
 }
 
 fn unreadable(what: &str, path: Option<&str>, name: &str) -> Option<String> {
@@ -187,5 +196,21 @@ mod tests {
         assert_eq!(found.len(), 4, "{found:?}");
         assert_eq!(found[0], "no server found for cluster \"c\"");
         assert!(found[1].contains("unsupported scheme \"ftp\", must be http, https, or socks5"));
+    }
+
+    #[test]
+    fn a_proxys_password_is_not_told_with_its_address() {
+        for url in ["ftp://u:s3cret@p", "u:s3cret@p"] {
+            let cluster = Cluster {
+                server: Some("https://x".into()),
+                proxy_url: Some(url.into()),
+                ..Cluster::default()
+            };
+            let found = problems("u", &AuthInfo::default(), "c", &cluster);
+            assert!(
+                found[0].starts_with("invalid 'proxy-url' ") && !found[0].contains("s3cret"),
+                "{found:?}"
+            );
+        }
     }
 }

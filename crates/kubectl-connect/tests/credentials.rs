@@ -87,7 +87,10 @@ async fn says_what_is_wrong_with_a_certificate() {
     let unknown = tls(&authority, |_, _| ok("{}"));
     assert_eq!(said(unknown, ca(&stranger)).await, "certificate signed by unknown authority");
     let misnamed = Server::tls(authority.sign("other.example", |_| ()).config(None), |_, _| ok("{}"));
-    assert_eq!(said(misnamed, ca(&authority)).await, "certificate is valid for other.example, not 127.0.0.1");
+    assert_eq!(
+        said(misnamed, ca(&authority)).await,
+        "cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs"
+    );
     let expired = authority.sign("127.0.0.1", |params| {
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
         params.not_after = rcgen::date_time_ymd(2020, 1, 2);
@@ -183,7 +186,7 @@ mod helpers {
         let calls = calls.display();
         format!(
             "echo >> {calls}; N=$(wc -l < {calls} | tr -d ' '); \
-             printf '{{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{status}}}' "
+             printf '{{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{status}}}' "
         )
     }
 
@@ -242,7 +245,7 @@ mod helpers {
         for number in 1..=2 {
             let Signed { certificate, key } = authority.sign("client", |_| ());
             let status = format!(
-                r#"{{"apiVersion":"client.authentication.k8s.io/v1","status":{{"clientCertificateData":{certificate:?},"clientKeyData":{key:?}}}}}"#
+                r#"{{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{{"clientCertificateData":{certificate:?},"clientKeyData":{key:?}}}}}"#
             );
             std::fs::write(dir.path().join(format!("answer{number}")), status).unwrap();
         }
@@ -254,6 +257,30 @@ mod helpers {
         let requests = server.requests();
         assert_eq!(calls(dir.path()), 2);
         assert_eq!(requests.iter().map(|request| request.connection).collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_expires_during_the_command_is_replaced() {
+        let (authority, stranger) = (Authority::new(), Authority::new());
+        let config = authority.sign("127.0.0.1", |_| ()).config(Some(&authority));
+        let server = Server::tls(config, |_, _| ok("{}"));
+        let dir = tempfile::tempdir().unwrap();
+        // The first one is of no use by the time of the first request, and its helper says so.
+        for (number, signer, expires) in [(1, &stranger, "2020-01-01"), (2, &authority, "2090-01-01")] {
+            let Signed { certificate, key } = signer.sign("client", |_| ());
+            let status = format!(
+                r#"{{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{{"clientCertificateData":{certificate:?},"clientKeyData":{key:?},"expirationTimestamp":"{expires}T00:00:00Z"}}}}"#
+            );
+            std::fs::write(dir.path().join(format!("answer{number}")), status).unwrap();
+        }
+        let path = dir.path().display();
+        let script = format!("echo >> {path}/calls; cat {path}/answer$(wc -l < {path}/calls | tr -d ' ')");
+        let place = Place::new(&url(&server), &ca(&authority), &exec(&script));
+        let connection = place.connect().await.unwrap();
+        for _ in 0..2 {
+            fetch(&connection, "/api").await.unwrap();
+        }
+        assert_eq!(calls(dir.path()), 2);
     }
 
     #[tokio::test]
@@ -276,7 +303,10 @@ mod helpers {
         let authority = Authority::new();
         let server = tls(&authority, |_, _| ok("{}"));
         let place = Place::new(&url(&server), &ca(&authority), &exec("exit 1"));
-        let kuberc = place.file("kuberc", "credentialPluginPolicy: DenyAll\n");
+        let kuberc = place.file(
+            "kuberc",
+            "apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\ncredentialPluginPolicy: DenyAll\n",
+        );
         let denied = place.connect_with(|args| args.kuberc = Some(kuberc)).await.err().unwrap();
         assert_eq!(
             denied.to_string(),

@@ -197,12 +197,14 @@ async fn failures_read_as_kubectls() {
         "{error}"
     );
     let closing = Server::plain(|_, _| Vec::new());
+    // It is asked eleven times, a second apart but for the first two.
     let connection = Place::new(&url(&closing), "", "").connect().await.unwrap();
     let error = fetch(&connection, "/api").await.unwrap_err();
     assert_eq!(
         (error.kind(), error.to_string().as_str()),
         (ApiErrorKind::Broken, "Unable to connect to the server: EOF")
     );
+    assert_eq!(closing.requests().len(), 11);
 }
 
 #[tokio::test]
@@ -216,45 +218,108 @@ async fn a_broken_answer_is_not_quoted() {
 
 #[tokio::test]
 async fn goes_through_an_http_proxy() {
-    // The proxy answers in the server's stead: first the CONNECT, then the request in the tunnel.
-    let proxy = Server::plain(|_, request| {
-        if request.line.starts_with("CONNECT") {
-            b"HTTP/1.1 200 OK\r\n\r\n".to_vec()
-        } else {
-            ok("tunnelled")
-        }
-    });
+    // The proxy answers in the server's stead; plain http is asked for with the whole address, as in Go.
+    let proxy = Server::plain(|_, _| ok("fetched"));
     let cluster = format!(", proxy-url: 'http://user:p%40ss@{}'", proxy.address);
-    let connection = Place::new("http://cluster.invalid:6443", &cluster, "").connect().await.unwrap();
-    assert_eq!(fetch(&connection, "/api").await.unwrap(), "tunnelled");
+    let connection = Place::new("http://cluster.invalid", &cluster, "").connect().await.unwrap();
+    assert_eq!(fetch(&connection, "/api").await.unwrap(), "fetched");
     let requests = proxy.requests();
-    assert_eq!(requests[0].line, "CONNECT cluster.invalid:6443 HTTP/1.1");
+    assert_eq!(requests[0].line, "GET http://cluster.invalid/api HTTP/1.1");
     assert_eq!(requests[0].header("proxy-authorization"), Some("Basic dXNlcjpwQHNz"));
 
     let refusing = Server::plain(|_, _| b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n".to_vec());
-    let cluster = format!(", proxy-url: 'http://{}'", refusing.address);
-    let connection = Place::new("http://cluster.invalid:6443", &cluster, "").connect().await.unwrap();
+    let cluster = format!(", proxy-url: 'http://u:p%40ss@{}'", refusing.address);
+    let connection = Place::new("https://cluster.invalid", &cluster, "").connect().await.unwrap();
     let error = fetch(&connection, "/api").await.unwrap_err();
     assert_eq!(error.kind(), ApiErrorKind::Proxy, "{error}");
+    assert_eq!(error.to_string(), "Unable to connect to the server: Forbidden");
     let hint =
         format!("requests go through the proxy http://{} (proxy-url in the kubeconfig)", refusing.address);
     assert_eq!(error.hint(), Some(hint.as_str()));
+    let requests = refusing.requests();
+    assert_eq!(requests[0].line, "CONNECT cluster.invalid:443 HTTP/1.1");
+    assert_eq!(requests[0].header("proxy-authorization"), Some("Basic dTpwQHNz"));
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_exist_is_not_told_of_the_server() {
+    let place = Place::new("https://cluster.invalid", ", proxy-url: 'http://nope.invalid:3128'", "");
+    let error = fetch(&place.connect().await.unwrap(), "/api").await.unwrap_err();
+    assert_eq!(error.kind(), ApiErrorKind::Proxy);
+    let said = error.to_string();
+    assert!(said.contains("proxyconnect tcp: dial tcp: lookup nope.invalid: "), "{said}");
+}
+
+/// A SOCKS proxy that answers in the server's stead, and what it was told.
+fn socks(login: bool) -> (std::net::SocketAddr, Arc<Mutex<Vec<u8>>>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&told);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let read = |stream: &mut std::net::TcpStream| {
+                let mut bytes = [0; 512];
+                let length = stream.read(&mut bytes).unwrap();
+                log.lock().unwrap().extend(&bytes[..length]);
+            };
+            read(&mut stream);
+            stream.write_all(&[5, if login { 2 } else { 0 }]).unwrap();
+            if login {
+                read(&mut stream);
+                stream.write_all(&[1, 0]).unwrap();
+            }
+            read(&mut stream);
+            stream.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 80]).unwrap();
+            read(&mut stream);
+            stream.write_all(&ok("socks")).unwrap();
+        }
+    });
+    (address, told)
+}
+
+#[tokio::test]
+async fn a_socks_proxy_with_a_password_that_asks_for_none_is_gone_through() {
+    for login in [false, true] {
+        let (address, told) = socks(login);
+        let cluster = format!(", proxy-url: 'socks5://u:pw@{address}'");
+        let connection = Place::new("http://cluster.invalid", &cluster, "").connect().await.unwrap();
+        assert_eq!(fetch(&connection, "/api").await.unwrap(), "socks");
+        let asked = if login { b"\x01\x01u\x02pw".to_vec() } else { Vec::new() };
+        let way = b"\x05\x01\x00\x03\x0fcluster.invalid\x00\x50GET /api HTTP/1.1\r\n";
+        let expected = [b"\x05\x02\x00\x02".to_vec(), asked, way.to_vec()].concat();
+        let told = told.lock().unwrap().clone();
+        assert_eq!(String::from_utf8_lossy(&told[..expected.len()]), String::from_utf8_lossy(&expected));
+    }
 }
 
 #[tokio::test]
 async fn takes_the_proxy_from_the_environment() {
-    let proxy = Server::plain(|_, request| {
-        if request.line.starts_with("CONNECT") {
-            b"HTTP/1.1 200 OK\r\n\r\n".to_vec()
-        } else {
-            ok("tunnelled")
-        }
-    });
+    let proxy = Server::plain(|_, _| ok("fetched"));
     let mut place = Place::new("http://cluster.invalid:6443", "", "");
     place.env = place.env.with("HTTP_PROXY", format!("http://{}", proxy.address));
     let connection = place.connect().await.unwrap();
-    assert_eq!(connection.client.request_text(get("/api")).await.unwrap(), "tunnelled");
+    assert_eq!(connection.client.request_text(get("/api")).await.unwrap(), "fetched");
     place.env = place.env.with("NO_PROXY", "invalid");
     let direct = place.connect().await.unwrap();
     assert_eq!(fetch(&direct, "/api").await.unwrap_err().kind(), ApiErrorKind::Dns);
+}
+
+#[tokio::test]
+async fn a_login_in_the_address_is_used_and_not_shown() {
+    let server = Server::plain(|_, _| ok("{}"));
+    let place = Place::new(&format!("http://u:s3cret@{}", server.address), "", "");
+    fetch(&place.connect().await.unwrap(), "/api").await.unwrap();
+    assert_eq!(server.requests()[0].header("authorization"), Some("Basic dTpzM2NyZXQ="));
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&lines);
+    let args = ConnectionArgs { verbosity: 9, ..ConnectionArgs::default() };
+    let connector = Connector::new(&args, &support::agent())
+        .environment(&place.env)
+        .log(Arc::new(move |line: &str| sink.lock().unwrap().push(line.to_owned())));
+    fetch(&connector.connect().await.unwrap(), "/api").await.unwrap();
+    let text = lines.lock().unwrap().join("\n");
+    assert!(text.contains("GET http://127.0.0.1:") && !text.contains("s3cret"), "{text}");
 }

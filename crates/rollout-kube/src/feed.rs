@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt;
 use k8s_openapi::jiff::Timestamp;
@@ -20,6 +20,10 @@ use crate::read::{Cluster, Listed, NODES, Scope, Selection, pods_path, revisions
 
 /// How long changes are gathered before they are looked at: a controller's writes come in bursts.
 const GATHER: Duration = Duration::from_millis(30);
+/// How many seconds a watch lasts, at least and with what is added by chance so that not all end at once. A connection may die
+/// without a word; the watch that follows is on a new one. kubectl's pings find out in 45 seconds, of which the client leaves ten
+/// for a server that is late (`kubectl_connect`).
+const WATCH: (u32, u32) = (30, 5);
 /// How long to wait before a server that did not answer is asked again, at first and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
@@ -343,7 +347,8 @@ impl Source {
         version: &mut String,
         update: fn(Change<T>) -> Update,
     ) -> Result<(), Error> {
-        let mut params = WatchParams::default();
+        let chance = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
+        let mut params = WatchParams::default().timeout(WATCH.0 + chance % (WATCH.1 + 1));
         params.label_selector.clone_from(&self.labels);
         params.field_selector.clone_from(&self.fields);
         let request =

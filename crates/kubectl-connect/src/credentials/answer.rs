@@ -5,7 +5,8 @@ use k8s_openapi::jiff::Timestamp;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{CredentialError, Identity, bearer};
+use super::{CredentialError, bearer};
+use crate::tls::Identity;
 
 /// Credentials as they came from the helper.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ impl Answer {
 struct Document {
     #[serde(default)]
     api_version: String,
+    #[serde(default)]
+    kind: String,
     status: Option<Status>,
 }
 
@@ -46,6 +49,13 @@ pub(crate) fn parse(stdout: &[u8], version: &str) -> Result<Answer, CredentialEr
     let text = std::str::from_utf8(stdout).map_err(|_| wrong())?;
     let document: Document =
         serde_json::from_str(text).or_else(|_| serde_yaml::from_str(text)).map_err(|_| wrong())?;
+    // client-go knows one kind of this group, and means it where none is named.
+    if !matches!(document.kind.as_str(), "" | "ExecCredential") {
+        return Err(CredentialError::new(format!(
+            "decoding stdout: no kind \"{}\" is registered for version \"{version}\"",
+            crate::words::one_line(&document.kind)
+        )));
+    }
     if document.api_version != version {
         return Err(CredentialError::new(format!(
             "exec plugin is configured to use API version {version}, plugin returned version {}",
@@ -92,7 +102,7 @@ mod tests {
     #[test]
     fn reads_tokens_and_certificates_as_json_and_yaml() {
         let text = format!(
-            r#"{{"apiVersion":"{V1}","status":{{"token":"t","expirationTimestamp":"2026-01-02T03:04:05Z","clientCertificateData":"c","clientKeyData":"k"}}}}"#
+            r#"{{"kind":"ExecCredential","apiVersion":"{V1}","status":{{"token":"t","expirationTimestamp":"2026-01-02T03:04:05Z","clientCertificateData":"c","clientKeyData":"k"}}}}"#
         );
         let answer = parse(text.as_bytes(), V1).unwrap();
         assert_eq!(answer.header.as_ref().unwrap(), "Bearer t");
@@ -101,7 +111,7 @@ mod tests {
         assert!(answer.expired("2026-01-02T03:04:06Z".parse().unwrap()));
         assert!(!answer.expired("2026-01-02T03:04:05Z".parse().unwrap()));
 
-        let yaml = format!("apiVersion: {V1}\nstatus:\n  token: t\n");
+        let yaml = format!("kind: ExecCredential\napiVersion: {V1}\nstatus:\n  token: t\n");
         assert!(!parse(yaml.as_bytes(), V1).unwrap().expired(Timestamp::MAX));
     }
 
@@ -117,12 +127,48 @@ mod tests {
         assert!(error(r#"{"token":"t","expirationTimestamp":"soon"}"#).contains("RFC 3339"));
         let garbage = parse(b"s3cret [", V1).err().unwrap().to_string();
         assert_eq!(garbage, "decoding stdout: the output is not an ExecCredential");
-        let other = parse(br#"{"apiVersion":"client.authentication.k8s.io/v1beta1","status":{}}"#, V1);
+        let other = parse(
+            br#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","status":{}}"#,
+            V1,
+        );
         assert_eq!(
             other.err().unwrap().to_string(),
             format!(
                 "exec plugin is configured to use API version {V1}, plugin returned version client.authentication.k8s.io/v1beta1"
             )
         );
+    }
+
+    #[test]
+    fn an_answer_of_another_kind_is_no_credential() {
+        let of = |kind: &str| {
+            let text = format!(r#"{{{kind}"apiVersion":"{V1}","status":{{"token":"t"}}}}"#);
+            parse(text.as_bytes(), V1)
+        };
+        assert_eq!(
+            of(r#""kind":"TokenReview","#).err().unwrap().to_string(),
+            format!("decoding stdout: no kind \"TokenReview\" is registered for version \"{V1}\"")
+        );
+        assert!(of("").is_ok());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_output_is_fatal_and_none_is_quoted(
+            text in "([-{}\\[\\]:,\"a-z0-9 \n]|kind|ExecCredential|apiVersion|status|token|s3cret|null){0,120}",
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64),
+            at in 0_usize..200,
+        ) {
+            let whole = format!(
+                r#"{{"kind":"ExecCredential","apiVersion":"{V1}","status":{{"token":"s3cret","expirationTimestamp":"2026-01-02T03:04:05Z"}}}}"#
+            );
+            let cut = [&whole.as_bytes()[..at.min(whole.len())], &bytes].concat();
+            for output in [text.as_bytes(), &bytes, &cut] {
+                if let Err(error) = parse(output, V1) {
+                    let told = error.message.contains("no kind") || error.message.contains("returned version");
+                    proptest::prop_assert!(told || !error.message.contains("s3cret"), "{}", error.message);
+                }
+            }
+        }
     }
 }

@@ -1,81 +1,91 @@
 //! Runs a credential helper (`users[].user.exec`): once per connection, again after it expired or was refused.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, RwLock};
 
-use http::HeaderValue;
 use k8s_openapi::jiff::Timestamp;
 use kube::config::{Cluster, ExecAuthCluster, ExecConfig, ExecInteractiveMode};
-use secrecy::SecretString;
 use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::answer::{self, Answer};
-use super::{CredentialError, Renewal};
-use crate::Environment;
+use super::command::{self, Unfound, is_path, look_path};
+use super::policy::{self, Candidate};
+use super::{CredentialError, Issued, Renewal};
+use crate::tls::Identity;
 use crate::words::{io_words, printable};
+use crate::{ConnectError, Environment};
 
 const VERSIONS: [&str; 2] = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
 const NOT_INSTALLED: &str = "it looks like a credential plugin that is not installed; see \
     https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins";
 
-/// A client certificate and its key, in PEM.
-#[derive(Clone)]
-pub(crate) struct Identity {
-    pub(crate) certificate: String,
-    pub(crate) key: SecretString,
-}
-
 /// A helper and what it last said.
 pub(crate) struct Helper {
     call: Arc<Call>,
-    last: RwLock<Answer>,
+    last: RwLock<Said>,
     /// Held while the helper runs, for it may ask the user something.
     running: Mutex<()>,
 }
 
+/// What the helper said, and how often it has been asked.
+#[derive(Clone)]
+struct Said {
+    answer: Answer,
+    run: u64,
+    certificate: u64,
+}
+
+impl Said {
+    fn issued(self) -> Issued {
+        Issued { header: self.answer.header, run: self.run, certificate: self.certificate }
+    }
+}
+
 impl Helper {
-    /// Runs the helper for the first time.
+    /// Runs the helper for the first time, if the user's kuberc allows it.
     pub(crate) async fn start(
         exec: &ExecConfig,
         cluster: &Cluster,
+        kuberc: Option<&Path>,
         env: &dyn Environment,
         stdin_taken: bool,
-    ) -> Result<Self, CredentialError> {
-        let call = Arc::new(Call::new(exec, cluster, env.stdin_is_terminal(), stdin_taken)?);
-        let last = RwLock::new(call.run_aside().await?);
+    ) -> Result<Self, ConnectError> {
+        let call = Arc::new(Call::new(exec, cluster, env, stdin_taken)?);
+        policy::check(&Candidate { command: &call.command, program: &call.program }, kuberc, env)?;
+        let answer = call.run_aside().await.map_err(CredentialError::of_helper)?;
+        let last = RwLock::new(Said { answer, run: 1, certificate: 0 });
         Ok(Self { call, last, running: Mutex::new(()) })
     }
 
-    /// Returns the token, after another run if the helper said that the last one has expired by now.
-    pub(crate) async fn header(&self) -> Result<Option<HeaderValue>, CredentialError> {
-        if self.read().expired(Timestamp::now()) {
+    /// Returns what to send, after another run if the helper said that the last answer has expired by now.
+    pub(crate) async fn current(&self) -> Result<Issued, CredentialError> {
+        if self.read().answer.expired(Timestamp::now()) {
             let _alone = self.running.lock().await;
-            if self.read().expired(Timestamp::now()) {
-                self.replace(self.call.run_aside().await?);
+            if self.read().answer.expired(Timestamp::now()) {
+                self.run_again().await?;
             }
         }
-        Ok(self.read().header)
+        Ok(self.read().issued())
     }
 
     /// Runs the helper again unless somebody did since `refused` was sent.
-    pub(crate) async fn renew(&self, refused: Option<&HeaderValue>) -> Result<Renewal, CredentialError> {
+    pub(crate) async fn renew(&self, refused: &Issued) -> Result<Renewal, CredentialError> {
         let _alone = self.running.lock().await;
         let before = self.read();
-        if before.header.is_some() && before.header.as_ref() != refused {
-            return Ok(Renewal::New { certificate: false });
+        if before.run != refused.run {
+            return Ok(Renewal::New);
         }
-        let answer = self.call.run_aside().await?;
-        let certificate = answer.identity.as_ref().map(|identity| &identity.certificate)
-            != before.identity.as_ref().map(|identity| &identity.certificate);
-        let new = certificate || answer.header != before.header;
-        self.replace(answer);
-        Ok(if new { Renewal::New { certificate } } else { Renewal::Same })
+        self.run_again().await?;
+        let after = self.read();
+        let new = after.certificate != before.certificate || after.answer.header != before.answer.header;
+        Ok(if new { Renewal::New } else { Renewal::Same })
     }
 
     /// Returns the certificate that was handed out last.
     pub(crate) fn identity(&self) -> Option<Identity> {
-        self.read().identity
+        self.read().answer.identity
     }
 
     /// Returns the command as the kubeconfig names it.
@@ -83,18 +93,26 @@ impl Helper {
         &self.call.command
     }
 
-    fn read(&self) -> Answer {
-        self.last.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    async fn run_again(&self) -> Result<(), CredentialError> {
+        let answer = self.call.run_aside().await.map_err(CredentialError::of_helper)?;
+        let before = self.read();
+        let of = |answer: &Answer| answer.identity.as_ref().map(|identity| identity.certificate.clone());
+        let changed = of(&answer) != of(&before.answer);
+        let certificate = before.certificate + u64::from(changed);
+        *self.last.write().unwrap_or_else(|poisoned| poisoned.into_inner()) =
+            Said { answer, run: before.run + 1, certificate };
+        Ok(())
     }
 
-    fn replace(&self, answer: Answer) {
-        *self.last.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = answer;
+    fn read(&self) -> Said {
+        self.last.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 }
 
 /// Everything needed to run the helper once more.
 struct Call {
     command: String,
+    program: Result<PathBuf, Unfound>,
     args: Vec<String>,
     vars: Vec<(String, String)>,
     version: String,
@@ -107,24 +125,28 @@ impl Call {
     fn new(
         exec: &ExecConfig,
         cluster: &Cluster,
-        terminal: bool,
+        env: &dyn Environment,
         stdin_taken: bool,
-    ) -> Result<Self, CredentialError> {
+    ) -> Result<Self, ConnectError> {
+        let terminal = env.stdin_is_terminal();
         let version = exec.api_version.clone().unwrap_or_default();
         if !VERSIONS.contains(&version.as_str()) {
-            return Err(CredentialError::new(format!("exec plugin: invalid apiVersion \"{version}\"")));
+            return Err(ConnectError::Unusable(format!("exec plugin: invalid apiVersion \"{version}\"")));
         }
-        let interactive = interactive(exec.interactive_mode.as_ref(), terminal, stdin_taken)?;
+        let interactive = interactive(exec.interactive_mode.as_ref(), terminal, stdin_taken)
+            .map_err(CredentialError::of_helper)?;
         let mut spec = json!({ "interactive": interactive });
         if exec.provide_cluster_info {
-            spec["cluster"] = cluster_info(cluster)?;
+            spec["cluster"] = cluster_info(cluster).map_err(CredentialError::of_helper)?;
         }
         let info = json!({ "kind": "ExecCredential", "apiVersion": version, "spec": spec }).to_string();
         let pair = |var: &std::collections::HashMap<String, String>| {
             Some((var.get("name")?.clone(), var.get("value").cloned().unwrap_or_default()))
         };
+        let command = command::clean(exec.command.as_deref().unwrap_or_default());
         Ok(Self {
-            command: exec.command.clone().unwrap_or_default(),
+            program: look_path(&command, env),
+            command,
             args: exec.args.clone().unwrap_or_default(),
             vars: exec.env.iter().flatten().filter_map(pair).collect(),
             version,
@@ -144,8 +166,11 @@ impl Call {
     }
 
     fn run(&self) -> Result<Answer, CredentialError> {
+        let program = self.program.as_ref().map_err(|reason| self.not_found(reason))?;
         let stdin = if self.interactive { Stdio::inherit() } else { Stdio::null() };
-        let output = Command::new(&self.command)
+        let mut run = Command::new(program);
+        as_called(&mut run, &self.command);
+        let output = run
             .args(&self.args)
             .envs(self.vars.iter().map(|(name, value)| (name, value)))
             .env("KUBERNETES_EXEC_INFO", &self.info)
@@ -170,15 +195,39 @@ impl Call {
     }
 
     fn not_started(&self, error: &std::io::Error) -> CredentialError {
-        if error.kind() != std::io::ErrorKind::NotFound {
-            return CredentialError::new(format!("exec: {}: {}", self.command, io_words(error)));
-        }
-        CredentialError {
-            message: format!("exec: executable {} not found", self.command),
-            hint: Some(self.install_hint.clone().unwrap_or_else(|| NOT_INSTALLED.to_owned())),
-        }
+        CredentialError::new(format!("exec: fork/exec {}: {}", self.command, io_words(error)))
+    }
+
+    /// Says that there is no such program, in Go's two ways: one for names, one for paths.
+    fn not_found(&self, reason: &Unfound) -> CredentialError {
+        let message = match reason {
+            Unfound::Unfit(why) if is_path(&self.command) => {
+                let why = why.rsplit(": ").next().unwrap_or(why);
+                format!("exec: fork/exec {}: {why}", self.command)
+            }
+            Unfound::Unfit(_) | Unfound::Nowhere | Unfound::Relative => {
+                format!("exec: executable {} not found", self.command)
+            }
+        };
+        let hint = match reason {
+            Unfound::Relative => "PATH leads to one in the current folder, which is never run".to_owned(),
+            Unfound::Unfit(_) | Unfound::Nowhere => {
+                self.install_hint.clone().unwrap_or_else(|| NOT_INSTALLED.to_owned())
+            }
+        };
+        CredentialError { message, hint: Some(hint) }
     }
 }
+
+/// Calls a program by the name that it was asked for with, for some look at it.
+#[cfg(unix)]
+fn as_called(command: &mut Command, name: &str) {
+    use std::os::unix::process::CommandExt;
+    command.arg0(name);
+}
+
+#[cfg(not(unix))]
+fn as_called(_: &mut Command, _: &str) {}
 
 /// Decides whether the helper may talk to the user.
 fn interactive(

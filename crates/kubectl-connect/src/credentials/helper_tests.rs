@@ -2,7 +2,6 @@ use super::*;
 use crate::FixedEnvironment;
 use kube::config::NamedExtension;
 use std::collections::HashMap;
-use std::path::Path;
 
 const V1: &str = "client.authentication.k8s.io/v1";
 
@@ -26,11 +25,15 @@ fn calls(dir: &Path) -> usize {
 }
 
 fn token(text: &str, more: &str) -> String {
-    format!(r#"echo '{{"apiVersion":"{V1}","status":{{"token":"'{text}'"{more}}}}}'"#)
+    format!(r#"echo '{{"kind":"ExecCredential","apiVersion":"{V1}","status":{{"token":"'{text}'"{more}}}}}'"#)
 }
 
-async fn start(exec: &ExecConfig) -> Result<Helper, CredentialError> {
-    Helper::start(exec, &Cluster::default(), &FixedEnvironment::default(), false).await
+fn surroundings() -> FixedEnvironment {
+    FixedEnvironment::default().with("PATH", std::env::var_os("PATH").unwrap())
+}
+
+async fn start(exec: &ExecConfig) -> Result<Helper, ConnectError> {
+    Helper::start(exec, &Cluster::default(), None, &surroundings(), false).await
 }
 
 #[tokio::test]
@@ -38,14 +41,14 @@ async fn runs_once_and_again_after_a_refusal() {
     let dir = tempfile::tempdir().unwrap();
     let exec = helper(dir.path(), &token("t$(wc -l < $DIR/calls | tr -d ' ')", ""));
     let helper = start(&exec).await.unwrap();
-    let first = helper.header().await.unwrap();
-    assert_eq!(first.as_ref().unwrap(), "Bearer t1");
-    helper.header().await.unwrap();
+    let first = helper.current().await.unwrap();
+    assert_eq!(first.header.as_ref().unwrap(), "Bearer t1");
+    helper.current().await.unwrap();
     assert_eq!(calls(dir.path()), 1);
-    assert_eq!(helper.renew(first.as_ref()).await.unwrap(), Renewal::New { certificate: false });
-    assert_eq!(helper.header().await.unwrap().unwrap(), "Bearer t2");
+    assert_eq!(helper.renew(&first).await.unwrap(), Renewal::New);
+    assert_eq!(helper.current().await.unwrap().header.unwrap(), "Bearer t2");
     // Another request was refused with the first token: the second one is already there.
-    assert_eq!(helper.renew(first.as_ref()).await.unwrap(), Renewal::New { certificate: false });
+    assert_eq!(helper.renew(&first).await.unwrap(), Renewal::New);
     assert_eq!(calls(dir.path()), 2);
 }
 
@@ -54,7 +57,7 @@ async fn runs_again_when_the_answer_has_expired() {
     let dir = tempfile::tempdir().unwrap();
     let exec = helper(dir.path(), &token("t", r#","expirationTimestamp":"2020-01-01T00:00:00Z""#));
     let helper = start(&exec).await.unwrap();
-    helper.header().await.unwrap();
+    helper.current().await.unwrap();
     assert_eq!(calls(dir.path()), 2);
 }
 
@@ -62,8 +65,57 @@ async fn runs_again_when_the_answer_has_expired() {
 async fn the_same_answer_is_not_worth_a_retry() {
     let dir = tempfile::tempdir().unwrap();
     let helper = start(&helper(dir.path(), &token("t", ""))).await.unwrap();
-    let header = helper.header().await.unwrap();
-    assert_eq!(helper.renew(header.as_ref()).await.unwrap(), Renewal::Same);
+    let issued = helper.current().await.unwrap();
+    assert_eq!(helper.renew(&issued).await.unwrap(), Renewal::Same);
+}
+
+#[tokio::test]
+async fn four_watches_that_are_refused_at_once_ask_for_one_certificate() {
+    let dir = tempfile::tempdir().unwrap();
+    let status = r#"{"clientCertificateData":"c'$(wc -l < $DIR/calls | tr -d ' ')'","clientKeyData":"k"}"#;
+    let script = format!(r#"echo '{{"kind":"ExecCredential","apiVersion":"{V1}","status":{status}}}'"#);
+    let helper = start(&helper(dir.path(), &script)).await.unwrap();
+    let issued = helper.current().await.unwrap();
+    for _ in 0..4 {
+        assert_eq!(helper.renew(&issued).await.unwrap(), Renewal::New);
+    }
+    assert_eq!(calls(dir.path()), 2);
+    let now = helper.current().await.unwrap();
+    assert_eq!((now.run, now.certificate - issued.certificate), (2, 1));
+    assert_eq!(helper.identity().unwrap().certificate, "c2");
+}
+
+#[tokio::test]
+async fn a_kubeconfig_cannot_choose_another_program_by_setting_path() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["good", "evil"] {
+        let path = dir.path().join(name).join("corp-login");
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, format!("#!/bin/sh\n{}\n", token(name, ""))).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let search = |first: &str| format!("{}:/usr/bin:/bin", dir.path().join(first).display());
+    let exec = ExecConfig {
+        command: Some("corp-login".into()),
+        args: None,
+        env: Some(vec![HashMap::from([
+            ("name".to_owned(), "PATH".to_owned()),
+            ("value".to_owned(), search("evil")),
+        ])]),
+        ..helper(dir.path(), "")
+    };
+    let kuberc = dir.path().join("kuberc");
+    for allowed in ["corp-login".to_owned(), dir.path().join("good/corp-login").display().to_string()] {
+        let text = format!(
+            "apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\n\
+             credentialPluginPolicy: Allowlist\ncredentialPluginAllowlist: [{{command: {allowed}}}]\n"
+        );
+        std::fs::write(&kuberc, text).unwrap();
+        let env = FixedEnvironment::default().with("PATH", search("good"));
+        let started = Helper::start(&exec, &Cluster::default(), Some(&kuberc), &env, false).await.unwrap();
+        assert_eq!(started.current().await.unwrap().header.unwrap(), "Bearer good");
+    }
 }
 
 #[tokio::test]
@@ -79,7 +131,7 @@ async fn passes_the_truth_about_stdin_and_the_cluster() {
         }]),
         ..Cluster::default()
     };
-    Helper::start(&exec, &cluster, &FixedEnvironment::default(), false).await.unwrap();
+    Helper::start(&exec, &cluster, None, &surroundings(), false).await.unwrap();
     let info: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(dir.path().join("info")).unwrap()).unwrap();
     assert_eq!(
@@ -96,24 +148,35 @@ async fn passes_the_truth_about_stdin_and_the_cluster() {
 #[tokio::test]
 async fn explains_failures() {
     let dir = tempfile::tempdir().unwrap();
-    let failed = start(&helper(dir.path(), "exit 3")).await.err().unwrap();
-    assert_eq!(failed.message, "exec: executable sh failed with exit code 3");
+    let said = |error: ConnectError| match error {
+        ConnectError::Credentials { message, hint } => (message, hint),
+        other => panic!("{other}"),
+    };
+    let failed = said(start(&helper(dir.path(), "exit 3")).await.err().unwrap());
+    assert_eq!(failed.0, "getting credentials: exec: executable sh failed with exit code 3");
 
     let missing = ExecConfig {
         command: Some("no-such-helper".into()),
         install_hint: Some("brew install\x1b[31m it".into()),
         ..helper(dir.path(), "")
     };
-    let missing = start(&missing).await.err().unwrap();
-    assert_eq!(missing.message, "exec: executable no-such-helper not found");
-    assert_eq!(missing.hint.as_deref(), Some("brew install[31m it"));
+    let missing = said(start(&missing).await.err().unwrap());
+    assert_eq!(missing.0, "getting credentials: exec: executable no-such-helper not found");
+    assert_eq!(missing.1.as_deref(), Some("brew install[31m it"));
+
+    let elsewhere = ExecConfig { command: Some("/nonexistent/h.sh".into()), ..helper(dir.path(), "") };
+    let elsewhere = said(start(&elsewhere).await.err().unwrap());
+    assert_eq!(
+        elsewhere.0,
+        "getting credentials: exec: fork/exec /nonexistent/h.sh: no such file or directory"
+    );
 
     let old = ExecConfig {
         api_version: Some("client.authentication.k8s.io/v1alpha1".into()),
         ..ExecConfig::default()
     };
-    let old = start(&old).await.err().unwrap();
-    assert_eq!(old.message, "exec plugin: invalid apiVersion \"client.authentication.k8s.io/v1alpha1\"");
+    let old = start(&old).await.err().unwrap().to_string();
+    assert_eq!(old, "error: exec plugin: invalid apiVersion \"client.authentication.k8s.io/v1alpha1\"");
 }
 
 #[test]

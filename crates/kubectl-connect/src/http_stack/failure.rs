@@ -3,11 +3,13 @@
 use std::error::Error as StdError;
 use std::io;
 
-use http::Uri;
+use http::{Method, Uri};
 use tower::BoxError;
 
+use super::dial::{Cause, DialError, authority};
 use super::tls_words;
 use crate::ApiErrorKind;
+use crate::credentials::CredentialError;
 use crate::words::io_words;
 
 /// A request that got no answer; its text is kubectl's whole sentence.
@@ -16,80 +18,195 @@ use crate::words::io_words;
 pub(crate) struct Failure {
     pub(crate) kind: ApiErrorKind,
     pub(crate) sentence: String,
+    /// What Go says, without kubectl's words in front.
+    pub(crate) words: String,
+    pub(crate) hint: Option<String>,
+    /// A connection was there and broke: what only reads may be sent again.
+    pub(crate) broke: bool,
     #[source]
     source: Option<BoxError>,
 }
 
 impl Failure {
+    fn of(kind: ApiErrorKind, words: impl Into<String>) -> Self {
+        let words = words.into();
+        Self { kind, sentence: unable(&words), words, hint: None, broke: false, source: None }
+    }
+
     /// The time limit of a request ran out.
     pub(crate) fn timeout(when: &str) -> Self {
-        let sentence = unable(&format!("context deadline exceeded (Client.Timeout exceeded {when})"));
-        Self { kind: ApiErrorKind::Timeout, sentence, source: None }
+        Self::of(ApiErrorKind::Timeout, format!("context deadline exceeded (Client.Timeout exceeded {when})"))
     }
 
     /// There were no credentials to send.
-    pub(crate) fn credentials(error: &dyn std::fmt::Display) -> Self {
-        let sentence = unable(&format!("getting credentials: {error}"));
-        Self { kind: ApiErrorKind::Credentials, sentence, source: None }
+    pub(crate) fn credentials(error: CredentialError) -> Self {
+        Self { hint: error.hint, ..Self::of(ApiErrorKind::Credentials, error.message) }
+    }
+
+    /// A new client certificate cannot be used.
+    pub(crate) fn identity(reason: &str) -> Self {
+        Self::of(ApiErrorKind::Credentials, format!("getting credentials: {reason}"))
+    }
+
+    /// An answer came that is of no use.
+    pub(crate) fn answer(sentence: String) -> Self {
+        Self { sentence: sentence.clone(), ..Self::of(ApiErrorKind::Decode, sentence) }
     }
 
     /// No connection came about, or it broke.
-    pub(crate) fn transport(source: BoxError, url: &Uri) -> Self {
-        let (kind, sentence) = describe(source.as_ref(), Some(url));
-        Self { kind, sentence, source: Some(source) }
+    pub(crate) fn transport(source: BoxError, method: &Method, url: &Uri) -> Self {
+        let mut failure = describe(source.as_ref(), Some(url));
+        let dialled = matches!(failure.kind, ApiErrorKind::Broken) && failure.broke;
+        if dialled && *method != Method::GET {
+            failure.words =
+                format!("{}; whether the server carried out the {method} is not known", failure.words);
+            failure.sentence = unable(&failure.words);
+        }
+        Self { source: Some(source), ..failure }
+    }
+
+    /// The connection broke while the answer was being read.
+    pub(crate) fn body(source: BoxError) -> Self {
+        let failure = describe(source.as_ref(), None);
+        if failure.broke && failure.words == "EOF" {
+            return Self::of(ApiErrorKind::Broken, "unexpected EOF");
+        }
+        failure
     }
 }
 
-/// Finds the cause in a chain of errors and says it as kubectl would.
-fn describe(error: &(dyn StdError + 'static), url: Option<&Uri>) -> (ApiErrorKind, String) {
-    let host = url.and_then(Uri::authority).map_or("", |authority| authority.as_str());
-    let mut dns = false;
-    let mut proxy = None;
+/// Finds the cause in a chain of errors and says it as Go would.
+fn describe(error: &(dyn StdError + 'static), url: Option<&Uri>) -> Failure {
+    let mut last = error;
     let mut current = Some(error);
     while let Some(error) = current {
-        if let Some(failure) = error.downcast_ref::<Failure>() {
-            return (failure.kind, failure.sentence.clone());
+        if let Some(Failure { kind, sentence, words, hint, broke, source: _ }) =
+            error.downcast_ref::<Failure>()
+        {
+            let (sentence, words, hint) = (sentence.clone(), words.clone(), hint.clone());
+            return Failure { kind: *kind, sentence, words, hint, broke: *broke, source: None };
+        }
+        if let Some(error) = error.downcast_ref::<DialError>() {
+            return from_dial(error, url);
         }
         if let Some(tls) = tls_error(error) {
             let (kind, words) = tls_words::describe(tls, url.and_then(Uri::host).unwrap_or_default());
-            return (kind, unable(&words));
+            return Failure::of(kind, words);
         }
-        let text = error.to_string();
-        dns |= text.starts_with("dns error");
-        if text.starts_with("tunnel error") || text.starts_with("SOCKS error") {
-            proxy = Some(text.clone());
+        if let Some(error) = error.downcast_ref::<hyper::Error>()
+            && (error.is_incomplete_message() || error.is_closed() || error.is_canceled())
+            && error.source().is_none()
+        {
+            return broken("EOF".to_owned());
         }
-        if let Some(io) = error.downcast_ref::<io::Error>().filter(|io| io.get_ref().is_none() || dns) {
-            return from_io(io, host, url, dns);
+        if let Some(io) = error.downcast_ref::<io::Error>()
+            && (io.get_ref().is_none() || io.kind() == io::ErrorKind::UnexpectedEof)
+        {
+            return from_io(io, url);
         }
+        last = error;
         current = error.source().or_else(|| inner_of_io(error));
     }
-    match proxy {
-        Some(text) => (ApiErrorKind::Proxy, unable(&format!("proxyconnect tcp: {text}"))),
-        None => from_text(error, host),
+    let text = last.to_string();
+    if text.contains("unexpected EOF") || text.contains("end of file before message length reached") {
+        return broken("EOF".to_owned());
     }
+    Failure::of(ApiErrorKind::Broken, text)
 }
 
 /// Does the same for an error whose request is no longer known.
-pub(crate) fn describe_alone(error: &(dyn StdError + 'static)) -> (ApiErrorKind, String) {
+pub(crate) fn describe_alone(error: &(dyn StdError + 'static)) -> Failure {
     describe(error, None)
 }
 
-/// Tells by the operating system's word.
-fn from_io(error: &io::Error, host: &str, url: Option<&Uri>, dns: bool) -> (ApiErrorKind, String) {
-    if dns {
-        let name = url.and_then(Uri::host).unwrap_or(host);
-        let words = format!("dial tcp: lookup {name}: {}", lookup_words(error));
-        return (ApiErrorKind::Dns, unable(&words));
-    }
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => (ApiErrorKind::Refused, refused(host)),
-        io::ErrorKind::TimedOut => (ApiErrorKind::Timeout, unable(&format!("dial tcp {host}: i/o timeout"))),
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            (ApiErrorKind::Unreachable, unable(&format!("dial tcp {host}: connect: {}", io_words(error))))
+fn broken(words: String) -> Failure {
+    Failure { broke: true, ..Failure::of(ApiErrorKind::Broken, words) }
+}
+
+/// Tells why no connection came about.
+fn from_dial(error: &DialError, url: Option<&Uri>) -> Failure {
+    let DialError { prefix, host, at_proxy, cause } = error;
+    let kind = |kind: ApiErrorKind| if *at_proxy { ApiErrorKind::Proxy } else { kind };
+    let failed = |of: ApiErrorKind, words: String| Failure::of(kind(of), format!("{prefix}{words}"));
+    match cause {
+        Cause::Tcp(source) => match io_of(source.as_ref()) {
+            Some((io, true)) => {
+                let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
+                failed(ApiErrorKind::Dns, format!("dial tcp: lookup {name}: {}", lookup_words(io)))
+            }
+            // kubectl names the server also where it was the proxy that refused.
+            Some((io, false)) if io.kind() == io::ErrorKind::ConnectionRefused => {
+                let server = url.map_or_else(|| host.clone(), |url| without_user(url).to_owned());
+                let sentence = refused(&server);
+                Failure { sentence, ..failed(ApiErrorKind::Refused, refused(&server)) }
+            }
+            Some((io, false)) if io.kind() == io::ErrorKind::TimedOut => {
+                failed(ApiErrorKind::Timeout, format!("dial tcp {host}: i/o timeout"))
+            }
+            Some((io, false)) => {
+                failed(ApiErrorKind::Unreachable, format!("dial tcp {host}: connect: {}", io_words(io)))
+            }
+            None => failed(ApiErrorKind::Timeout, format!("dial tcp {host}: i/o timeout")),
+        },
+        Cause::Tls(source) => {
+            let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
+            match tls_error(source) {
+                Some(tls) => {
+                    let (kind, words) = tls_words::describe(tls, name);
+                    Failure::of(kind, format!("{prefix}{words}"))
+                }
+                None => Failure { broke: true, ..failed(ApiErrorKind::Broken, io_words(source)) },
+            }
         }
-        _ => (ApiErrorKind::Broken, unable(&io_words(error))),
+        Cause::Refused(refusal) => failed(ApiErrorKind::Proxy, refusal_words(refusal)),
+        Cause::Slow(words) => failed(ApiErrorKind::Timeout, (*words).to_owned()),
     }
+}
+
+fn refusal_words(refusal: &super::proxy_talk::Refusal) -> String {
+    match refusal {
+        super::proxy_talk::Refusal::Said(words) => words.clone(),
+        super::proxy_talk::Refusal::Broke(error) => io_words(error),
+    }
+}
+
+/// Finds the operating system's word in an error of the dialler, and whether it is about a name.
+fn io_of<'a>(error: &'a (dyn StdError + 'static)) -> Option<(&'a io::Error, bool)> {
+    let mut dns = false;
+    let mut found = None;
+    let mut current: Option<&'a (dyn StdError + 'static)> = Some(error);
+    while let Some(error) = current {
+        dns |= error.to_string().starts_with("dns error");
+        found = error.downcast_ref::<io::Error>().or(found);
+        current = error.source().or_else(|| inner_of_io(error));
+    }
+    found.map(|io| (io, dns))
+}
+
+/// Tells by the operating system's word why a connection broke.
+fn from_io(error: &io::Error, url: Option<&Uri>) -> Failure {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            let host = url.map(without_user).unwrap_or_default();
+            let sentence = refused(host);
+            Failure { sentence: sentence.clone(), ..Failure::of(ApiErrorKind::Refused, sentence) }
+        }
+        // Nothing was dialled: what was sent has not been acknowledged, or the server is silent.
+        io::ErrorKind::TimedOut => broken(match url {
+            Some(url) => format!("read tcp {}: connection timed out", authority(url)),
+            None => "read tcp: connection timed out".to_owned(),
+        }),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            Failure::of(ApiErrorKind::Unreachable, io_words(error))
+        }
+        _ => broken(io_words(error)),
+    }
+}
+
+/// Returns what the address says of the host, without user and password.
+fn without_user(url: &Uri) -> &str {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    authority.rsplit('@').next().unwrap_or(authority)
 }
 
 fn lookup_words(error: &io::Error) -> &'static str {
@@ -99,23 +216,6 @@ fn lookup_words(error: &io::Error) -> &'static str {
     } else {
         "no such host"
     }
-}
-
-/// Tells by the words of hyper, where there is nothing else.
-fn from_text(error: &(dyn StdError + 'static), host: &str) -> (ApiErrorKind, String) {
-    let mut last = error.to_string();
-    let mut current = error.source();
-    while let Some(error) = current {
-        last = error.to_string();
-        current = error.source();
-    }
-    if last.contains("connection closed before message completed") || last.contains("unexpected EOF") {
-        return (ApiErrorKind::Broken, unable("EOF"));
-    }
-    if last.contains("timed out") || last.contains("deadline has elapsed") {
-        return (ApiErrorKind::Timeout, unable(&format!("dial tcp {host}: i/o timeout")));
-    }
-    (ApiErrorKind::Broken, unable(&last))
 }
 
 fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
@@ -144,37 +244,91 @@ fn unable(words: &str) -> String {
 mod tests {
     use super::*;
 
+    fn url() -> Uri {
+        "https://user:s3cret@k.example:6443/api".parse().unwrap()
+    }
+
     fn said(error: impl Into<BoxError>) -> (ApiErrorKind, String) {
-        let failure = Failure::transport(error.into(), &"https://k.example:6443/api".parse().unwrap());
+        let failure = Failure::transport(error.into(), &Method::GET, &url());
         (failure.kind, failure.sentence)
+    }
+
+    fn dialled(prefix: &str, at_proxy: bool, cause: Cause) -> (ApiErrorKind, String) {
+        said(DialError { prefix: prefix.into(), host: "p.example:3128".into(), at_proxy, cause })
+    }
+
+    fn tcp(kind: io::ErrorKind) -> Cause {
+        Cause::Tcp(Box::new(io::Error::from(kind)))
     }
 
     #[test]
     fn speaks_as_kubectl_does() {
         assert_eq!(
-            said(io::Error::from(io::ErrorKind::ConnectionRefused)),
+            said(io::Error::from(io::ErrorKind::UnexpectedEof)).1,
+            "Unable to connect to the server: EOF"
+        );
+        assert_eq!(said("what").1, "Unable to connect to the server: what");
+        assert_eq!(
+            dialled("", false, tcp(io::ErrorKind::HostUnreachable)).1,
+            "Unable to connect to the server: dial tcp p.example:3128: connect: no route to host"
+        );
+        assert_eq!(
+            dialled("", false, tcp(io::ErrorKind::TimedOut)),
+            (
+                ApiErrorKind::Timeout,
+                "Unable to connect to the server: dial tcp p.example:3128: i/o timeout".to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn a_password_in_the_address_is_never_printed() {
+        for kind in [
+            io::ErrorKind::ConnectionRefused,
+            io::ErrorKind::TimedOut,
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::HostUnreachable,
+        ] {
+            assert!(!said(io::Error::from(kind)).1.contains("s3cret"));
+            assert!(!dialled("", false, tcp(kind)).1.contains("s3cret"));
+        }
+        assert_eq!(
+            dialled("", false, tcp(io::ErrorKind::ConnectionRefused)),
             (
                 ApiErrorKind::Refused,
                 "The connection to the server k.example:6443 was refused - did you specify the right host or port?"
                     .to_owned()
             )
         );
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_proxy_is_told_of_the_proxy() {
+        let prefix = "proxyconnect tcp: ";
         assert_eq!(
-            said(io::Error::from(io::ErrorKind::HostUnreachable)).1,
-            "Unable to connect to the server: dial tcp k.example:6443: connect: no route to host"
-        );
-        assert_eq!(
-            said(io::Error::from(io::ErrorKind::TimedOut)),
+            dialled(prefix, true, tcp(io::ErrorKind::TimedOut)),
             (
-                ApiErrorKind::Timeout,
-                "Unable to connect to the server: dial tcp k.example:6443: i/o timeout".to_owned()
+                ApiErrorKind::Proxy,
+                "Unable to connect to the server: proxyconnect tcp: dial tcp p.example:3128: i/o timeout"
+                    .to_owned()
             )
         );
+        let refusal = super::super::proxy_talk::Refusal::Said("Forbidden".into());
         assert_eq!(
-            said(io::Error::from(io::ErrorKind::UnexpectedEof)).1,
-            "Unable to connect to the server: EOF"
+            dialled("", true, refusal.into()),
+            (ApiErrorKind::Proxy, "Unable to connect to the server: Forbidden".to_owned())
         );
-        assert_eq!(said("what").1, "Unable to connect to the server: what");
+    }
+
+    #[test]
+    fn a_write_on_a_dead_connection_is_not_said_to_be_a_dial() {
+        let error = io::Error::from(io::ErrorKind::TimedOut);
+        let failure = Failure::transport(error.into(), &Method::PATCH, &url());
+        assert_eq!(
+            failure.sentence,
+            "Unable to connect to the server: read tcp k.example:6443: connection timed out; whether the server \
+             carried out the PATCH is not known"
+        );
     }
 
     #[test]
@@ -186,12 +340,21 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_is_cut_short_is_said_in_two_words() {
+        let rude = io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "peer closed connection without sending TLS close_notify: https://docs.rs/rustls",
+        );
+        assert_eq!(Failure::body(rude.into()).sentence, "Unable to connect to the server: unexpected EOF");
+    }
+
+    #[test]
     fn keeps_what_was_already_said() {
         let inner = Failure::timeout("while reading body");
-        let (kind, sentence) = describe(&inner, None);
-        assert_eq!(kind, ApiErrorKind::Timeout);
+        let failure = describe(&inner, None);
+        assert_eq!(failure.kind, ApiErrorKind::Timeout);
         assert_eq!(
-            sentence,
+            failure.sentence,
             "Unable to connect to the server: context deadline exceeded (Client.Timeout exceeded while reading body)"
         );
     }

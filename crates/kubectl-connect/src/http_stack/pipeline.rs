@@ -6,28 +6,39 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
-use http_body_util::BodyExt;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, USER_AGENT,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use kube::client::Body;
 use tokio::time::Instant;
 use tower::{BoxError, Service};
 
-use super::body::WatchedBody;
+use super::body::{Bounds, WatchedBody};
 use super::failure::Failure;
-use super::retry::{MOST_RETRIES, wait_before_retry};
+use super::foreign;
+use super::gunzip::Unpacked;
+use super::retry::{MOST_RETRIES, wait_after_break, wait_before_retry};
 use super::{ServerClock, Trace, Transport, Warnings};
-use crate::credentials::{Credentials, Renewal};
+use crate::credentials::{Credentials, Issued, Renewal};
 
 type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
 /// How much of an answer is read before the request is repeated, to keep its connection.
 const MOST_DRAINED: usize = 64 * 1024;
+/// How much of a failure's answer is read: a `Status` is short.
+const MOST_FAILURE: usize = 4 * 1024 * 1024;
+/// How much longer than it was asked to a stream may go on before it counts as ended.
+const OVERTIME: Duration = Duration::from_secs(10);
 
 /// Everything that a request meets on its way.
 pub(crate) struct Parts {
     pub(crate) server: Uri,
+    /// What the server's address says of user and password.
+    pub(crate) basic: Option<HeaderValue>,
+    pub(crate) compression: bool,
     pub(crate) user_agent: HeaderValue,
     pub(crate) impersonation: Vec<(HeaderName, HeaderValue)>,
     pub(crate) credentials: Credentials,
@@ -87,9 +98,14 @@ impl Parts {
         let headers = request.headers_mut();
         headers.entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+        // kube asks for watches that are not packed, which are the faster ones; a log is one, too.
         if stream {
-            // Servers may compress each event by itself, which the decoder takes for the end.
             headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
+        } else if self.compression {
+            headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
+        }
+        if let Some(basic) = &self.basic {
+            headers.insert(AUTHORIZATION, basic.clone());
         }
         for (name, value) in &self.impersonation {
             headers.append(name, value.clone());
@@ -107,14 +123,24 @@ impl Parts {
         if request.uri().path().ends_with("/eviction") {
             return self.authorized(request, stream, deadline).await;
         }
-        for _ in 0..MOST_RETRIES {
+        // What only reads is sent again when the connection broke, as in client-go; a stream is its reader's to carry on.
+        let harmless = request.method() == Method::GET && !stream;
+        for tried in 0..MOST_RETRIES {
             let again = copy(&request);
-            let answer = self.authorized(request, stream, deadline).await?;
-            let wait = wait_before_retry(answer.status(), answer.headers());
-            let (Some(wait), Some(again)) = (wait, again) else { return Ok(answer) };
-            drain(answer).await;
-            tokio::time::sleep(wait).await;
-            request = again;
+            match (self.authorized(request, stream, deadline).await, again) {
+                (Ok(answer), again) => {
+                    let wait = wait_before_retry(answer.status(), answer.headers());
+                    let (Some(wait), Some(again)) = (wait, again) else { return Ok(answer) };
+                    drain(answer).await;
+                    tokio::time::sleep(wait).await;
+                    request = again;
+                }
+                (Err(failure), Some(again)) if harmless && failure.broke => {
+                    tokio::time::sleep(wait_after_break(tried)).await;
+                    request = again;
+                }
+                (Err(failure), _) => return Err(failure),
+            }
         }
         self.authorized(request, stream, deadline).await
     }
@@ -130,23 +156,32 @@ impl Parts {
             return self.exchange(request, stream, deadline).await;
         }
         let again = copy(&request);
-        let header = self.credentials.header().await.map_err(|error| Failure::credentials(&error))?;
-        set(request.headers_mut(), header.as_ref());
+        let issued = self.issue(&mut request).await?;
         let answer = self.exchange(request, stream, deadline).await?;
         let Some(mut again) = again.filter(|_| answer.status() == StatusCode::UNAUTHORIZED) else {
             return Ok(answer);
         };
-        let renewal =
-            self.credentials.renew(header.as_ref()).await.map_err(|error| Failure::credentials(&error))?;
-        let Renewal::New { certificate } = renewal else { return Ok(answer) };
-        if certificate {
-            let identity = self.credentials.identity();
-            self.transport.replace_identity(identity).map_err(|error| Failure::credentials(&error))?;
+        match self.credentials.renew(&issued).await.map_err(Failure::credentials)? {
+            Renewal::Same => Ok(answer),
+            Renewal::New => {
+                drain(answer).await;
+                self.issue(&mut again).await?;
+                self.exchange(again, stream, deadline).await
+            }
         }
-        drain(answer).await;
-        let header = self.credentials.header().await.map_err(|error| Failure::credentials(&error))?;
-        set(again.headers_mut(), header.as_ref());
-        self.exchange(again, stream, deadline).await
+    }
+
+    /// Puts what there is to show into a request, and into the connections if a helper has a new certificate.
+    async fn issue(&self, request: &mut Request<Body>) -> Result<Issued, Failure> {
+        let issued = self.credentials.current().await.map_err(Failure::credentials)?;
+        let identity = || self.credentials.identity();
+        self.transport
+            .use_identity(issued.certificate, identity)
+            .map_err(|reason| Failure::identity(&reason))?;
+        if let Some(value) = &issued.header {
+            request.headers_mut().insert(AUTHORIZATION, value.clone());
+        }
+        Ok(issued)
     }
 
     /// Sends one request and looks at the head of its answer.
@@ -164,21 +199,72 @@ impl Parts {
         };
         self.trace.request(&method, &url, request.headers(), body.as_deref());
         let start = std::time::Instant::now();
-        match self.transport.send(request).await {
-            Ok(answer) => {
-                self.trace.response(&method, &url, answer.status(), start.elapsed(), answer.headers());
-                self.warnings.observe(answer.headers());
-                self.clock.observe(answer.headers());
-                let watched = |body| WatchedBody::new(body, deadline, &self.trace, stream).boxed_unsync();
-                Ok(answer.map(watched))
-            }
+        let answer = match self.transport.send(request).await {
+            Ok(answer) => answer,
             Err(error) => {
-                let failure = Failure::transport(Box::new(error), &url);
+                let failure = Failure::transport(Box::new(error), &method, &url);
                 self.trace.failure(&method, &url, start.elapsed(), &failure.sentence);
-                Err(failure)
+                return Err(failure);
             }
+        };
+        self.trace.response(&method, &url, answer.status(), start.elapsed(), answer.headers());
+        self.warnings.observe(answer.headers());
+        self.clock.observe(answer.headers());
+        if answer.status().is_redirection() {
+            return Err(redirected(answer.status(), answer.headers()));
         }
+        let failed = answer.status().is_client_error() || answer.status().is_server_error();
+        let end = stream.then(|| asked_for(&url)).flatten().map(|time| Instant::now() + time + OVERTIME);
+        let bounds = Bounds { deadline, stream: stream && !failed, end };
+        let (mut head, body) = answer.into_parts();
+        let body = WatchedBody::new(Unpacked::new(body, &mut head.headers), bounds, &self.trace);
+        if !failed {
+            return Ok(Response::from_parts(head, body.boxed_unsync()));
+        }
+        // Only an API server's own word about a failure is passed on as it is.
+        let bytes = Limited::new(body, MOST_FAILURE).collect().await.map_err(|error| {
+            let sentence = format!(
+                "error: the server answered {} and more than {} MiB, which were not read",
+                head.status,
+                MOST_FAILURE / (1024 * 1024)
+            );
+            if error.is::<LengthLimitError>() { Failure::answer(sentence) } else { Failure::body(error) }
+        })?;
+        let mut bytes = bytes.to_bytes();
+        if !foreign::is_status(&bytes) {
+            let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            let status =
+                foreign::status(&method, &url, head.status, content_type.unwrap_or_default(), &bytes);
+            bytes = status.into();
+        }
+        head.headers.remove(CONTENT_LENGTH);
+        Ok(Response::from_parts(head, Full::new(bytes).map_err(|never| match never {}).boxed_unsync()))
     }
+}
+
+/// Says where an answer points to. It is not followed, for the credentials would go there, too; kubectl sends them.
+fn redirected(status: StatusCode, headers: &HeaderMap) -> Failure {
+    let target = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    // What follows the path may be secret, and so may a user's name.
+    let place = target.and_then(|target| target.parse::<Uri>().ok()).map(|target| match target.host() {
+        Some(_) => format!(
+            "{}://{}{}",
+            target.scheme_str().unwrap_or("https"),
+            super::dial::authority(&target),
+            target.path()
+        ),
+        None => target.path().to_owned(),
+    });
+    let place = crate::words::one_line(&place.unwrap_or_else(|| "nowhere".to_owned()));
+    Failure::answer(format!(
+        "error: the server answered {status} and points to {place}, where this program does not follow it"
+    ))
+}
+
+/// Returns for how long a stream was asked for.
+fn asked_for(url: &Uri) -> Option<Duration> {
+    let seconds = url.query()?.split('&').find_map(|pair| pair.strip_prefix("timeoutSeconds="))?;
+    Some(Duration::from_secs(seconds.parse().ok()?))
 }
 
 /// Joins the server's address with a request's path; the server's own path stays in front.
@@ -194,12 +280,6 @@ fn join(server: &Uri, request: &Uri) -> Uri {
 fn is_stream(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default();
     query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1" | "follow=true" | "follow=1"))
-}
-
-fn set(headers: &mut HeaderMap, authorization: Option<&HeaderValue>) {
-    if let Some(value) = authorization {
-        headers.insert(AUTHORIZATION, value.clone());
-    }
 }
 
 /// Copies a request, unless its body is a stream.
@@ -236,6 +316,29 @@ mod tests {
         };
         assert_eq!(join("https://k:6443", "/api/v1/pods?limit=1"), "https://k:6443/api/v1/pods?limit=1");
         assert_eq!(join("https://rancher/k8s/clusters/c/", "/apis"), "https://rancher/k8s/clusters/c/apis");
+    }
+
+    #[test]
+    fn says_where_a_gateway_points_to_and_nothing_secret() {
+        let said = |location: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(LOCATION, HeaderValue::from_static(location));
+            redirected(StatusCode::FOUND, &headers).sentence
+        };
+        assert_eq!(
+            said("https://u:pw@sso.example/login?state=s3cret"),
+            "error: the server answered 302 Found and points to https://sso.example:443/login, where this program \
+             does not follow it"
+        );
+        assert!(said("/login?x=1").contains("points to /login,"));
+    }
+
+    #[test]
+    fn knows_for_how_long_a_stream_was_asked_for() {
+        let of = |uri: &'static str| asked_for(&Uri::from_static(uri));
+        assert_eq!(of("/api?watch=true&timeoutSeconds=30"), Some(Duration::from_secs(30)));
+        assert_eq!(of("/api?watch=true"), None);
+        assert_eq!(of("/api?timeoutSeconds=x"), None);
     }
 
     #[test]

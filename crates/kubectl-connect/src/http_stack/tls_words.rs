@@ -55,18 +55,22 @@ fn certificate_words(error: &CertificateError, host: &str) -> String {
     }
 }
 
+/// Names those that the certificate is for, of the sort that was wanted, as Go's `HostnameError` does.
 fn name_words(expected: &ServerName<'_>, presented: &[String]) -> String {
-    let expected = expected.to_str();
+    let wanted = expected.to_str();
+    let address = matches!(expected, ServerName::IpAddress(_));
     // Presented names come as `DnsName("a")` and `IpAddress(1.2.3.4)`.
-    let bare = |name: &String| {
-        let inner = name.split_once('(').map_or(name.as_str(), |(_, inner)| inner);
-        inner.trim_end_matches(')').trim_matches('"').to_owned()
-    };
-    let names: Vec<String> = presented.iter().map(bare).collect();
-    if names.is_empty() {
-        return format!("certificate is not valid for any names, but wanted to match {expected}");
+    let sort = if address { "IpAddress(" } else { "DnsName(" };
+    let bare =
+        |name: &String| Some(name.strip_prefix(sort)?.trim_end_matches(')').trim_matches('"').to_owned());
+    let names: Vec<String> = presented.iter().filter_map(bare).collect();
+    match (names.is_empty(), address) {
+        (true, true) => {
+            format!("cannot validate certificate for {wanted} because it doesn't contain any IP SANs")
+        }
+        (true, false) => format!("certificate is not valid for any names, but wanted to match {wanted}"),
+        (false, _) => format!("certificate is valid for {}, not {wanted}", names.join(", ")),
     }
-    format!("certificate is valid for {}, not {expected}", names.join(", "))
 }
 
 fn alert_words(alert: AlertDescription) -> String {
@@ -118,9 +122,17 @@ mod tests {
         };
         assert!(
             words(name(&["DnsName(\"a\")", "IpAddress(10.0.0.1)"]))
-                .ends_with("x509: certificate is valid for a, 10.0.0.1, not k.example")
+                .ends_with("x509: certificate is valid for a, not k.example")
         );
-        assert!(words(name(&[])).ends_with("not valid for any names, but wanted to match k.example"));
+        for none in [&[][..], &["IpAddress(10.0.0.1)"]] {
+            assert!(words(name(none)).ends_with("not valid for any names, but wanted to match k.example"));
+        }
+        let address = CertificateError::NotValidForNameContext {
+            expected: ServerName::try_from("10.0.0.1").unwrap(),
+            presented: vec!["DnsName(\"a\")".to_owned()],
+        };
+        let said = "x509: cannot validate certificate for 10.0.0.1 because it doesn't contain any IP SANs";
+        assert!(words(address).ends_with(said));
     }
 
     #[test]

@@ -1,160 +1,126 @@
-//! Connections to the API server: TCP without Nagle's delay, proxies, TLS, gzip.
+//! Sends requests over connections that are kept.
 
 use std::sync::RwLock;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use http::{HeaderValue, Request, Response, Uri};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::rt::{Read, Write};
-use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
-use hyper_util::client::legacy::connect::{Connection, HttpConnector};
 use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::TokioExecutor;
-use kube::client::{Body, ConfigExt};
-use kube::{Config, Error as KubeError};
-use percent_encoding::percent_decode_str;
-use secrecy::SecretString;
-use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
-use tower_http::decompression::{DecompressionBody, DecompressionLayer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use kube::client::Body;
 
+use super::dial::Dialer;
+use super::failure::Failure;
+use super::proxy_talk::proxy_authorization;
 use crate::Proxy;
-use crate::credentials::Identity;
+use crate::tls::{Identity, TlsPlan};
 
-/// How long a connection may take, and how often a silent one is probed, as in client-go.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-const KEEPALIVE: Duration = Duration::from_secs(30);
+/// How long a connection is kept for the next request. What lies between may forget a silent one, and then a write that waited
+/// for an answer at the prompt would be sent into nothing.
+const KEPT: Duration = Duration::from_secs(25);
+/// How many headers an answer may have; each warning is one.
+const MOST_HEADERS: usize = 4096;
+/// How long an issuer's answer may be.
+const MOST_ANSWER: usize = 1024 * 1024;
 
-type Sender = BoxCloneSyncService<Request<Body>, Response<DecompressionBody<Incoming>>, Error>;
+type Sender = Client<Dialer, Body>;
 
 /// Sends requests; can be given another client certificate on the way.
 pub(crate) struct Transport {
-    config: Config,
+    tls: Option<TlsPlan>,
     proxy: Option<Proxy>,
-    sender: RwLock<Sender>,
+    proxy_authorization: Option<HeaderValue>,
+    sender: RwLock<(u64, Sender)>,
 }
 
 impl Transport {
     /// Prepares TLS and the proxy; connects to nothing yet.
     pub(crate) fn new(
-        mut config: Config,
+        tls: Option<TlsPlan>,
         proxy: Option<Proxy>,
-        identity: Option<Identity>,
-    ) -> Result<Self, KubeError> {
-        install_provider();
-        take_identity(&mut config, identity);
-        let sender = RwLock::new(build(&config, proxy.as_ref())?);
-        Ok(Self { config, proxy, sender })
+        identity: Option<&Identity>,
+    ) -> Result<Self, String> {
+        let sender = RwLock::new((0, build(tls.as_ref(), proxy.as_ref(), identity)?));
+        // A tunnel is asked for with it, and a request that goes to the proxy itself carries it.
+        let authorization = proxy.as_ref().filter(|proxy| proxy.url.scheme_str() != Some("socks5"));
+        let proxy_authorization = authorization
+            .and_then(|proxy| proxy_authorization(&proxy.url))
+            .and_then(|value| HeaderValue::from_str(&value).ok())
+            .map(|mut value| {
+                value.set_sensitive(true);
+                value
+            });
+        Ok(Self { tls, proxy, proxy_authorization, sender })
     }
 
-    /// Uses another client certificate from now on, on new connections.
-    pub(crate) fn replace_identity(&self, identity: Option<Identity>) -> Result<(), KubeError> {
-        let mut config = self.config.clone();
-        take_identity(&mut config, identity);
-        let sender = build(&config, self.proxy.as_ref())?;
-        *self.sender.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = sender;
+    /// Uses the client certificate of this number from now on, on new connections.
+    pub(crate) fn use_identity(
+        &self,
+        number: u64,
+        identity: impl FnOnce() -> Option<Identity>,
+    ) -> Result<(), String> {
+        if self.sender.read().unwrap_or_else(|poisoned| poisoned.into_inner()).0 == number {
+            return Ok(());
+        }
+        let mut sender = self.sender.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if sender.0 < number {
+            *sender = (number, build(self.tls.as_ref(), self.proxy.as_ref(), identity().as_ref())?);
+        }
         Ok(())
     }
 
     /// Sends one request.
-    pub(crate) async fn send(
-        &self,
-        request: Request<Body>,
-    ) -> Result<Response<DecompressionBody<Incoming>>, Error> {
-        let sender = self.sender.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        sender.oneshot(request).await
-    }
-}
-
-/// Settles on ring also where another crate has linked a second provider.
-fn install_provider() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-}
-
-fn take_identity(config: &mut Config, identity: Option<Identity>) {
-    if let Some(Identity { certificate, key }) = identity {
-        config.auth_info.client_certificate_data = Some(STANDARD.encode(certificate));
-        config.auth_info.client_key_data =
-            Some(SecretString::from(STANDARD.encode(secrecy::ExposeSecret::expose_secret(&key))));
-    }
-}
-
-fn build(config: &Config, proxy: Option<&Proxy>) -> Result<Sender, KubeError> {
-    let tcp = tcp_connector();
-    let Some(proxy) = proxy else { return finish(config, tcp) };
-    let url = proxy.url.clone();
-    match url.scheme_str() {
-        Some("socks5" | "socks5h") => {
-            let socks = SocksV5::new(url.clone(), tcp);
-            match userinfo(&url) {
-                Some((user, password)) => finish(config, socks.with_auth(user, password)),
-                None => finish(config, socks),
-            }
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>, Error> {
+        if request.uri().scheme_str() == Some("http")
+            && let Some(value) = &self.proxy_authorization
+        {
+            request.headers_mut().insert(http::header::PROXY_AUTHORIZATION, value.clone());
         }
-        Some("https") => {
-            let tls = config.rustls_https_connector_with_connector(tcp)?;
-            finish(config, tunnel(url, tls))
-        }
-        _ => finish(config, tunnel(url, tcp)),
+        let sender = self.sender.read().unwrap_or_else(|poisoned| poisoned.into_inner()).1.clone();
+        sender.request(request).await
     }
 }
 
-fn tcp_connector() -> HttpConnector {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    // Without it the first request waits some 40 ms for a delayed ACK.
-    tcp.set_nodelay(true);
-    tcp.set_keepalive(Some(KEEPALIVE));
-    tcp.set_keepalive_interval(Some(KEEPALIVE));
-    tcp
+fn build(
+    tls: Option<&TlsPlan>,
+    proxy: Option<&Proxy>,
+    identity: Option<&Identity>,
+) -> Result<Sender, String> {
+    let config = tls.map(|plan| plan.client_config(identity)).transpose()?;
+    let name = tls.and_then(|plan| plan.server_name.clone());
+    let dialer = Dialer::new(proxy.cloned(), config, name);
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(KEPT)
+        .pool_timer(TokioTimer::new())
+        .http1_max_headers(MOST_HEADERS)
+        .build(dialer))
 }
 
-fn tunnel<C>(url: Uri, connector: C) -> Tunnel<C> {
-    let credentials = userinfo(&url).and_then(|(user, password)| {
-        HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))).ok()
-    });
-    let tunnel = Tunnel::new(url, connector);
-    match credentials {
-        Some(value) => tunnel.with_auth(value),
-        None => tunnel,
-    }
+/// A short answer, whole.
+pub(crate) struct Answered {
+    pub(crate) status: http::StatusCode,
+    pub(crate) body: Bytes,
 }
 
-/// Returns user and password of a URL, percent-decoded.
-fn userinfo(url: &Uri) -> Option<(String, String)> {
-    let (userinfo, _) = url.authority()?.as_str().rsplit_once('@')?;
-    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    Some((decode(user), decode(password)))
-}
-
-fn finish<C>(config: &Config, connector: C) -> Result<Sender, KubeError>
-where
-    C: Service<Uri> + Clone + Send + Sync + 'static,
-    C::Response: Read + Write + Connection + Send + Unpin + 'static,
-    C::Future: Send + 'static,
-    C::Error: Into<BoxError> + Send + Sync + std::error::Error + 'static,
-{
-    let tls = config.rustls_https_connector_with_connector(connector)?;
-    let bounded = ServiceBuilder::new().map_future(Box::pin).timeout(CONNECT_TIMEOUT).service(tls);
-    let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build(bounded);
-    let gzip = DecompressionLayer::new().no_br().no_deflate().no_zstd().gzip(!config.disable_compression);
-    Ok(BoxCloneSyncService::new(ServiceBuilder::new().layer(gzip).service(client)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decodes_the_user_of_a_proxy() {
-        let of = |url: &'static str| userinfo(&Uri::from_static(url));
-        assert_eq!(of("http://u:p%40ss%3Aw@proxy:1"), Some(("u".into(), "p@ss:w".into())));
-        assert_eq!(of("http://u@proxy:1"), Some(("u".into(), String::new())));
-        assert_eq!(of("http://proxy:1"), None);
-    }
+/// Sends one request to somebody who is not the API server; says in Go's words what goes wrong.
+pub(crate) async fn send_once(
+    tls: &TlsPlan,
+    proxy: Option<Proxy>,
+    request: Request<Body>,
+) -> Result<Answered, String> {
+    let plan = (request.uri().scheme_str() == Some("https")
+        || proxy.as_ref().is_some_and(|proxy| proxy.url.scheme_str() == Some("https")))
+    .then(|| tls.clone());
+    let url = request.uri().clone();
+    let method = request.method().clone();
+    let answer = Transport::new(plan, proxy, None)?.send(request).await.map_err(|error| {
+        let words = Failure::transport(Box::new(error), &method, &url).words;
+        format!("{} \"{url}\": {words}", if method == http::Method::GET { "Get" } else { "Post" })
+    })?;
+    let status = answer.status();
+    let body = Limited::new(answer.into_body(), MOST_ANSWER).collect().await;
+    let body = body.map_err(|_| format!("{url}: the answer is cut short or longer than 1 MiB"))?;
+    Ok(Answered { status, body: body.to_bytes() })
 }

@@ -205,7 +205,9 @@ impl Place {
              users: [{{name: me, user: {{{user}}}}}]\n\
              contexts: [{{name: ctx, context: {{cluster: c, user: me, namespace: here}}}}]\n"
         );
-        let env = FixedEnvironment::default().with("KUBECONFIG", dir.path().join("config"));
+        let env = FixedEnvironment::default()
+            .with("KUBECONFIG", dir.path().join("config"))
+            .with("PATH", std::env::var_os("PATH").unwrap());
         std::fs::write(dir.path().join("config"), text).unwrap();
         Self { dir, env }
     }
