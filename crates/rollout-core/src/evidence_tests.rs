@@ -52,7 +52,7 @@ fn logs_are_read_of_containers_that_end_and_those_pods_come_first() {
     let mut pods: Vec<Pod> = (0..9).map(|n| pod(RS, &format!("web-{n}"), "bbb", false)).collect();
     pods[7].containers[0].restarts = 2;
     pods[7].containers[0].waiting = Some(("CrashLoopBackOff".into(), String::new()));
-    pods[7].containers[0].ended_before = Some(crate::pods::End::default());
+    pods[7].containers[0].ended_before = Some(Box::default());
     let wanted = wants(&seen(RS, pods));
     assert_eq!(wanted[0], events("uid-web-7"));
     let log = Wanted::Log { pod: "web-7".into(), container: "app".into(), previous: false };

@@ -318,9 +318,9 @@ fn that_more_pods_than_there_were_do_not_fit_is_no_failure() {
     assert_eq!(look(&mut guard, &asked(30)), Step::End(Ending::Complete));
 }
 
-fn full(since: Option<k8s_openapi::jiff::Timestamp>) -> Option<crate::pods::Unplaced> {
+fn full(since: Option<k8s_openapi::jiff::Timestamp>) -> Option<Box<crate::pods::Unplaced>> {
     let (reason, message) = ("Unschedulable".into(), "0/3 nodes are available".into());
-    Some(crate::pods::Unplaced { reason, message, since })
+    Some(Box::new(crate::pods::Unplaced { reason, message, since }))
 }
 
 #[test]

@@ -18,9 +18,9 @@ fn on(node: &str, hash: &str, ready: bool) -> Pod {
     Pod { node: Some(node.to_string()), ..pod(Kind::DaemonSet, &format!("web-{node}-{hash}"), hash, ready) }
 }
 
-fn full_cluster() -> Option<crate::pods::Unplaced> {
+fn full_cluster() -> Option<Box<crate::pods::Unplaced>> {
     let message = "0/3 nodes are available: 1 Insufficient cpu.".to_string();
-    Some(crate::pods::Unplaced { reason: "Unschedulable".into(), message, since: None })
+    Some(Box::new(crate::pods::Unplaced { reason: "Unschedulable".into(), message, since: None }))
 }
 
 fn rolling() -> Value {
@@ -171,7 +171,7 @@ fn a_pod_without_room_blocks_its_node() {
 fn a_container_is_named_where_there_are_several() {
     let mut crashing = on("a", "bbb", false);
     crashing.containers[0].waiting = Some(("CrashLoopBackOff".into(), String::new()));
-    crashing.containers[0].ended_before = Some(crate::pods::End { code: 1, ..Default::default() });
+    crashing.containers[0].ended_before = Some(Box::new(crate::pods::End { code: 1, ..Default::default() }));
     crashing.containers[0].restarts = 3;
     let words = "crashes (exit code 1, 3 restarts)";
     assert_eq!(reason(node("a", None), vec![crashing.clone()]), format!("crash-loop: {words}"));

@@ -1,4 +1,5 @@
-//! Pods in the dozen fields that a rollout depends on, decoded straight from the server's answer.
+//! Pods in the dozen fields that a rollout depends on, decoded straight from the server's answer. There may be thousands: what
+//! few of them have is boxed.
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
@@ -40,7 +41,7 @@ pub struct Pod {
     /// Whether it is bound to a node.
     pub bound: bool,
     /// What the scheduler says of it; absent until it has looked at the pod, and where it found a place.
-    pub unplaced: Option<Unplaced>,
+    pub unplaced: Option<Box<Unplaced>>,
     /// Whether others are preempted for it (`status.nominatedNodeName`).
     pub nominated: bool,
     /// Since when its sandbox and network are there; absent while they are not (`PodReadyToStartContainers`).
@@ -116,15 +117,15 @@ pub struct Container {
     /// Why it waits: the reason in one word and the kubelet's sentence.
     pub waiting: Option<(String, String)>,
     /// How its present run ended, while it has not been started again: a kubelet keeps a container so while it backs off.
-    pub ended: Option<End>,
+    pub ended: Option<Box<End>>,
     /// How the run before that ended.
-    pub ended_before: Option<End>,
+    pub ended_before: Option<Box<End>>,
 }
 
 impl Container {
     /// Returns how its last run ended.
     pub fn last_end(&self) -> Option<&End> {
-        self.ended.as_ref().or(self.ended_before.as_ref())
+        self.ended.as_deref().or(self.ended_before.as_deref())
     }
 
     /// Returns how many runs have ended, as far as one is known: one more than it was restarted where it does not run now.

@@ -144,8 +144,9 @@ pub(crate) fn is_bad(snapshot: &Snapshot, pod: &Pod) -> bool {
     if pod.ready() || snapshot.is_out_of_reach(pod) {
         return false;
     }
-    let probes = pod.containers.iter().map(|it| i64::from(it.allowance())).max().unwrap_or(0);
-    let given = if was_ready(pod) { probes.max(RECOVERY) } else { MOMENT };
+    let probes =
+        pod.containers.iter().map(|it| i64::from(it.allowance())).filter(|allowed| *allowed > 0).max();
+    let given = if was_ready(pod) { probes.unwrap_or(RECOVERY).max(MOMENT) } else { MOMENT };
     snapshot.seconds_since(pod.unready_since) >= given
         || causes::of_pod(pod, snapshot).iter().any(Cause::fails)
 }

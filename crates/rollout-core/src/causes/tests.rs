@@ -216,8 +216,11 @@ fn a_volume_that_another_pod_holds_is_waited_for_unless_that_one_waits_for_this_
 fn unplaced(said: &str, seconds: i64) -> Pod {
     let mut pod = unready("web-0", "bbb");
     pod.bound = false;
-    pod.unplaced =
-        Some(Unplaced { reason: "Unschedulable".into(), message: said.into(), since: ago(seconds) });
+    pod.unplaced = Some(Box::new(Unplaced {
+        reason: "Unschedulable".into(),
+        message: said.into(),
+        since: ago(seconds),
+    }));
     pod
 }
 
@@ -293,18 +296,18 @@ fn where_both_templates_ask_for_the_same_the_older_revision_would_meet_it_too() 
     assert!(!with(json!({"disk": "fast"}), json!({"disk": "faster"})));
 }
 
-fn ended(reason: &str, code: i32, seconds: i64) -> Option<End> {
-    Some(End {
+fn ended(reason: &str, code: i32, seconds: i64) -> Option<Box<End>> {
+    Some(Box::new(End {
         reason: reason.into(),
         code,
         at: ago(seconds),
         started: ago(seconds + 1),
         message: String::new(),
-    })
+    }))
 }
 
 /// A container in the back-off after so many ends, as a kubelet shows it most of the time.
-fn backing_off(restarts: u32, end: Option<End>) -> Pod {
+fn backing_off(restarts: u32, end: Option<Box<End>>) -> Pod {
     let mut pod = unready("web-0", "bbb");
     pod.containers[0].restarts = restarts;
     pod.containers[0].ended_before = end.clone().filter(|_| restarts > 0);
@@ -338,7 +341,8 @@ fn ends_of_long_ago_say_nothing_of_a_pod_that_is_unready_for_a_moment() {
     old.unready_since = ago(3);
     assert_eq!(ids(&shown(old.clone(), Vec::new())), []);
     // One that ran for a day, and has just ended for the second time.
-    old.containers[0].ended_before = Some(End { started: ago(86_400), ..ended("Error", 1, 2).unwrap() });
+    old.containers[0].ended_before =
+        Some(Box::new(End { started: ago(86_400), ..*ended("Error", 1, 2).unwrap() }));
     (old.containers[0].restarts, old.containers[0].running_since) = (2, ago(1));
     assert_eq!(ids(&shown(old, Vec::new())), [("crash-loop", PROBATION)]);
 }

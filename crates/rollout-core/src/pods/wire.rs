@@ -220,12 +220,13 @@ impl From<Pod> for super::Pod {
         let since = |kind: &str| {
             condition(kind).filter(|it| it.status == "True").and_then(|it| it.last_transition_time)
         };
-        let unplaced =
-            condition("PodScheduled").filter(|it| it.status == "False").map(|it| super::Unplaced {
+        let unplaced = condition("PodScheduled").filter(|it| it.status == "False").map(|it| {
+            Box::new(super::Unplaced {
                 reason: it.reason.clone().unwrap_or_default(),
                 message: it.message.clone().unwrap_or_default(),
                 since: it.last_transition_time,
-            });
+            })
+        });
         // A gate that nobody has said anything of is closed.
         let is_closed = |gate: &&Gate| condition(&gate.condition_type).is_none_or(|it| it.status != "True");
         let label = |key: &str| metadata.labels.get(key).cloned();
@@ -310,7 +311,9 @@ fn container(
         restarts: status.map_or(0, |s| s.restart_count),
         restarted_by_resize: asked.resize_policy.iter().any(|it| it.restart_policy == "RestartContainer"),
         waiting: waiting.map(|it| (it.reason.clone(), it.message.clone())),
-        ended: status.and_then(|s| s.state.terminated.as_ref()).map(super::End::from),
-        ended_before: status.and_then(|s| s.last_state.terminated.as_ref()).map(super::End::from),
+        ended: status.and_then(|s| s.state.terminated.as_ref()).map(|end| Box::new(super::End::from(end))),
+        ended_before: status
+            .and_then(|s| s.last_state.terminated.as_ref())
+            .map(|end| Box::new(super::End::from(end))),
     }
 }
