@@ -198,6 +198,12 @@ pub enum Refusal {
         /// Who drives it.
         holder: Option<Holder>,
     },
+    /// A check that is given again is none of those that are stored.
+    #[error("{what:?} is not stored with the rollout, and only what is stored runs")]
+    NotStored {
+        /// The check.
+        what: String,
+    },
     /// No rollout in steps is stored.
     #[error("has no rollout in steps")]
     NoRollout,
@@ -509,11 +515,13 @@ pub enum WarningId {
     Placement,
     /// The controller does not find the revision again and restarts its pods (hazard H7).
     RevisionBytes,
+    /// Checks that are stored on the workload would run where it is resumed.
+    StoredChecks,
 }
 
 impl WarningId {
     /// All ids.
-    pub const ALL: [WarningId; 17] = [
+    pub const ALL: [WarningId; 18] = [
         WarningId::TargetUnavailable,
         WarningId::RestartOnly,
         WarningId::LastApplied,
@@ -531,6 +539,7 @@ impl WarningId {
         WarningId::SsaOwner,
         WarningId::Placement,
         WarningId::RevisionBytes,
+        WarningId::StoredChecks,
     ];
 
     /// Returns the id as documents and `--allow` spell it.
@@ -553,6 +562,7 @@ impl WarningId {
             WarningId::SsaOwner => "ssa-owner",
             WarningId::Placement => "placement",
             WarningId::RevisionBytes => "revision-bytes",
+            WarningId::StoredChecks => "stored-checks",
         }
     }
 

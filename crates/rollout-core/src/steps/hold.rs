@@ -1,5 +1,6 @@
 //! Planning the pause of a rollout in steps, and how it goes on.
 
+use super::checks::{self, GivenChecks};
 use super::places::Places;
 use super::record::{self, ALL, Holder, Reached, Recorded, Rollout, Stage, Way, set_strategy, set_template};
 use crate::diff;
@@ -19,6 +20,8 @@ pub struct ResumeOptions {
     pub take_over: bool,
     /// The number of steps, from now, after which it pauses.
     pub pause_after: Option<usize>,
+    /// The stored checks that somebody gives again, so that they run.
+    pub given: GivenChecks,
 }
 
 /// What the live template is to a stored rollout.
@@ -143,6 +146,9 @@ pub fn resume(snapshot: &Snapshot, options: &ResumeOptions) -> Result<Decision, 
         after.phase = Stage::Running;
         after.failure = None;
         forward(snapshot, &rollout, &mut plan, &mut changes)?;
+        let (shown, warning) = checks::shown(&rollout.options, &options.given)?;
+        plan.notes.extend(shown);
+        plan.warnings.extend(warning);
     }
     plan.impact.known = snapshot.pods.is_some();
     plan.requests = vec![record::write(&snapshot.workload, Some(&after), changes)];

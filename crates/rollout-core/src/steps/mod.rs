@@ -4,6 +4,8 @@
 //! [`abort`] are plans; the [`Driver`] is the state machine that does the steps.
 
 mod abort;
+pub(crate) mod bounds;
+mod checks;
 mod driver;
 mod forward;
 mod hold;
@@ -15,6 +17,7 @@ mod rules;
 mod start;
 
 pub use abort::{abort, is_superseded, release};
+pub use checks::GivenChecks;
 pub use driver::Driver;
 pub(crate) use hold::is_stored;
 pub use hold::{ResumeOptions, none_under_way, pause, resume};

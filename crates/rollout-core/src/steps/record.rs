@@ -19,7 +19,7 @@ pub(crate) const ALL: u32 = i32::MAX as u32;
 
 /// A rollout in steps, as it is stored on its workload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rollout {
     /// The UID of the workload: a copy of the annotation on another object is no rollout of that one.
     pub workload: String,
@@ -64,6 +64,7 @@ pub struct Rollout {
 
 /// A revision by what does not move: numbers do (hazard H19).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Recorded {
     /// The name of the ControllerRevision.
     pub object: String,
@@ -96,7 +97,7 @@ impl Recorded {
 
 /// How far the steps have reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", untagged)]
+#[serde(rename_all = "camelCase", untagged, deny_unknown_fields)]
 pub enum Reached {
     /// The last node of the steps so far, by the order in which nodes joined.
     Node {
@@ -154,7 +155,7 @@ pub enum OnFailure {
 
 /// How a rollout in steps is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StepOptions {
     /// Seconds for which a step's pods stay available.
     pub soak: i64,
@@ -185,7 +186,7 @@ pub struct StepOptions {
 
 /// The process that drives a rollout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Holder {
     /// The host it runs on.
     pub host: String,

@@ -85,7 +85,12 @@ fn two_drivers_never_both_go_on() {
     cluster.start(&to(1, "1,100%"));
     let mut first = Driver::new(holder(1));
     cluster.run_until(&mut first, |it| it.stored().unwrap().target.is_some());
-    let resume = steps::ResumeOptions { holder: holder(2), take_over: false, pause_after: None };
+    let resume = steps::ResumeOptions {
+        holder: holder(2),
+        take_over: false,
+        pause_after: None,
+        given: steps::GivenChecks::default(),
+    };
     let refusal = steps::resume(&cluster.snapshot(), &resume).unwrap_err();
     assert_eq!(
         refusal.to_string(),

@@ -367,7 +367,12 @@ impl Cluster {
     }
 
     pub fn resume(&mut self, pid: u32) -> Driver {
-        let options = steps::ResumeOptions { holder: holder(pid), take_over: true, pause_after: None };
+        let options = steps::ResumeOptions {
+            holder: holder(pid),
+            take_over: true,
+            pause_after: None,
+            given: steps::GivenChecks::default(),
+        };
         let plan = steps::resume(&self.snapshot(), &options);
         self.apply(plan);
         Driver::new(holder(pid))

@@ -10,5 +10,6 @@
 mod around;
 mod cluster;
 mod daemonset;
+mod hostile;
 mod properties;
 mod statefulset;
