@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
 
+mod asks;
 mod attempt;
 mod causes;
 mod choice;

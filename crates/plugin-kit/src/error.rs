@@ -74,7 +74,7 @@ impl CliError {
             Refusal::NoContainer { existing, .. } => CliError::failed(format!("{refusal} {at}"))
                 .hint(Some(format!("containers that exist: {}", existing.join(", ")))),
             Refusal::UnderWay { .. } => CliError::failed(format!("{refusal} {at}")).hint(Some(
-                "'abort' takes it back, 'resume' goes on with it, --take-over where its driver is gone"
+                "'abort' takes it back, 'resume' goes on with it once nobody renews it, and at once with --take-over"
                     .to_string(),
             )),
             Refusal::NoRollout => CliError::failed(format!("{id} in namespace {} {refusal}", id.namespace)),

@@ -15,6 +15,7 @@ pub mod patience;
 pub mod process;
 pub mod progress;
 pub mod prompt;
+pub mod signals;
 pub mod table;
 pub mod targets;
 pub mod ui;

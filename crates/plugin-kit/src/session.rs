@@ -1,18 +1,30 @@
 //! One call of a plugin: its terminal, its connection, and the objects that it was pointed at.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use k8s_openapi::jiff::Timestamp;
 use kubectl_connect::{Agent, Connection, ConnectionArgs, Connector, Settings};
-use rollout_core::workload::ReadAs;
-use rollout_core::{Kind, Workload};
-use rollout_kube::{Cluster, Scope};
+use rollout_core::steps;
+use rollout_core::stored::Stored;
+use rollout_core::workload::{ReadAs, WorkloadId};
+use rollout_core::{Kind, Snapshot, Workload};
+use rollout_kube::{Cluster, Scope, SendOptions, Sent};
 
 use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;
 use crate::manifests;
+use crate::process;
 use crate::run::Plugin;
+use crate::signals;
 use crate::targets::{TargetArgs, TargetSpec, VerbMode, segment};
 use crate::ui::Ui;
+
+/// How often it is tried to let go of what is driven.
+const LET_GO: u32 = 3;
+/// How long that may take.
+const LETTING_GO: Duration = Duration::from_secs(3);
 
 /// Makes the command line of a plugin, under the name it was called by.
 pub type CommandLine = fn(Plugin, &str) -> clap::Command;
@@ -28,6 +40,7 @@ pub struct Session {
     args: ConnectionArgs,
     connection: Option<Connection>,
     stdin_taken: bool,
+    driven: Vec<WorkloadId>,
 }
 
 /// What it means that something is not there.
@@ -63,7 +76,16 @@ impl Session {
         command: CommandLine,
         args: ConnectionArgs,
     ) -> Session {
-        Session { ui, plugin, called, command, args, connection: None, stdin_taken: false }
+        Session {
+            ui,
+            plugin,
+            called,
+            command,
+            args,
+            connection: None,
+            stdin_taken: false,
+            driven: Vec::new(),
+        }
     }
 
     /// Returns the name that the plugin was called by, e.g. `kubectl rollback`.
@@ -106,6 +128,45 @@ impl Session {
             }
         };
         Ok(self.connection.insert(connection))
+    }
+
+    /// Notes what is driven from here: it is let go when this call is interrupted.
+    pub fn drives(&mut self, ids: impl IntoIterator<Item = WorkloadId>) {
+        self.driven.extend(ids);
+    }
+
+    /// Lets go of what is stored as driven from here after its driver has ended: the last pictures show it.
+    pub async fn driven_still(&mut self, last: impl Iterator<Item = &Snapshot>) {
+        let holder = process::holder();
+        let mine = |snapshot: &&Snapshot| {
+            let rollout = Stored::of(&snapshot.workload).and_then(|stored| stored.rollout);
+            rollout.is_some_and(|rollout| rollout.holder.as_ref() == Some(&holder))
+        };
+        let mine: Vec<String> = last.filter(mine).map(|it| it.workload.id.uid.clone()).collect();
+        self.driven.retain(|id| mine.contains(&id.uid));
+        self.let_go().await;
+    }
+
+    /// Lets go of what is driven from here, so that another call can go on at once. What does not come through is free when
+    /// the lease is over.
+    pub async fn let_go(&mut self) {
+        let driven = std::mem::take(&mut self.driven);
+        let Some(cluster) = (!driven.is_empty()).then(|| self.cluster()) else { return };
+        let Ok(cluster) = cluster.await else { return };
+        let field_manager = self.plugin.name.to_string();
+        let send = SendOptions { dry_run: false, field_manager };
+        let one = async |id: WorkloadId| {
+            for _ in 0..LET_GO {
+                let Ok(workload) = cluster.workload(id.kind, &id.namespace, &id.name).await else { return };
+                let Some(request) = steps::let_go(&workload, &process::holder()) else { return };
+                // A patch of this call may have come in between.
+                if !matches!(cluster.send(&request, &send).await, Ok(Sent::Changed)) {
+                    return;
+                }
+            }
+        };
+        let all = join_all(driven.into_iter().map(one));
+        let _ = tokio::time::timeout(LETTING_GO, all).await;
     }
 
     /// Prints an error, with what the connection knows about it.
@@ -165,7 +226,7 @@ impl Session {
                 self.list(&mut found, &kinds, selector.as_deref(), mode, missing).await?;
             }
             TargetSpec::Manifests(source) => {
-                let manifests = manifests::read(&source, &mut self.ui)?;
+                let manifests = signals::at_once(|| manifests::read(&source, &mut self.ui))?;
                 if manifests.skipped > 0 {
                     self.ui.note(&format!("{} object(s) that do not roll out skipped", manifests.skipped));
                 }

@@ -230,7 +230,7 @@ impl Display<'_> {
             }
             Event::Soaking(_) | Event::Passed => {}
             // Only for whoever goes on with it.
-            Event::Doing(Act::Record | Act::Clean { .. }) => {}
+            Event::Doing(Act::Record | Act::Renew | Act::Clean { .. }) => {}
             Event::Doing(act) => {
                 let (said, lost) = tried.entry(index).or_default();
                 let text = event_text::doing(act);

@@ -8,7 +8,7 @@ use crate::history::NoRevision;
 use crate::kind::Kind;
 use crate::model::Phase;
 use crate::revision::{CHANGE_CAUSE, RevisionNumber};
-use crate::steps::{BadSteps, Holder, Stage};
+use crate::steps::{BadSteps, Held, Stage};
 use crate::stored::{STORED, Unreadable};
 use crate::strategy::BadStrategy;
 use crate::workload::{Workload, WorkloadId};
@@ -187,7 +187,7 @@ pub enum Refusal {
     #[error(transparent)]
     NoRevision(#[from] NoRevision),
     /// A rollout in steps is under way.
-    #[error("a rollout in steps is {} ({}){}", phase.as_str(), next(*done, *of), held_by(holder.as_ref()))]
+    #[error("a rollout in steps is {} ({}){}", phase.as_str(), next(*done, *of), held_by(held.as_ref()))]
     UnderWay {
         /// What it is at.
         phase: Stage,
@@ -196,7 +196,7 @@ pub enum Refusal {
         /// Steps that there are.
         of: usize,
         /// Who drives it.
-        holder: Option<Holder>,
+        held: Option<Held>,
     },
     /// A check that is given again is none of those that are stored.
     #[error("{what:?} is not stored with the rollout, and only what is stored runs")]
@@ -246,8 +246,8 @@ fn next(done: usize, of: usize) -> String {
     if done < of { format!("step {} of {of} is next", done + 1) } else { format!("all {of} steps are done") }
 }
 
-fn held_by(holder: Option<&Holder>) -> String {
-    holder.map_or_else(String::new, |holder| format!(", held by {holder}"))
+fn held_by(held: Option<&Held>) -> String {
+    held.map_or_else(String::new, |held| format!(", {held}"))
 }
 
 /// kubectl itself can resume a Deployment only.

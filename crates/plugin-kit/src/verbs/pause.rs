@@ -8,17 +8,17 @@ use rollout_core::Snapshot;
 use rollout_core::follow::Follow;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
 use rollout_core::pause;
-use rollout_core::plan::{Decision, Plan, Refusal};
+use rollout_core::plan::{Decision, Plan, Refusal, WarningId};
 use rollout_core::query::Query;
 use rollout_core::revision::RevisionNumber;
 use rollout_core::steps::{self, Driver, GivenChecks, Holder, ResumeOptions, Rollout, Stage};
 use rollout_core::stored::{Stored, Unreadable};
 use rollout_core::workload::WorkloadId;
-use rollout_kube::{Checking, Cluster, Service};
+use rollout_kube::{Checking, Service};
 
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::gates::GateArgs;
+use crate::gates::{Checks, GateArgs};
 use crate::output::OutputArgs;
 use crate::process;
 use crate::session::Session;
@@ -33,7 +33,7 @@ pub struct ResumeArgs {
     /// Pause a rollout in steps again after so many of them
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pause_after: Option<u64>,
-    /// Drive a rollout in steps although another process may be at it
+    /// Drive a rollout in steps although somebody else has renewed its lease just now
     #[arg(long)]
     take_over: bool,
     /// A check that is stored with a rollout in steps, in the same words: it runs again
@@ -61,7 +61,8 @@ pub async fn resume(args: ResumeArgs, session: &mut Session) -> Result<Exit, Cli
     let ResumeArgs { targets, pause_after, take_over, check, check_query, prometheus, output, write } = args;
     let form = output.form(&[])?;
     let found = session.find(&targets, VerbMode::Writing).await?;
-    let cluster = session.cluster().await?;
+    let allowed = write.follow.allow.iter().any(|id| id == WarningId::StoredChecks.as_str());
+    let checks = Checks::of(session, allowed || !check.is_empty()).await?;
     let mut intent = Resume {
         holder: process::holder(),
         take_over,
@@ -71,7 +72,7 @@ pub async fn resume(args: ResumeArgs, session: &mut Session) -> Result<Exit, Cli
             queries: check_query.iter().map(ToString::to_string).collect(),
             prometheus: prometheus.as_ref().map(ToString::to_string),
         },
-        cluster,
+        checks,
         gates: RefCell::default(),
     };
     write::run(session, &write, &form, found, &mut intent).await
@@ -114,7 +115,7 @@ struct Resume {
     take_over: bool,
     pause_after: Option<usize>,
     given: GivenChecks,
-    cluster: Cluster,
+    checks: Checks,
     /// The checks that are stored with the rollouts and were agreed to, by the workloads' UIDs.
     gates: RefCell<BTreeMap<String, GateArgs>>,
 }
@@ -129,7 +130,7 @@ impl Intent for Resume {
         GateArgs::stored(&rollout.options).map_err(Unreadable::broken)?;
         let options = ResumeOptions {
             holder: self.holder.clone(),
-            take_over: self.take_over || rollout.holder.as_ref().is_some_and(process::is_gone),
+            take_over: self.take_over,
             pause_after: self.pause_after,
             given: self.given.clone(),
         };
@@ -169,7 +170,7 @@ impl Intent for Resume {
 
     fn check(&self, id: &WorkloadId, run: CheckRun) -> Checking {
         match self.gates.borrow().get(&id.uid) {
-            Some(gates) => gates.run(&self.cluster, id, run),
+            Some(gates) => self.checks.run(gates, id, run),
             None => Box::pin(std::future::ready(Verdict::Broken("no checks were agreed to".to_string()))),
         }
     }

@@ -338,6 +338,8 @@ impl Flow<'_> {
         }
         let send = SendOptions { dry_run: false, field_manager: self.field_manager() };
         let settling = join_all(given.into_iter().map(|given| given.settle(&self.cluster, &send)));
+        let driven = plans.iter().filter(|plan| plan.drives()).map(|plan| plan.workload.clone());
+        self.reports.session.drives(driven);
         let held_ok = self.intent.held_ok();
         let intent = &*self.intent;
         let options = WatchOptions {
@@ -353,6 +355,9 @@ impl Flow<'_> {
         for warning in warnings.into_iter().flatten() {
             self.reports.session.ui.warn(&warning);
         }
+        // Whatever ended a driver: another one may go on at once.
+        let left = ends.iter().filter_map(|end| end.snapshot.as_deref());
+        self.reports.session.driven_still(left).await;
         for (plan, end) in plans.iter().zip(&ends) {
             self.reports.ended(&plan.workload, Some(plan), end, held_ok);
         }

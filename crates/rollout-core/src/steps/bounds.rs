@@ -10,6 +10,8 @@ use crate::workload::Amount;
 
 /// Seconds of ten years.
 const LONG: i64 = 315_360_000;
+/// Seconds of an hour.
+const LEASE: u32 = 3600;
 /// More steps than any cluster has nodes.
 const STEPS: usize = 100_000;
 /// More nodes than any cluster has.
@@ -51,6 +53,9 @@ pub(crate) fn check(rollout: &Rollout) -> Result<(), String> {
             return no("a number of pods is out of range");
         }
         Some(Reached::Index { .. } | Reached::Node { .. }) | None => {}
+    }
+    if rollout.lease.is_some_and(|lease| lease.seconds > LEASE) {
+        return no("its lease is longer than anybody's");
     }
     if !(0..=LONG).contains(&options.soak) || options.timeout.is_some_and(|it| !(0..=LONG).contains(&it)) {
         return no("a time is out of range");

@@ -48,7 +48,7 @@ pub fn template(revision: u32) -> Value {
 }
 
 pub fn holder(pid: u32) -> Holder {
-    Holder { host: "host".into(), pid, started: "1".into(), user: "me".into() }
+    Holder { identity: pid.to_string(), host: "host".into(), user: "me".into() }
 }
 
 pub fn options() -> StepOptions {

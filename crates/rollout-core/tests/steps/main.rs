@@ -11,5 +11,6 @@ mod around;
 mod cluster;
 mod daemonset;
 mod hostile;
+mod lease;
 mod properties;
 mod statefulset;
