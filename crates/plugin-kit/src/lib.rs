@@ -34,6 +34,7 @@ pub mod report;
 pub mod run;
 mod screen;
 pub mod session;
+mod together;
 pub mod verbs;
 pub mod watch;
 pub mod write;

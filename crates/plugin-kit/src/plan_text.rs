@@ -19,13 +19,18 @@ pub fn print(ui: &mut Ui, plans: &[&Plan], desired: impl Fn(&Plan) -> u32) {
         [plan] => one(ui, plan, desired(plan)),
         plans => many(ui, plans),
     }
+    let spans = spans(plans);
     for plan in plans {
         let several = plans.len() > 1;
+        let name = match spans {
+            true => format!("{} in namespace {}", plan.workload, plan.workload.namespace),
+            false => plan.workload.to_string(),
+        };
         for note in plan.notes.iter().filter(|_| several) {
-            ui.note(&format!("{}: {}", plan.workload, escape::inline(note)));
+            ui.note(&format!("{name}: {}", escape::inline(note)));
         }
         for warning in &plan.warnings {
-            let of = if several { format!("{}: ", plan.workload) } else { String::new() };
+            let of = if several { format!("{name}: ") } else { String::new() };
             print_warning(ui, &of, warning);
         }
     }
@@ -68,16 +73,25 @@ fn target(plan: &Plan) -> String {
     }
 }
 
+/// Tells whether plans are about more than one namespace.
+fn spans(plans: &[&Plan]) -> bool {
+    plans.iter().any(|plan| plan.workload.namespace != plans[0].workload.namespace)
+}
+
 fn many(ui: &mut Ui, plans: &[&Plan]) {
-    let mut table = Table::plain(&["NAME", "FROM", "TO", "PODS", "CHANGES"]).shorten("CHANGES");
+    let spans = spans(plans);
+    let columns = ["NAMESPACE", "NAME", "FROM", "TO", "PODS", "CHANGES"];
+    let mut table = Table::plain(&columns[usize::from(!spans)..]).shorten("CHANGES");
     for plan in plans {
-        table.push([
+        let cells = [
+            plan.workload.namespace.clone(),
             plan.workload.to_string(),
             number(plan.from),
             target(plan),
             plan.impact.pods.len().to_string(),
             summary(&plan.changes),
-        ]);
+        ];
+        table.push(cells.into_iter().skip(usize::from(!spans)));
     }
     let text = table.render(None, false);
     ui.err(&text);

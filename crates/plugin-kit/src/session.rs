@@ -14,11 +14,12 @@ use rollout_kube::{Cluster, Scope, SendOptions, Sent};
 use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;
-use crate::manifests;
+use crate::manifests::{self, ManifestObject};
 use crate::process;
 use crate::run::Plugin;
 use crate::signals;
-use crate::targets::{TargetArgs, TargetSpec, VerbMode, segment};
+use crate::targets::{TargetArgs, TargetName, TargetSpec, VerbMode, segment};
+use crate::together;
 use crate::ui::Ui;
 
 /// How often it is tried to let go of what is driven.
@@ -41,6 +42,7 @@ pub struct Session {
     connection: Option<Connection>,
     stdin_taken: bool,
     driven: Vec<WorkloadId>,
+    spans: bool,
 }
 
 /// What it means that something is not there.
@@ -85,12 +87,37 @@ impl Session {
             connection: None,
             stdin_taken: false,
             driven: Vec::new(),
+            spans: false,
         }
     }
 
     /// Returns the name that the plugin was called by, e.g. `kubectl rollback`.
     pub fn called(&self) -> String {
         self.called.clone()
+    }
+
+    /// Tells whether this call is about more than one namespace, so that whatever names a workload has to say its own.
+    pub fn spans(&self) -> bool {
+        self.spans
+    }
+
+    /// Returns a workload as kubectl names it, with its namespace where there are several.
+    pub fn named(&self, id: &WorkloadId) -> String {
+        id.qualified() + &self.place(&id.namespace)
+    }
+
+    fn place(&self, namespace: &str) -> String {
+        if self.spans { format!(" in namespace {namespace}") } else { String::new() }
+    }
+
+    /// Adds the namespace to a sentence that lacks it, where there are several.
+    pub fn placed(&self, sentence: String, id: &WorkloadId) -> String {
+        let said = sentence.contains(&format!("namespace {}", id.namespace));
+        if self.spans && !said {
+            format!("{sentence} ({id} in namespace {})", id.namespace)
+        } else {
+            sentence
+        }
     }
 
     /// Makes the command line anew: one that has been parsed with cannot be completed any more.
@@ -217,12 +244,12 @@ impl Session {
         match spec {
             TargetSpec::Named(names) => {
                 let namespace = self.namespace().await?;
-                for target in names {
-                    self.get(&mut found, target.kind, &namespace, &target.name, missing).await?;
-                }
+                let named = |target: TargetName| (target.kind, namespace.clone(), target.name);
+                self.get(&mut found, names.into_iter().map(named), missing).await?;
             }
             TargetSpec::Listed { kinds, selector, all_namespaces } => {
                 found.all_namespaces = all_namespaces;
+                self.spans |= all_namespaces;
                 self.list(&mut found, &kinds, selector.as_deref(), mode, missing).await?;
             }
             TargetSpec::Manifests(source) => {
@@ -231,10 +258,11 @@ impl Session {
                     self.ui.note(&format!("{} object(s) that do not roll out skipped", manifests.skipped));
                 }
                 let default = self.namespace().await?;
-                for object in manifests.objects {
-                    let namespace = object.namespace.unwrap_or_else(|| default.clone());
-                    self.get(&mut found, object.kind, &namespace, &object.name, missing).await?;
-                }
+                let namespace = |it: &ManifestObject| it.namespace.clone().unwrap_or_else(|| default.clone());
+                let first = manifests.objects.first().map(namespace);
+                self.spans |= manifests.objects.iter().any(|it| Some(namespace(it)) != first);
+                let named = |it: ManifestObject| (it.kind, namespace(&it), it.name);
+                self.get(&mut found, manifests.objects.into_iter().map(named), missing).await?;
                 if missing == Missing::IsAnError {
                     self.none_found(&found, mode, Some(&default))?;
                 }
@@ -246,23 +274,39 @@ impl Session {
     async fn get<W: ReadAs>(
         &mut self,
         found: &mut Found<W>,
-        kind: Kind,
-        namespace: &str,
-        name: &str,
+        named: impl Iterator<Item = (Kind, String, String)>,
         missing: Missing,
     ) -> Result<(), CliError> {
-        if let Err(error) = segment::check_object(namespace, name) {
-            self.report(&error);
-            found.exits.push(error.exit);
+        let mut wanted = Vec::new();
+        for (kind, namespace, name) in named {
+            match segment::check_object(&namespace, &name) {
+                Ok(()) => wanted.push((kind, namespace, name)),
+                Err(error) => {
+                    self.report(&error);
+                    found.exits.push(error.exit);
+                }
+            }
+        }
+        if wanted.is_empty() {
             return Ok(());
         }
-        match self.cluster().await?.workload(kind, namespace, name).await {
-            Ok(workload) => found.workloads.push(workload),
-            Err(error) if missing == Missing::IsFine && error.is_not_found() => {}
-            Err(error) => {
-                let error = CliError::from(error);
-                self.report(&error);
-                found.exits.push(error.exit);
+        let cluster = self.cluster().await?;
+        let cluster = &cluster;
+        let one = |(kind, namespace, name): (Kind, String, String)| async move {
+            let read = cluster.workload(kind, &namespace, &name).await;
+            (namespace, read)
+        };
+        let answers = together::all(&mut self.ui, wanted.into_iter().map(one).collect()).await;
+        for (namespace, answer) in answers {
+            match answer {
+                Ok(workload) => found.workloads.push(workload),
+                Err(error) if missing == Missing::IsFine && error.is_not_found() => {}
+                Err(error) => {
+                    let mut error = CliError::from(error);
+                    error.message += &self.place(&namespace);
+                    self.report(&error);
+                    found.exits.push(error.exit);
+                }
             }
         }
         Ok(())

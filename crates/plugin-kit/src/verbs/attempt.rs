@@ -238,7 +238,8 @@ async fn changed(
         let id = workload.id.clone();
         let known = before.get(&id.uid);
         if known.is_some_and(|it| template::same(it.workload.template(), workload.template())) {
-            reports.say(&format!("{} was not changed by the command", id.qualified()));
+            let name = reports.session.named(&id);
+            reports.say(&format!("{name} was not changed by the command"));
             reports.finish(&id, &Outcome::new("unchanged", Exit::Done));
             continue;
         }

@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::output::{self, OutputArgs, OutputForm};
 use crate::session::Session;
 use crate::targets::{TargetArgs, VerbMode};
+use crate::together;
 use crate::ui::{Style, Ui};
 use crate::yaml;
 
@@ -71,9 +72,13 @@ async fn compare(args: DiffArgs, session: &mut Session) -> Result<Exit, CliError
     let cluster = session.cluster().await?;
     let mut exits: Vec<Exit> = found.exits.into_iter().map(trouble).collect();
     let mut documents = Vec::new();
-    for workload in found.workloads {
-        let result = match cluster.snapshot(workload, Depth::Revisions).await {
-            Ok(snapshot) => show(&mut session.ui, &form, &snapshot, args.revision, &mut documents).await,
+    for (id, seen) in together::seen(&mut session.ui, &cluster, found.workloads, |_| Depth::Revisions).await {
+        let head = session.named(&id);
+        let result = match seen {
+            Ok(seen) => {
+                let snapshot = seen.into_snapshot(cluster.now());
+                show(&mut session.ui, &form, &head, &snapshot, args.revision, &mut documents).await
+            }
             Err(error) => Err(error.into()),
         };
         match result {
@@ -94,6 +99,7 @@ async fn compare(args: DiffArgs, session: &mut Session) -> Result<Exit, CliError
 async fn show(
     ui: &mut Ui,
     form: &OutputForm,
+    head: &str,
     snapshot: &Snapshot,
     pair: Option<Pair>,
     documents: &mut Vec<Value>,
@@ -115,11 +121,7 @@ async fn show(
             match external {
                 Some(command) => return run_external(&command, &names, [old, new]).await,
                 None if *form == OutputForm::Own(UNIFIED) => unified(ui, &names, [old, new])?,
-                None => fields(
-                    ui,
-                    &format!("{}: revision {} -> {}", id.qualified(), from.label(), to.label()),
-                    &changes,
-                ),
+                None => fields(ui, &format!("{head}: revision {} -> {}", from.label(), to.label()), &changes),
             }
         }
         OutputForm::Json

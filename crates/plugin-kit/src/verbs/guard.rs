@@ -130,6 +130,7 @@ pub async fn guard(
     jobs: Vec<Job>,
 ) -> Result<(), CliError> {
     let cluster = reports.session.cluster().await?;
+    reports.in_lines(follow.prints_events(reports.form));
     let check = |id: &_, run| checks.run(&guarding.gate, id, run);
     let options = WatchOptions {
         events: follow.prints_events(reports.form),

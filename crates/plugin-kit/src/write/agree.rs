@@ -31,8 +31,8 @@ impl Flow<'_> {
                 of.map_or(0, |it| it.snapshot.workload.desired)
             };
             match self.args.yes || self.args.dry_run != DryRun::None {
-                true => plan_text::print(ui, &plans, &desired),
-                false => ui.beside_the_question(|ui| plan_text::print(ui, &plans, &desired)),
+                true => plan_text::print(ui, &plans, desired),
+                false => ui.beside_the_question(|ui| plan_text::print(ui, &plans, desired)),
             }
         }
         if planned.iter().any(|it| it.plan.stopped_by(&self.args.follow.allow).next().is_some()) {
