@@ -151,3 +151,50 @@ fn a_typo_is_no_undo() {
     let ours = rollback(&ns, &["status", "deployment/we b"]);
     assert_eq!((ours.code, &ours.stderr), (1, &kubectl.stderr));
 }
+
+#[test]
+fn a_template_that_does_not_fit_does_not_hide_how_a_rollout_ended() {
+    let ns = cluster().namespace("asks-template");
+    Web::new("deployment", "app:1").create(&ns);
+    let misfit = ["-o", "jsonpath={.no.such.field[7]}"];
+    let good = rollback(&ns, &[&["try", WEB, "app=app:2", "--soak=1s"], &misfit[..]].concat());
+    assert_code(&good, 1);
+    assert!(good.stderr.contains("deployment \"web\" successfully rolled out"), "{good}");
+    let undone = rollback(&ns, &[&["try", WEB, "app=app:missing", "--soak=1s"], &misfit[..]].concat());
+    assert_code(&undone, 5);
+    assert!(
+        undone.stderr.contains("error: the rollout of deployment \"web\" failed and was undone"),
+        "{undone}"
+    );
+}
+
+#[test]
+fn whoever_asks_in_two_namespaces_is_told_which_is_meant() {
+    let (one, two) = (cluster().namespace("asks-one"), cluster().namespace("asks-two"));
+    let mut manifests = Vec::new();
+    for ns in [&one, &two] {
+        Web::new("deployment", "app:1").create(ns);
+        set_image(ns, WEB, "app:2");
+        quiet(ns, WEB);
+        manifests.push(ns.get(&[WEB]).to_string());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (index, text) in manifests.iter().enumerate() {
+        fs::write(folder.path().join(format!("{index}.json")), text).unwrap();
+    }
+    let files = folder.path().to_str().unwrap();
+    let names = |text: &str| [&one, &two].iter().all(|ns| text.contains(ns.name()));
+    for words in [&["history", "-f", files][..], &["status", "-f", files], &["diff", "-f", files]] {
+        let read = rollback(&one, words);
+        assert!(names(&read.stdout), "{read}");
+    }
+    let undone = rollback(&one, &["undo", "-f", files, "-y"]);
+    assert_code(&undone, 0);
+    assert!(
+        undone.stderr.contains("NAMESPACE") && names(&undone.stderr) && names(&undone.stdout),
+        "{undone}"
+    );
+    let each =
+        |ns: &Namespace<'_>| format!("successfully rolled out (deployment/web in namespace {})", ns.name());
+    assert!(undone.stdout.contains(&each(&one)) && undone.stdout.contains(&each(&two)), "{undone}");
+}

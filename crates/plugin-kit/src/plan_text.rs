@@ -15,25 +15,39 @@ const NAMED: usize = 10;
 
 /// Prints the plans on stderr: one in full, several as a table.
 pub fn print(ui: &mut Ui, plans: &[&Plan], desired: impl Fn(&Plan) -> u32) {
+    body(ui, plans, desired);
+    warnings(ui, plans);
+}
+
+/// Prints the plans on stdout: with `--dry-run` they are what was asked for. What speaks against them is said beside that.
+pub fn print_data(ui: &mut Ui, plans: &[&Plan], desired: impl Fn(&Plan) -> u32) {
+    ui.as_data(|ui| body(ui, plans, desired));
+    warnings(ui, plans);
+}
+
+fn body(ui: &mut Ui, plans: &[&Plan], desired: impl Fn(&Plan) -> u32) {
     match plans {
         [plan] => one(ui, plan, desired(plan)),
-        plans => many(ui, plans),
+        plans => {
+            many(ui, plans);
+            for plan in plans {
+                let name = name(plan, plans);
+                plan.notes.iter().for_each(|note| ui.note(&format!("{name}: {}", escape::inline(note))));
+            }
+        }
     }
-    let spans = spans(plans);
+}
+
+fn warnings(ui: &mut Ui, plans: &[&Plan]) {
     for plan in plans {
-        let several = plans.len() > 1;
-        let name = match spans {
-            true => format!("{} in namespace {}", plan.workload, plan.workload.namespace),
-            false => plan.workload.to_string(),
-        };
-        for note in plan.notes.iter().filter(|_| several) {
-            ui.note(&format!("{name}: {}", escape::inline(note)));
-        }
-        for warning in &plan.warnings {
-            let of = if several { format!("{name}: ") } else { String::new() };
-            print_warning(ui, &of, warning);
-        }
+        let of = if plans.len() > 1 { format!("{}: ", name(plan, plans)) } else { String::new() };
+        plan.warnings.iter().for_each(|warning| print_warning(ui, &of, warning));
     }
+}
+
+fn name(plan: &Plan, plans: &[&Plan]) -> String {
+    let id = &plan.workload;
+    if spans(plans) { format!("{id} in namespace {}", id.namespace) } else { id.to_string() }
 }
 
 fn one(ui: &mut Ui, plan: &Plan, desired: u32) {

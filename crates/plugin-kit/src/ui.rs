@@ -268,6 +268,13 @@ impl Ui {
         matches!(self.seat, Seat::OutOfReach)
     }
 
+    /// Lets what is said be data: somebody asked for it, and it goes to stdout.
+    pub fn as_data(&mut self, say: impl FnOnce(&mut Ui)) {
+        std::mem::swap(&mut self.out, &mut self.err);
+        say(self);
+        std::mem::swap(&mut self.out, &mut self.err);
+    }
+
     /// Says something to whoever is asked too, where what is said on stderr goes elsewhere.
     pub fn beside_the_question(&mut self, mut say: impl FnMut(&mut Ui)) {
         say(self);

@@ -30,9 +30,14 @@ impl Flow<'_> {
                 let of = planned.iter().find(|it| it.plan.workload == plan.workload);
                 of.map_or(0, |it| it.snapshot.workload.desired)
             };
-            match self.args.yes || self.args.dry_run != DryRun::None {
-                true => plan_text::print(ui, &plans, desired),
-                false => ui.beside_the_question(|ui| plan_text::print(ui, &plans, desired)),
+            match (self.args.dry_run, self.args.yes) {
+                (DryRun::None, false) => {
+                    ui.beside_the_question(|ui| plan_text::print(ui, &plans, desired));
+                }
+                (DryRun::Client | DryRun::Server, _) if self.reports.form.is_human() => {
+                    plan_text::print_data(ui, &plans, desired);
+                }
+                (_, _) => plan_text::print(ui, &plans, desired),
             }
         }
         if planned.iter().any(|it| it.plan.stopped_by(&self.args.follow.allow).next().is_some()) {
