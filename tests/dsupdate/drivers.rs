@@ -26,8 +26,11 @@ fn a_driver_that_is_killed_leaves_a_set_that_another_one_takes_up() {
         assert!(!images.contains("c:flap"), "{stage}: {images}");
         thread::sleep(Duration::from_secs(2));
         assert_eq!((fleet.uids(), fleet.strategy().as_str()), (uids, "OnDelete"), "{stage}");
-        // Its process is gone, so nobody holds it.
-        let resumed = fleet.dsupdate(&["resume", "web"]);
+        // Its lease is not over yet.
+        let held = fleet.dsupdate(&["resume", "web"]);
+        assert_code(&held, 1);
+        says(&held, &["held by ", ", who renewed that ", "s ago"]);
+        let resumed = fleet.dsupdate(&["resume", "web", "--take-over"]);
         assert_code(&resumed, 0);
         assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:flap b:flap c:flap", before), "{stage}");
     }
@@ -46,7 +49,7 @@ fn a_driver_that_is_killed_on_its_way_back_is_followed_by_another_one() {
     let _ = driver.ends();
     let stored = fleet.stored();
     assert_eq!(stored["phase"], "aborting", "{stored}");
-    let resumed = fleet.dsupdate(&["resume", "web"]);
+    let resumed = fleet.dsupdate(&["resume", "web", "--take-over"]);
     assert_code(&resumed, 0);
     assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:flap b:flap c:flap", before));
 }
@@ -129,7 +132,7 @@ fn a_driver_that_dies_before_it_sees_the_failed_pod_leaves_that_to_the_next_one(
         dies_in_a_failure(&fleet, "", || {});
         rests(&fleet, "running", "app:2");
         if verb == "resume" {
-            let resumed = fleet.dsupdate(&["resume", "web"]);
+            let resumed = fleet.dsupdate(&["resume", "web", "--take-over"]);
             assert_code(&resumed, 3);
             says(&resumed, &["error: step 1 of the rollout", "failed: it stands still"]);
             rests(&fleet, "failed", "app:1");
@@ -150,7 +153,7 @@ fn a_driver_that_dies_before_the_old_template_is_back_is_followed_by_one_that_pu
     });
     rests(&fleet, "running", "app:2");
     webhook.unwrap().lift();
-    assert_code(&fleet.dsupdate(&["resume", "web"]), 3);
+    assert_code(&fleet.dsupdate(&["resume", "web", "--take-over"]), 3);
     rests(&fleet, "failed", "app:1");
     assert_code(&fleet.dsupdate(&["abort", "web"]), 0);
     assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:1 b:1 c:1", before));
@@ -172,7 +175,7 @@ fn a_driver_that_dies_while_the_old_template_is_put_back_leaves_it_there_or_the_
     };
     rests(&fleet, phase, image);
     // Tried again, or only seen.
-    let resumed = fleet.dsupdate(&["resume", "web"]);
+    let resumed = fleet.dsupdate(&["resume", "web", "--take-over"]);
     assert_code(&resumed, 3);
     says(&resumed, &["error: step 1 of the rollout", "image-pull"]);
     rests(&fleet, "failed", "app:1");
@@ -198,7 +201,7 @@ fn a_driver_that_dies_as_it_takes_a_failed_step_back_is_followed_by_one_that_doe
             stored => {
                 let phase = stored["phase"].as_str();
                 assert!(phase == Some("running") || strategy == "OnDelete", "{stored}");
-                let resumed = fleet.dsupdate(&["resume", "web"]);
+                let resumed = fleet.dsupdate(&["resume", "web", "--take-over"]);
                 assert_code(&resumed, 5);
                 says(&resumed, &["failed and was undone: revision "]);
             }
@@ -237,13 +240,17 @@ fn of_two_drivers_the_second_is_told_who_holds_it_and_may_take_over() {
     let fleet = fleet(3);
     let first = fleet.running(&["start", "web", "app=app:2", "--steps=1,100%", "--soak=8s"]);
     first.says("have to stay so");
-    let pid = fleet.stored()["holder"]["pid"].to_string();
+    let host = fleet.stored()["holder"]["host"].as_str().unwrap().to_string();
     for words in [&["resume", "web"][..], &["start", "web", "app=app:3"]] {
         let second = fleet.dsupdate(words);
         assert_code(&second, 1);
-        says(&second, &["a rollout in steps is running (step 1 of 2 is next), held by ", &pid]);
+        says(
+            &second,
+            &["a rollout in steps is running (step 1 of 2 is next), held by ", &host, "renewed that "],
+        );
     }
     let second = fleet.running(&["resume", "web", "--take-over"]);
+    second.says("taken over from ");
     let ended = first.ends();
     assert_code(&ended, 6);
     says(&ended, &["is driven by "]);

@@ -117,14 +117,14 @@ fn a_guarded_change_is_refused_while_a_rollout_is_driven_and_its_command_is_not_
     let driver = fleet.running(&["start", "web", "app=app:2", "--steps=1,100%", "--soak=60s"]);
     driver.says("have to stay so");
     let (stored, uids) = (fleet.untouched(), fleet.uids());
-    let pid = fleet.stored()["holder"]["pid"].to_string();
+    let host = fleet.stored()["holder"]["host"].as_str().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();
     let mark = folder.path().join("mark");
     let mark_path = mark.to_string_lossy();
     for what in [&["app=app:2"][..], &["app=app:3"], &["--", "touch", &mark_path]] {
         let refused = fleet.ns.kubectl(&[&["rollback", "try", WEB], what].concat());
         assert_code(&refused, 1);
-        says(&refused, &["a rollout in steps is running (step 1 of 2 is next), held by ", &pid, "'abort'"]);
+        says(&refused, &["a rollout in steps is running (step 1 of 2 is next), held by ", &host, "'abort'"]);
     }
     assert!(!mark.exists(), "the command was run");
     assert_eq!((fleet.untouched(), fleet.uids()), (stored, uids));

@@ -14,6 +14,7 @@ mod rollout;
 #[allow(dead_code, unused_imports, reason = "what the tests of the other plugin need")]
 mod scene;
 mod steps;
+mod stored;
 mod strategy;
 
 use e2e::{Web, assert_code, cluster, image, set_image};

@@ -121,14 +121,16 @@ fn a_change_of_the_set_that_the_server_forbids_ends_the_driver_and_neither_way_o
         brake.release();
         is_denied(&driver.ends());
         stands(&fleet, 0);
-        for verb in ["resume", "abort"] {
-            let refused = fleet.dsupdate(&[verb, "web"]);
+        // It could not even let go.
+        for words in [&["resume", "web", "--take-over"][..], &["abort", "web"]] {
+            let refused = fleet.dsupdate(words);
             assert_code(&refused, 1);
             says(&refused, &[DENIED]);
         }
         stands(&fleet, 0);
         policy.lift();
-        assert_code(&fleet.dsupdate(&[verb, "web"]), 0);
+        let words = if verb == "resume" { &["resume", "web", "--take-over"][..] } else { &[verb, "web"] };
+        assert_code(&fleet.dsupdate(words), 0);
         assert_eq!((fleet.images().as_str(), fleet.kept()), (images, before), "{reason}");
     }
 }

@@ -155,8 +155,9 @@ fn the_plan_is_shown_first_and_asked_about() {
     for (flag, suffix) in [("--dry-run=client", "(dry run)"), ("--dry-run=server", "(server dry run)")] {
         let planned = attempt(&ns, &[target, "app=app:2", flag]);
         assert_code(&planned, 0);
-        assert_eq!(planned.stdout, format!("statefulset.apps/web image updated {suffix}\n"));
-        assert!(planned.stderr.contains("3 replaced: web-2, web-1, web-0"), "{planned}");
+        let end = format!("statefulset.apps/web image updated {suffix}\n");
+        assert!(planned.stdout.ends_with(&end), "{planned}");
+        assert!(planned.stdout.contains("3 replaced: web-2, web-1, web-0"), "{planned}");
         let document = json(&attempt(&ns, &[target, "app=app:2", flag, "-o", "json"]));
         assert_eq!((&document["kind"], &document["fromRevision"]), (&json!("Plan"), &json!(1)));
     }

@@ -136,6 +136,12 @@ fn the_differ_of_the_user_is_used_as_kubectl_uses_it() {
     assert_code(&own, 1);
     assert!(own.stdout.contains("image: app:1\n+") && own.stdout.contains("image: app:2\n"), "{own}");
     assert!(own.stdout.starts_with("--- /"), "{own}");
+    // Its exit code is what counts, and our own unified form is what `diff -u` prints.
+    assert_code(&diff("true"), 0);
+    assert_code(&diff("sh -c"), 2);
+    let unified = rollback(&ns, &["diff", target, "-o", "unified"]);
+    let hunks = |text: &str| text.lines().skip(2).map(str::to_string).collect::<Vec<_>>();
+    assert_eq!(hunks(&unified.stdout), hunks(&own.stdout));
     let missing = diff("no-such-differ");
     assert_code(&missing, 2);
     assert!(missing.stderr.contains("no-such-differ"), "{missing}");

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
 
 mod admission;
+mod asks;
 mod attempt;
 mod causes;
 mod choice;

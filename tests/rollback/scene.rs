@@ -6,6 +6,7 @@ use std::time::Duration;
 use cluster::{Namespace, Output};
 pub use e2e::{A_WHILE, broken, json_lines, quiet, roll, uids};
 use e2e::{KINDS, LONG, observed};
+pub use rexpect::process::Signal;
 use rexpect::session::{PtySession, spawn_command};
 use serde_json::{Value, json};
 
@@ -88,6 +89,20 @@ impl Terminal {
         Terminal(spawn_command(command, limit).unwrap_or_else(|error| panic!("no terminal: {error}")))
     }
 
+    /// Runs a line of a shell with the streams that it says.
+    pub fn shell(ns: &Namespace<'_>, line: &str) -> Terminal {
+        let mut command = ns.cluster().command("sh");
+        let context = format!("kubectl() {{ command kubectl \"$@\" -n {}; }}; ", ns.name());
+        command.args(["-c", &format!("stty cols 80 rows 24; {context}{line}")]).env("TERM", "xterm");
+        let limit = u64::try_from(LONG.as_millis()).ok();
+        Terminal(spawn_command(command, limit).unwrap_or_else(|error| panic!("no terminal: {error}")))
+    }
+
+    /// Sends a signal to what runs there.
+    pub fn signal(&mut self, signal: Signal) {
+        self.0.process_mut().signal(signal).unwrap_or_else(|error| panic!("no signal: {error}"));
+    }
+
     /// Waits until the text is shown, and returns what was shown before it.
     #[track_caller]
     pub fn shows(&mut self, text: &str) -> String {
@@ -107,6 +122,7 @@ impl Terminal {
         let rest = String::from_utf8_lossy(&rest.chars().map(|c| c as u8).collect::<Vec<_>>()).into_owned();
         match self.0.process().wait() {
             Ok(rexpect::process::WaitStatus::Exited(_, code)) => (rest, code),
+            Ok(rexpect::process::WaitStatus::Signaled(_, signal, _)) => (rest, 128 + signal as i32),
             other => panic!("ended with {other:?} after {rest}"),
         }
     }

@@ -281,7 +281,7 @@ fn events_are_lines_of_json_and_one_document_follows() {
     assert!(!events.is_empty(), "{watched}");
     let lines: Vec<Value> =
         watched.stdout.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
-    assert_eq!(lines, events, "one event a line");
+    assert_eq!(lines, documents, "one event a line, and the document at the end too");
     for event in events {
         assert_eq!([&event["kind"], &event["event"]], ["Event", "progress"], "{event}");
         assert_eq!([&event["workload"]["name"], &event["desired"]], [&Value::from("web"), &Value::from(3)]);

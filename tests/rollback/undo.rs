@@ -160,9 +160,10 @@ fn a_dry_run_changes_nothing_and_shows_the_plan() {
         for (flag, words) in [("--dry-run=client", "(dry run)"), ("--dry-run=server", "(server dry run)")] {
             let output = rollback(&ns, &["undo", &target, flag]);
             assert_code(&output, 0);
-            assert_eq!(output.stdout, format!("{} rolled back to revision 1 {words}\n", qualified(kind)));
-            assert!(output.stderr.contains("revision 2 -> 1\n"), "{output}");
-            assert!(output.stderr.contains("~ spec.containers[app].image: app:2 -> app:1"), "{output}");
+            let end = format!("{} rolled back to revision 1 {words}\n", qualified(kind));
+            assert!(output.stdout.ends_with(&end), "{output}");
+            assert!(output.stdout.contains("revision 2 -> 1\n"), "{output}");
+            assert!(output.stdout.contains("~ spec.containers[app].image: app:2 -> app:1"), "{output}");
             let plan = rollback(&ns, &["undo", &target, flag, "-o", "json"]);
             assert_code(&plan, 0);
             let plan = json(&plan);

@@ -106,8 +106,9 @@ fn checks_see_the_step_and_decide() {
     let said = format!("{}{}", failed.stdout, failed.stderr);
     assert!(said.contains("ended with exit code 4") && said.contains("five errors"), "{failed}");
     assert_eq!(images(&ns), ["app:2", "app:2", "app:3"]);
-    // The checks are stored with the rollout.
-    let again = sts(&ns, &["resume", "web"]);
+    // The checks are stored with the rollout, and run when they are said again.
+    assert_code(&sts(&ns, &["resume", "web"]), 8);
+    let again = sts(&ns, &["resume", "web", "--check=echo 'five errors'; exit 4"]);
     assert_code(&again, 3);
     assert!(format!("{}{}", again.stdout, again.stderr).contains("five errors"), "{again}");
     let pods = uids(&ns);

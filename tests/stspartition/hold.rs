@@ -62,7 +62,10 @@ fn a_driver_that_dies_leaves_a_set_that_stands_still_and_goes_on_when_it_is_resu
                 thread::sleep(A_WHILE);
                 assert_eq!(images(&ns), ["app:1", "app:1", "app:slow"], "nobody drives it");
                 let pods = uids(&ns);
-                assert_code(&sts(&ns, &["resume", "web"]), 0);
+                // Who is interrupted lets go; who is killed cannot.
+                let words = ["resume", "web", "--take-over"];
+                let words = if signal == "KILL" { &words[..] } else { &words[..2] };
+                assert_code(&sts(&ns, words), 0);
                 rests(&ns, &["app:slow"; 3]);
                 same(&ns, &pods, &["web-2"]);
                 no_trace(&ns, &before);
@@ -358,8 +361,7 @@ fn a_driver_that_is_killed_while_pods_are_put_back_is_followed_by_another_one() 
                 );
                 let status = answer(&sts(&ns, &["status", "web", "--watch=false", "-o", "json"]));
                 assert_eq!(status["rollout"]["phase"], "aborting", "{status}");
-                // Its process is gone, so nobody holds it.
-                let resumed = sts(&ns, &["resume", "web"]);
+                let resumed = sts(&ns, &["resume", "web", "--take-over"]);
                 assert_code(&resumed, 0);
                 assert!(resumed.stdout.ends_with("statefulset \"web\" is back at revision 3\n"), "{resumed}");
                 rests(&ns, &["app:flap"; 3]);

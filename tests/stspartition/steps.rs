@@ -299,7 +299,7 @@ fn a_dry_run_shows_each_step_with_its_pods_and_changes_nothing() {
             "step 2 of 3 (50%): web-2, 2 new in all",
             "step 3 of 3 (100%): web-1, web-0, 4 new in all",
         ] {
-            assert!(plan.stderr.contains(line), "{line:?}: {plan}");
+            assert!(plan.stdout.contains(line), "{line:?}: {plan}");
         }
     }
     let plan = json(&start(&ns, "app:2", &["--steps=1,100%", "--dry-run", "-o", "json"]));

@@ -66,7 +66,7 @@ impl Running {
         });
         Output {
             command: self.command.clone(),
-            code: status.and_then(|status| status.code()).unwrap_or(-1),
+            code: status.map_or(-1, cluster::code),
             stdout: self.stdout.end(),
             stderr: self.stderr.end(),
         }

@@ -3,6 +3,7 @@
 use kubectl_connect::{ApiError, ConnectError};
 use rollout_core::NoRevision;
 use rollout_core::plan::Refusal;
+use rollout_core::stored::Unreadable;
 use rollout_core::workload::WorkloadId;
 use rollout_kube::Reading;
 
@@ -73,7 +74,7 @@ impl CliError {
             Refusal::NoContainer { existing, .. } => CliError::failed(format!("{refusal} {at}"))
                 .hint(Some(format!("containers that exist: {}", existing.join(", ")))),
             Refusal::UnderWay { .. } => CliError::failed(format!("{refusal} {at}")).hint(Some(
-                "'abort' takes it back, 'resume' goes on with it, --take-over where its driver is gone"
+                "'abort' takes it back, 'resume' goes on with it once nobody renews it, and at once with --take-over"
                     .to_string(),
             )),
             Refusal::UndoUnderWay { .. } => CliError::failed(format!("{refusal} {at}"))
@@ -101,12 +102,16 @@ impl CliError {
             | Refusal::PausedUpgrade { .. }
             | Refusal::NotOrdered { .. }
             | Refusal::MayRecover { .. }
-            | Refusal::Unreadable(_)
             | Refusal::Steps(_)
             | Refusal::Unread(_)
             | Refusal::NotInSteps(_)
             | Refusal::TargetLost
             | Refusal::PutBackByHand => CliError::failed(format!("{refusal} {at}")),
+            Refusal::Unreadable(_) => {
+                CliError::failed(format!("{refusal} {at}")).hint(Some(Unreadable::way_off(id)))
+            }
+            Refusal::NotStored { .. } => CliError::failed(format!("{refusal} {at}"))
+                .hint(Some("without --check and --check-query the plan shows what is stored".to_string())),
             Refusal::TargetFails { .. } => CliError::failed(format!("{refusal} {at}")).hint(Some(format!(
                 "roll it back to a revision that works: kubectl rollback undo {id} -n {}",
                 id.namespace

@@ -32,6 +32,7 @@ pub fn doing(act: &Act) -> String {
             format!("the rollout failed{}: going back to revision {to}", why.unwrap_or_default())
         }
         Act::Partition { to } => format!("lowering the partition to {to}"),
+        Act::Renew => "saying that it is still driven".to_string(),
         Act::Record => "noting the revision that is rolled out".to_string(),
         Act::StepDone { done } => format!("step {done} is done"),
         Act::HoldAgain { found } => {
@@ -57,6 +58,7 @@ pub fn not_done(act: &Act) -> String {
         Act::GoBack { .. }
         | Act::Partition { .. }
         | Act::Record
+        | Act::Renew
         | Act::StepDone { .. }
         | Act::HoldAgain { .. }
         | Act::StandStill { .. }
@@ -114,6 +116,7 @@ fn act_fields(act: &Act) -> (&'static str, Value) {
         Act::GoBack { to, causes } => ("going-back", json!({"toRevision": to, "causes": causes})),
         Act::Partition { to } => ("partition", json!({"partition": to})),
         Act::Record => ("recording", json!({})),
+        Act::Renew => ("renewing", json!({})),
         Act::StepDone { done } => ("step-done", json!({"done": done})),
         Act::HoldAgain { found } => ("holding-again", json!({"found": found})),
         Act::StandStill { causes } => ("standing-still", json!({"causes": causes})),

@@ -1,7 +1,10 @@
 //! Somebody's own checks of a rollout: shell commands and queries, and what they are told about it.
 
+mod group;
+
 use std::io::Write as _;
-use std::process::{ExitStatus, Output, Stdio};
+use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,6 +19,9 @@ use tempfile::NamedTempFile;
 
 use crate::duration;
 use crate::error::CliError;
+use crate::overlay::Overlay;
+use crate::session::Session;
+use group::Ended;
 
 /// How long one check may take.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -72,19 +78,38 @@ impl GateArgs {
         })
     }
 
+    /// Returns what the checks are run with.
+    pub async fn checks(&self, session: &mut Session) -> Result<Checks, CliError> {
+        Checks::of(session, !self.check.is_empty()).await
+    }
+}
+
+/// What checks are run with: the cluster that queries go to, and what a command finds in its environment.
+#[derive(Clone)]
+pub struct Checks {
+    cluster: Cluster,
+    overlay: Option<Arc<Overlay>>,
+}
+
+impl Checks {
+    /// Lets commands be about the same cluster and namespace as this call, where there are any.
+    pub async fn of(session: &mut Session, commands: bool) -> Result<Checks, CliError> {
+        let overlay = if commands { Some(Arc::new(Overlay::of_check(session).await?)) } else { None };
+        Ok(Checks { cluster: session.cluster().await?, overlay })
+    }
+
     /// Runs all checks once.
-    pub fn run(&self, cluster: &Cluster, id: &WorkloadId, run: CheckRun) -> Checking {
-        let (gates, cluster, id) = (self.clone(), cluster.clone(), id.clone());
+    pub fn run(&self, gates: &GateArgs, id: &WorkloadId, run: CheckRun) -> Checking {
+        let (gates, checks, id) = (gates.clone(), self.clone(), id.clone());
         Box::pin(async move {
             for command in &gates.check {
-                match tokio::time::timeout(PATIENCE, check(command, &id, &run)).await {
-                    Ok(Verdict::Passed) => {}
-                    Ok(verdict) => return verdict,
-                    Err(_) => return failed(CauseId::Check, format!("check {command:?} does not end"), None),
+                match checks.command(command, &id, &run).await {
+                    Verdict::Passed => {}
+                    verdict => return verdict,
                 }
             }
             for query in &gates.check_query {
-                match ask(&cluster, gates.prometheus.as_ref(), query).await {
+                match ask(&checks.cluster, gates.prometheus.as_ref(), query).await {
                     Verdict::Passed => {}
                     verdict => return verdict,
                 }
@@ -92,39 +117,42 @@ impl GateArgs {
             Verdict::Passed
         })
     }
+
+    async fn command(&self, command: &str, id: &WorkloadId, run: &CheckRun) -> Verdict {
+        let broken = |error: std::io::Error| Verdict::Broken(format!("{command:?}: {error}"));
+        let (pods, nodes) = match (list(&run.pods), list(&run.nodes)) {
+            (Ok(pods), Ok(nodes)) => (pods, nodes),
+            (Err(error), _) | (_, Err(error)) => return broken(error),
+        };
+        let mut shell = shell(command);
+        shell
+            .envs(self.overlay.iter().flat_map(|overlay| overlay.environment()))
+            .env("ROLLOUT_WORKLOAD", id.to_string())
+            .env("ROLLOUT_NAMESPACE", &id.namespace)
+            .env("ROLLOUT_REVISION", run.revision.map(|number| number.to_string()).unwrap_or_default())
+            .env("ROLLOUT_STEP", run.step.to_string())
+            .env("ROLLOUT_PODS_FILE", pods.path())
+            .env("ROLLOUT_NODES_FILE", nodes.path());
+        for (name, items) in [("ROLLOUT_PODS", &run.pods), ("ROLLOUT_NODES", &run.nodes)] {
+            let value = items.join(" ");
+            if value.len() <= SHORT {
+                shell.env(name, value);
+            }
+        }
+        match group::run(shell, PATIENCE).await {
+            Ok(Ended { status: Some(status), .. }) if status.success() => Verdict::Passed,
+            Ok(Ended { status: Some(status), output }) => judge(command, status, &output),
+            // It says nothing about the rollout.
+            Ok(Ended { status: None, .. }) => {
+                Verdict::Broken(format!("{command:?} does not end within {}s", PATIENCE.as_secs()))
+            }
+            Err(error) => broken(error),
+        }
+    }
 }
 
 fn failed(id: CauseId, message: String, evidence: Option<String>) -> Verdict {
     Verdict::Failed(Cause { evidence, ..Cause::new(id, message) })
-}
-
-async fn check(command: &str, id: &WorkloadId, run: &CheckRun) -> Verdict {
-    let broken = |error: std::io::Error| Verdict::Broken(format!("{command:?}: {error}"));
-    let (pods, nodes) = match (list(&run.pods), list(&run.nodes)) {
-        (Ok(pods), Ok(nodes)) => (pods, nodes),
-        (Err(error), _) | (_, Err(error)) => return broken(error),
-    };
-    let mut shell = shell(command);
-    shell
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .env("ROLLOUT_WORKLOAD", id.to_string())
-        .env("ROLLOUT_NAMESPACE", &id.namespace)
-        .env("ROLLOUT_REVISION", run.revision.map(|number| number.to_string()).unwrap_or_default())
-        .env("ROLLOUT_STEP", run.step.to_string())
-        .env("ROLLOUT_PODS_FILE", pods.path())
-        .env("ROLLOUT_NODES_FILE", nodes.path());
-    for (name, items) in [("ROLLOUT_PODS", &run.pods), ("ROLLOUT_NODES", &run.nodes)] {
-        let value = items.join(" ");
-        if value.len() <= SHORT {
-            shell.env(name, value);
-        }
-    }
-    match shell.output().await {
-        Ok(Output { status, .. }) if status.success() => Verdict::Passed,
-        Ok(Output { status, stdout, stderr }) => judge(command, status, &[stderr, stdout].concat()),
-        Err(error) => broken(error),
-    }
 }
 
 /// A shell says with 126 and 127 that it could not run the command, which says nothing about the rollout.

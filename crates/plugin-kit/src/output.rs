@@ -179,6 +179,17 @@ pub fn print_document(ui: &mut Ui, document: &Value, form: &OutputForm) -> Resul
     Ok(())
 }
 
+/// Prints the document at the end of a verb; behind events it is one more line of JSON.
+pub fn print_last(ui: &mut Ui, document: &Value, form: &OutputForm, lines: bool) -> Result<(), OutputError> {
+    match (lines, form) {
+        (true, OutputForm::Json) => {
+            print_event(ui, document);
+            Ok(())
+        }
+        (_, _) => print_document(ui, document, form),
+    }
+}
+
 /// Prints one event as a line of JSON.
 pub fn print_event(ui: &mut Ui, event: &Value) {
     ui.line(&event.to_string());

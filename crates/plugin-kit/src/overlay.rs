@@ -1,15 +1,18 @@
 //! Running somebody's command against the same cluster and namespace: a kubeconfig laid over theirs that names the context
 //! and holds no credentials.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
+use std::process::ExitStatus;
 
 use kubectl_connect::{ConnectionArgs, Settings, Source};
 use serde_json::json;
 use tempfile::NamedTempFile;
 
 use crate::error::CliError;
+use crate::exit::Exit;
 use crate::session::Session;
+use crate::signals::{self, Lent};
 
 /// The name of the context where the user's has none.
 const CONTEXT: &str = "rollout";
@@ -22,6 +25,15 @@ pub struct Overlay {
 }
 
 impl Overlay {
+    /// Lays a context over the one in use, for a check, which is told the namespace by other means too.
+    pub async fn of_check(session: &mut Session) -> Result<Overlay, CliError> {
+        let (_, settings) = session.settings().await?;
+        match settings.source {
+            Source::Kubeconfig | Source::Flag => Overlay::of(session).await,
+            Source::InCluster | Source::Default => Ok(Overlay { file: None, kubeconfig: None }),
+        }
+    }
+
     /// Lays a context over the one in use.
     pub async fn of(session: &mut Session) -> Result<Overlay, CliError> {
         let (args, settings) = session.settings().await?;
@@ -64,22 +76,81 @@ impl Overlay {
         Ok(Overlay { file: Some(file), kubeconfig: Some(list) })
     }
 
-    /// Runs a command to its end on this process's own streams; what is returned is its failure.
-    pub async fn run(self, command: &[String]) -> Option<CliError> {
-        let (program, words) = command.split_first()?;
+    /// Returns what is set in the environment of whatever is run.
+    pub fn environment(&self) -> impl Iterator<Item = (&'static str, &OsStr)> {
+        self.kubeconfig.iter().map(|list| ("KUBECONFIG", list.as_os_str()))
+    }
+
+    /// Runs a command to its end on this process's own streams. It has the terminal: what the keyboard says is for it, and a
+    /// request to terminate is passed on.
+    ///
+    /// Its standard output is this one's standard error where a document is printed here.
+    pub async fn run(self, command: &[String], aside: bool) -> Ran {
+        let Some((program, words)) = command.split_first() else { return Ran::Fine };
         let mut child = tokio::process::Command::new(program);
-        child.args(words).envs(self.kubeconfig.iter().map(|list| ("KUBECONFIG", list)));
-        let status = child.status().await;
+        child.args(words).envs(self.environment());
+        if aside {
+            child.stdout(std::io::stderr());
+        }
+        let lent = Lent::out();
+        let mut child = match child.spawn() {
+            Ok(child) => child,
+            Err(error) => return Ran::Failed(CliError::failed(format!("cannot run {program:?}: {error}"))),
+        };
+        let mut terminated = false;
+        let status = loop {
+            tokio::select! {
+                status = child.wait() => break status,
+                () = signals::terminated(), if !terminated => {
+                    terminated = true;
+                    terminate(&child);
+                }
+            }
+        };
+        lent.back().await;
         drop(self.file);
         match status {
-            Ok(status) if status.success() => None,
-            Ok(status) => Some(match status.code() {
+            Ok(_) if terminated => Ran::Ended(Exit::Terminated),
+            Ok(status) if status.success() => Ran::Fine,
+            Ok(status) if is_interrupted(status) => Ran::Ended(Exit::Interrupted),
+            Ok(status) => Ran::Failed(match status.code() {
                 Some(code) => CliError::failed(format!("{program} ended with exit code {code}")),
                 None => CliError::failed(format!("{program} was ended by a signal")),
             }),
-            Err(error) => Some(CliError::failed(format!("cannot run {program:?}: {error}"))),
+            Err(error) => Ran::Failed(CliError::failed(format!("cannot run {program:?}: {error}"))),
         }
     }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub enum Ran {
+    /// As it should.
+    Fine,
+    /// It failed.
+    Failed(CliError),
+    /// A signal that is for this process too ended it.
+    Ended(Exit),
+}
+
+#[cfg(unix)]
+fn is_interrupted(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal() == Some(signal_hook::consts::SIGINT)
+}
+
+#[cfg(not(unix))]
+fn is_interrupted(_: ExitStatus) -> bool {
+    false
+}
+
+fn terminate(child: &tokio::process::Child) {
+    #[cfg(unix)]
+    if let Some(id) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+        let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+    }
+    #[cfg(not(unix))]
+    let _ = child;
 }
 
 /// Returns the first flag of the connection that no context can say.

@@ -15,20 +15,39 @@ const NAMED: usize = 10;
 
 /// Prints the plans on stderr: one in full, several as a table.
 pub fn print(ui: &mut Ui, plans: &[&Plan], desired: impl Fn(&Plan) -> u32) {
+    body(ui, plans, desired);
+    warnings(ui, plans);
+}
+
+/// Prints the plans on stdout: with `--dry-run` they are what was asked for. What speaks against them is said beside that.
+pub fn print_data(ui: &mut Ui, plans: &[&Plan], desired: impl Fn(&Plan) -> u32) {
+    ui.as_data(|ui| body(ui, plans, desired));
+    warnings(ui, plans);
+}
+
+fn body(ui: &mut Ui, plans: &[&Plan], desired: impl Fn(&Plan) -> u32) {
     match plans {
         [plan] => one(ui, plan, desired(plan)),
-        plans => many(ui, plans),
+        plans => {
+            many(ui, plans);
+            for plan in plans {
+                let name = name(plan, plans);
+                plan.notes.iter().for_each(|note| ui.note(&format!("{name}: {}", escape::inline(note))));
+            }
+        }
     }
+}
+
+fn warnings(ui: &mut Ui, plans: &[&Plan]) {
     for plan in plans {
-        let several = plans.len() > 1;
-        for note in plan.notes.iter().filter(|_| several) {
-            ui.note(&format!("{}: {}", plan.workload, escape::inline(note)));
-        }
-        for warning in &plan.warnings {
-            let of = if several { format!("{}: ", plan.workload) } else { String::new() };
-            print_warning(ui, &of, warning);
-        }
+        let of = if plans.len() > 1 { format!("{}: ", name(plan, plans)) } else { String::new() };
+        plan.warnings.iter().for_each(|warning| print_warning(ui, &of, warning));
     }
+}
+
+fn name(plan: &Plan, plans: &[&Plan]) -> String {
+    let id = &plan.workload;
+    if spans(plans) { format!("{id} in namespace {}", id.namespace) } else { id.to_string() }
 }
 
 fn one(ui: &mut Ui, plan: &Plan, desired: u32) {
@@ -68,16 +87,25 @@ fn target(plan: &Plan) -> String {
     }
 }
 
+/// Tells whether plans are about more than one namespace.
+fn spans(plans: &[&Plan]) -> bool {
+    plans.iter().any(|plan| plan.workload.namespace != plans[0].workload.namespace)
+}
+
 fn many(ui: &mut Ui, plans: &[&Plan]) {
-    let mut table = Table::plain(&["NAME", "FROM", "TO", "PODS", "CHANGES"]).shorten("CHANGES");
+    let spans = spans(plans);
+    let columns = ["NAMESPACE", "NAME", "FROM", "TO", "PODS", "CHANGES"];
+    let mut table = Table::plain(&columns[usize::from(!spans)..]).shorten("CHANGES");
     for plan in plans {
-        table.push([
+        let cells = [
+            plan.workload.namespace.clone(),
             plan.workload.to_string(),
             number(plan.from),
             target(plan),
             plan.impact.pods.len().to_string(),
             summary(&plan.changes),
-        ]);
+        ];
+        table.push(cells.into_iter().skip(usize::from(!spans)));
     }
     let text = table.render(None, false);
     ui.err(&text);

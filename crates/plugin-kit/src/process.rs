@@ -1,22 +1,21 @@
-//! Which process drives a rollout, so that another one can tell whether it is still there.
+//! Who drives a rollout from here.
 
-use std::process::Command;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
 
 use rollout_core::steps::Holder;
 
-/// Returns this process as the holder of a rollout.
+/// Returns this call as the holder of a rollout, always the same one.
 pub fn holder() -> Holder {
-    let pid = std::process::id();
-    Holder { host: host(), pid, started: started(pid).unwrap_or_default(), user: user() }
+    static HOLDER: OnceLock<Holder> = OnceLock::new();
+    HOLDER.get_or_init(|| holder_of(RandomState::new())).clone()
 }
 
-/// Tells whether a holder is a process of this machine that is there no more; of other machines nothing is known.
-pub fn is_gone(holder: &Holder) -> bool {
-    holder.host == host() && started(holder.pid).is_none_or(|started| started != holder.started)
-}
-
-fn host() -> String {
-    gethostname::gethostname().to_string_lossy().into_owned()
+/// A host and a process id come again, in every container: as in client-go's leader election chance tells drivers apart.
+fn holder_of(chance: RandomState) -> Holder {
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
+    let number = chance.hash_one((std::process::id(), std::time::SystemTime::now()));
+    Holder { identity: format!("{host}_{number:016x}"), host, user: user() }
 }
 
 fn user() -> String {
@@ -26,40 +25,15 @@ fn user() -> String {
         .unwrap_or_else(|| "somebody".to_string())
 }
 
-/// Returns when a process started, in its system's own words: a process id comes again, together with a time it does not.
-fn started(pid: u32) -> Option<String> {
-    of_proc(pid).or_else(|| of_ps(pid))
-}
-
-/// The 22nd field of `/proc/PID/stat` (proc(5)); the second one, in brackets, may hold blanks and brackets itself.
-fn of_proc(pid: u32) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_whitespace();
-    // A process that has ended and whose parent has not asked for it yet is gone.
-    let is_zombie = fields.next()? == "Z";
-    fields.nth(18).filter(|_| !is_zombie).map(str::to_string)
-}
-
-fn of_ps(pid: u32) -> Option<String> {
-    let output = Command::new("ps").args(["-o", "lstart=", "-p", &pid.to_string()]).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?.trim().to_string();
-    Some(text).filter(|text| output.status.success() && !text.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn this_process_is_there_and_one_that_ended_is_not() {
-        let here = holder();
-        assert!(!is_gone(&here), "{here:?}");
-        let mut child = Command::new("true").spawn().unwrap();
-        let ended = Holder { pid: child.id(), ..here.clone() };
-        child.wait().unwrap();
-        assert!(is_gone(&ended));
-        assert!(is_gone(&Holder { started: "another time".into(), ..here.clone() }));
-        assert!(!is_gone(&Holder { host: "elsewhere".into(), pid: 0, ..here }));
+    fn a_call_is_itself_and_nobody_else_even_with_the_same_process_id() {
+        assert_eq!(holder(), holder());
+        let (first, second) = (holder_of(RandomState::new()), holder_of(RandomState::new()));
+        assert_ne!(first, second);
+        assert_eq!((first.host, first.user), (second.host, second.user));
     }
 }

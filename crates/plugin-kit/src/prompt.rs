@@ -1,5 +1,5 @@
-//! Questions. They are asked on stderr and answered on stdin, and only where both are terminals; what to do where nobody
-//! can be asked is the caller's decision.
+//! Questions. They are asked where a person sits: on stderr and stdin where both are terminals, else at the terminal itself;
+//! what to do where nobody can be asked is the caller's decision.
 
 use crate::ui::Ui;
 
@@ -49,10 +49,12 @@ pub fn choose(ui: &mut Ui, question: &str, options: &[String]) -> Choice {
     if !ui.can_ask() {
         return Choice::Unavailable;
     }
-    ui.note(question);
-    for (index, option) in options.iter().enumerate() {
-        ui.note(&format!("  {}  {option}", index + 1));
-    }
+    ui.beside_the_question(|ui| {
+        ui.note(question);
+        for (index, option) in options.iter().enumerate() {
+            ui.note(&format!("  {}  {option}", index + 1));
+        }
+    });
     for _ in 0..TRIES {
         let Ok(Some(line)) = ui.ask(&format!("number (1-{}, empty for none): ", options.len())) else {
             ui.note("");

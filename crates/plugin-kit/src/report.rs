@@ -25,19 +25,30 @@ pub struct Reports<'a> {
     pub form: &'a OutputForm,
     documents: Vec<Value>,
     exits: Vec<Exit>,
+    /// What was not said because a document says it.
+    unsaid: Vec<String>,
+    /// Whether everything on stdout is a line of JSON.
+    lines: bool,
 }
 
 impl<'a> Reports<'a> {
     /// Starts with what went wrong before.
     pub fn new(session: &'a mut Session, form: &'a OutputForm, exits: Vec<Exit>) -> Reports<'a> {
-        Reports { session, form, documents: Vec::new(), exits }
+        Reports { session, form, documents: Vec::new(), exits, unsaid: Vec::new(), lines: false }
     }
 
     /// Says a line of data, where people read.
     pub fn say(&mut self, line: &str) {
         if self.form.is_human() {
             self.session.ui.line(&escape::inline(line));
+        } else {
+            self.unsaid.push(line.to_string());
         }
+    }
+
+    /// Lets the document be one more line of JSON behind the events.
+    pub fn in_lines(&mut self, events: bool) {
+        self.lines = events;
     }
 
     /// Says what went wrong with one workload.
@@ -67,6 +78,7 @@ impl<'a> Reports<'a> {
         // Nobody wanted a change to meet its end.
         let held_ok = held_ok && end.ending != Ending::Held(Hold::Deleting);
         let (exit, sentence) = ending_text::ending(end, id, held_ok);
+        let sentence = self.session.placed(sentence, id);
         if exit == Exit::Done {
             self.say(&sentence);
         } else {
@@ -102,11 +114,17 @@ impl<'a> Reports<'a> {
 
     /// Prints the documents, and says how the process ends.
     pub fn close(self, single: bool) -> Result<Exit, CliError> {
-        let Reports { session, form, documents, exits } = self;
+        let Reports { session, form, documents, mut exits, unsaid, lines } = self;
         if !form.is_human()
             && let Some(document) = documents::list(documents, single)
+            && let Err(error) = output::print_last(&mut session.ui, &document, form, lines)
         {
-            output::print_document(&mut session.ui, &document, form)?;
+            // What was done is done, and how it ended is never hidden behind a template that does not fit.
+            unsaid.iter().for_each(|line| session.ui.note(&escape::inline(line)));
+            session.report(&error.into());
+            if Exit::worst_of(exits.iter().copied()) == Exit::Done {
+                exits.push(Exit::Failed);
+            }
         }
         Ok(Exit::worst_of(exits))
     }

@@ -13,6 +13,7 @@ use crate::completion;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::session::Session;
+use crate::signals;
 use crate::ui::Ui;
 use crate::verbs;
 
@@ -79,15 +80,25 @@ pub fn run<V: Verb>(plugin: Plugin) -> ExitCode {
             Exit::Failed
         }
     };
-    session.ui.finish(exit).into()
+    let exit = session.ui.finish(exit);
+    // Whatever it made for a while is gone by then.
+    drop(session);
+    signals::die_of(exit);
+    exit.into()
 }
 
 async fn run_verb<V: Verb>(verb: V, session: &mut Session) -> Exit {
     let exit = tokio::select! {
         result = verb.run(session) => result,
-        exit = interruption() => Ok(exit),
+        exit = signals::ended() => Ok(exit),
     };
     session.ui.attach(None);
+    if let Ok(Exit::Interrupted | Exit::Terminated) = exit {
+        tokio::select! {
+            () = session.let_go() => {}
+            _ = signals::ended() => {}
+        }
+    }
     let exit = match exit {
         Ok(exit) => exit,
         Err(error) => {
@@ -98,24 +109,6 @@ async fn run_verb<V: Verb>(verb: V, session: &mut Session) -> Exit {
     match (session.report_server_warnings(), exit) {
         (Exit::Failed, Exit::Done) => Exit::Failed,
         (_, exit) => exit,
-    }
-}
-
-/// Waits for Ctrl-C or a request to terminate. What was written stays written; nothing here is half done.
-async fn interruption() -> Exit {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            return tokio::select! {
-                _ = tokio::signal::ctrl_c() => Exit::Interrupted,
-                _ = terminate.recv() => Exit::Terminated,
-            };
-        }
-    }
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => Exit::Interrupted,
-        Err(_) => std::future::pending().await,
     }
 }
 
@@ -148,19 +141,51 @@ fn called_as(argv0: &OsString, name: &str) -> String {
     }
 }
 
-/// `kubectl rollback deploy/web` is short for `kubectl rollback undo deploy/web`.
+/// `kubectl rollback deploy/web` is short for `kubectl rollback undo deploy/web`. Only what is a target stands for the verb: a
+/// word that is nothing may be a verb with a typo, and with `-f` nobody sees what would be undone.
 fn insert_default_verb(plugin: Plugin, command: &clap::Command, words: &mut Vec<OsString>) {
     let Some(verb) = plugin.default_verb else { return };
-    let typed: Vec<&str> =
-        words.iter().skip(1).map_while(|word| word.to_str()).take_while(|it| *it != "--").collect();
-    let is_verb = |word: &&str| command.get_subcommands().any(|it| it.get_name() == *word);
-    let is_target = |word: &&str| {
+    let Some(of_verb) = command.find_subcommand(verb) else { return };
+    let flags: Vec<&clap::Arg> = command.get_arguments().chain(of_verb.get_arguments()).collect();
+    let mut typed = words.iter().skip(1).map_while(|word| word.to_str()).take_while(|it| *it != "--");
+    let mut first = None;
+    while let Some(word) = typed.next() {
+        if !word.starts_with('-') {
+            first = first.or(Some(word));
+            continue;
+        }
+        if names_files(word) {
+            return;
+        }
+        if takes_the_next(&flags, word) {
+            typed.next();
+        }
+    }
+    let is_target = |word: &str| {
         let kind = word.split(['/', ',']).next().unwrap_or_default();
-        !word.starts_with('-') && (word.contains('/') || Kind::parse(kind).is_some())
+        word.contains('/') || Kind::parse(kind).is_some()
     };
-    if !typed.iter().any(is_verb) && typed.iter().any(is_target) {
+    let is_verb = |word: &str| command.get_subcommands().any(|it| it.get_name() == word);
+    if first.is_some_and(|word| !is_verb(word) && is_target(word)) {
         words.insert(1, verb.into());
     }
+}
+
+fn names_files(flag: &str) -> bool {
+    let long = flag.split('=').next().unwrap_or_default();
+    ["--filename", "--kustomize"].contains(&long)
+        || !flag.starts_with("--") && (flag.starts_with("-f") || flag.starts_with("-k"))
+}
+
+/// Tells whether a flag's value is the word after it.
+fn takes_the_next(flags: &[&clap::Arg], word: &str) -> bool {
+    let known = |it: &&&clap::Arg| match word.strip_prefix("--") {
+        Some(long) => it.get_long() == Some(long),
+        None => {
+            it.get_short().is_some_and(|short| word.strip_prefix('-') == Some(short.to_string().as_str()))
+        }
+    };
+    flags.iter().find(known).is_some_and(|it| it.get_action().takes_values() && !it.is_require_equals_set())
 }
 
 fn refuse(error: &clap::Error) -> ExitCode {
@@ -168,4 +193,69 @@ fn refuse(error: &clap::Error) -> ExitCode {
     // A closed pipe is not an error.
     let _ = error.print();
     exit.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Args, Subcommand};
+
+    #[derive(Args)]
+    struct Words {
+        words: Vec<String>,
+        #[arg(short = 'l', long)]
+        selector: Option<String>,
+        #[arg(short = 'f', long)]
+        filename: Vec<String>,
+        #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "client")]
+        dry_run: Option<String>,
+    }
+
+    #[derive(Subcommand)]
+    enum Verbs {
+        Undo(Words),
+        Status(Words),
+    }
+
+    fn means(line: &str) -> String {
+        let plugin = Plugin {
+            name: "kubectl-rollback",
+            about: "",
+            examples: "",
+            kind: None,
+            default_verb: Some("undo"),
+        };
+        let command = Cli::<Verbs>::command();
+        let mut words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        words.insert(0, "me".into());
+        insert_default_verb(plugin, &command, &mut words);
+        words.iter().skip(1).map(|it| it.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn only_a_target_is_short_for_an_undo() {
+        for line in [
+            "deploy/web",
+            "deploy web",
+            "deploy,sts -l app=web",
+            "-n shop deploy/web",
+            "--dry-run deploy/web",
+            "pod/web",
+        ] {
+            assert_eq!(means(line), format!("undo {line}"));
+        }
+        for line in [
+            "stauts deploy/web",
+            "staus -l app=web deploy",
+            "status deploy/web",
+            "-f web.yaml",
+            "deploy/web -f x",
+            "web",
+            "-n deploy stauts",
+            "deploy/web -kdir",
+            "deploy/web --filename=x",
+        ] {
+            assert_eq!(means(line), line);
+        }
+    }
 }

@@ -1,18 +1,31 @@
 //! One call of a plugin: its terminal, its connection, and the objects that it was pointed at.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use k8s_openapi::jiff::Timestamp;
 use kubectl_connect::{Agent, Connection, ConnectionArgs, Connector, Settings};
-use rollout_core::workload::ReadAs;
-use rollout_core::{Kind, Workload};
-use rollout_kube::{Cluster, Scope};
+use rollout_core::steps;
+use rollout_core::stored::Stored;
+use rollout_core::workload::{ReadAs, WorkloadId};
+use rollout_core::{Kind, Snapshot, Workload};
+use rollout_kube::{Cluster, Scope, SendOptions, Sent};
 
 use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;
-use crate::manifests;
+use crate::manifests::{self, ManifestObject};
+use crate::process;
 use crate::run::Plugin;
-use crate::targets::{TargetArgs, TargetSpec, VerbMode, segment};
+use crate::signals;
+use crate::targets::{TargetArgs, TargetName, TargetSpec, VerbMode, segment};
+use crate::together;
 use crate::ui::Ui;
+
+/// How often it is tried to let go of what is driven.
+const LET_GO: u32 = 3;
+/// How long that may take.
+const LETTING_GO: Duration = Duration::from_secs(3);
 
 /// Makes the command line of a plugin, under the name it was called by.
 pub type CommandLine = fn(Plugin, &str) -> clap::Command;
@@ -28,6 +41,8 @@ pub struct Session {
     args: ConnectionArgs,
     connection: Option<Connection>,
     stdin_taken: bool,
+    driven: Vec<WorkloadId>,
+    spans: bool,
 }
 
 /// What it means that something is not there.
@@ -63,12 +78,46 @@ impl Session {
         command: CommandLine,
         args: ConnectionArgs,
     ) -> Session {
-        Session { ui, plugin, called, command, args, connection: None, stdin_taken: false }
+        Session {
+            ui,
+            plugin,
+            called,
+            command,
+            args,
+            connection: None,
+            stdin_taken: false,
+            driven: Vec::new(),
+            spans: false,
+        }
     }
 
     /// Returns the name that the plugin was called by, e.g. `kubectl rollback`.
     pub fn called(&self) -> String {
         self.called.clone()
+    }
+
+    /// Tells whether this call is about more than one namespace, so that whatever names a workload has to say its own.
+    pub fn spans(&self) -> bool {
+        self.spans
+    }
+
+    /// Returns a workload as kubectl names it, with its namespace where there are several.
+    pub fn named(&self, id: &WorkloadId) -> String {
+        id.qualified() + &self.place(&id.namespace)
+    }
+
+    fn place(&self, namespace: &str) -> String {
+        if self.spans { format!(" in namespace {namespace}") } else { String::new() }
+    }
+
+    /// Adds the namespace to a sentence that lacks it, where there are several.
+    pub fn placed(&self, sentence: String, id: &WorkloadId) -> String {
+        let said = sentence.contains(&format!("namespace {}", id.namespace));
+        if self.spans && !said {
+            format!("{sentence} ({id} in namespace {})", id.namespace)
+        } else {
+            sentence
+        }
     }
 
     /// Makes the command line anew: one that has been parsed with cannot be completed any more.
@@ -106,6 +155,45 @@ impl Session {
             }
         };
         Ok(self.connection.insert(connection))
+    }
+
+    /// Notes what is driven from here: it is let go when this call is interrupted.
+    pub fn drives(&mut self, ids: impl IntoIterator<Item = WorkloadId>) {
+        self.driven.extend(ids);
+    }
+
+    /// Lets go of what is stored as driven from here after its driver has ended: the last pictures show it.
+    pub async fn driven_still(&mut self, last: impl Iterator<Item = &Snapshot>) {
+        let holder = process::holder();
+        let mine = |snapshot: &&Snapshot| {
+            let rollout = Stored::of(&snapshot.workload).and_then(|stored| stored.rollout);
+            rollout.is_some_and(|rollout| rollout.holder.as_ref() == Some(&holder))
+        };
+        let mine: Vec<String> = last.filter(mine).map(|it| it.workload.id.uid.clone()).collect();
+        self.driven.retain(|id| mine.contains(&id.uid));
+        self.let_go().await;
+    }
+
+    /// Lets go of what is driven from here, so that another call can go on at once. What does not come through is free when
+    /// the lease is over.
+    pub async fn let_go(&mut self) {
+        let driven = std::mem::take(&mut self.driven);
+        let Some(cluster) = (!driven.is_empty()).then(|| self.cluster()) else { return };
+        let Ok(cluster) = cluster.await else { return };
+        let field_manager = self.plugin.name.to_string();
+        let send = SendOptions { dry_run: false, field_manager };
+        let one = async |id: WorkloadId| {
+            for _ in 0..LET_GO {
+                let Ok(workload) = cluster.workload(id.kind, &id.namespace, &id.name).await else { return };
+                let Some(request) = steps::let_go(&workload, &process::holder()) else { return };
+                // A patch of this call may have come in between.
+                if !matches!(cluster.send(&request, &send).await, Ok(Sent::Changed)) {
+                    return;
+                }
+            }
+        };
+        let all = join_all(driven.into_iter().map(one));
+        let _ = tokio::time::timeout(LETTING_GO, all).await;
     }
 
     /// Prints an error, with what the connection knows about it.
@@ -156,24 +244,25 @@ impl Session {
         match spec {
             TargetSpec::Named(names) => {
                 let namespace = self.namespace().await?;
-                for target in names {
-                    self.get(&mut found, target.kind, &namespace, &target.name, missing).await?;
-                }
+                let named = |target: TargetName| (target.kind, namespace.clone(), target.name);
+                self.get(&mut found, names.into_iter().map(named), missing).await?;
             }
             TargetSpec::Listed { kinds, selector, all_namespaces } => {
                 found.all_namespaces = all_namespaces;
+                self.spans |= all_namespaces;
                 self.list(&mut found, &kinds, selector.as_deref(), mode, missing).await?;
             }
             TargetSpec::Manifests(source) => {
-                let manifests = manifests::read(&source, &mut self.ui)?;
+                let manifests = signals::at_once(|| manifests::read(&source, &mut self.ui))?;
                 if manifests.skipped > 0 {
                     self.ui.note(&format!("{} object(s) that do not roll out skipped", manifests.skipped));
                 }
                 let default = self.namespace().await?;
-                for object in manifests.objects {
-                    let namespace = object.namespace.unwrap_or_else(|| default.clone());
-                    self.get(&mut found, object.kind, &namespace, &object.name, missing).await?;
-                }
+                let namespace = |it: &ManifestObject| it.namespace.clone().unwrap_or_else(|| default.clone());
+                let first = manifests.objects.first().map(namespace);
+                self.spans |= manifests.objects.iter().any(|it| Some(namespace(it)) != first);
+                let named = |it: ManifestObject| (it.kind, namespace(&it), it.name);
+                self.get(&mut found, manifests.objects.into_iter().map(named), missing).await?;
                 if missing == Missing::IsAnError {
                     self.none_found(&found, mode, Some(&default))?;
                 }
@@ -185,23 +274,39 @@ impl Session {
     async fn get<W: ReadAs>(
         &mut self,
         found: &mut Found<W>,
-        kind: Kind,
-        namespace: &str,
-        name: &str,
+        named: impl Iterator<Item = (Kind, String, String)>,
         missing: Missing,
     ) -> Result<(), CliError> {
-        if let Err(error) = segment::check_object(namespace, name) {
-            self.report(&error);
-            found.exits.push(error.exit);
+        let mut wanted = Vec::new();
+        for (kind, namespace, name) in named {
+            match segment::check_object(&namespace, &name) {
+                Ok(()) => wanted.push((kind, namespace, name)),
+                Err(error) => {
+                    self.report(&error);
+                    found.exits.push(error.exit);
+                }
+            }
+        }
+        if wanted.is_empty() {
             return Ok(());
         }
-        match self.cluster().await?.workload(kind, namespace, name).await {
-            Ok(workload) => found.workloads.push(workload),
-            Err(error) if missing == Missing::IsFine && error.is_not_found() => {}
-            Err(error) => {
-                let error = CliError::from(error);
-                self.report(&error);
-                found.exits.push(error.exit);
+        let cluster = self.cluster().await?;
+        let cluster = &cluster;
+        let one = |(kind, namespace, name): (Kind, String, String)| async move {
+            let read = cluster.workload(kind, &namespace, &name).await;
+            (namespace, read)
+        };
+        let answers = together::all(&mut self.ui, wanted.into_iter().map(one).collect()).await;
+        for (namespace, answer) in answers {
+            match answer {
+                Ok(workload) => found.workloads.push(workload),
+                Err(error) if missing == Missing::IsFine && error.is_not_found() => {}
+                Err(error) => {
+                    let mut error = CliError::from(error);
+                    error.message += &self.place(&namespace);
+                    self.report(&error);
+                    found.exits.push(error.exit);
+                }
             }
         }
         Ok(())

@@ -15,6 +15,7 @@ use clap::ColorChoice;
 use indicatif::MultiProgress;
 
 use crate::exit::Exit;
+use crate::signals;
 
 /// What a piece of text means; the colour follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +131,44 @@ pub struct Ui {
     width: Option<usize>,
     dumb_terminal: bool,
     bars: Option<MultiProgress>,
+    seat: Seat,
+}
+
+/// Where a person can be asked.
+enum Seat {
+    /// On stdin and stderr, which are terminals.
+    Streams,
+    /// At the terminal itself, as ssh and git do: some of the streams lead elsewhere.
+    Terminal(Terminal),
+    /// Somebody sits at a terminal that cannot be opened.
+    OutOfReach,
+    /// Nowhere: no stream is a terminal.
+    Nowhere,
+}
+
+/// The terminal of this process, whatever its streams are.
+struct Terminal {
+    reader: Box<dyn BufRead + Send>,
+    sink: Sink,
+}
+
+impl Terminal {
+    /// Opens it, unless this process is in its background, where reading would stop it.
+    fn open(color: bool) -> Option<Terminal> {
+        #[cfg(windows)]
+        let (reads, writes) = ("CONIN$", "CONOUT$");
+        #[cfg(not(windows))]
+        let (reads, writes) = ("/dev/tty", "/dev/tty");
+        let reader = std::fs::OpenOptions::new().read(true).write(true).open(reads).ok()?;
+        let writer = std::fs::OpenOptions::new().read(true).write(true).open(writes).ok()?;
+        #[cfg(unix)]
+        if rustix::termios::tcgetpgrp(&reader).ok()? != rustix::process::getpgrp() {
+            return None;
+        }
+        let writer: Box<dyn Write + Send> = Box::new(AutoStream::new(writer, passing(color)));
+        let sink = Sink { writer, is_terminal: true, color, closed: false, failure: None };
+        Some(Terminal { reader: Box::new(io::BufReader::new(reader)), sink })
+    }
 }
 
 impl Ui {
@@ -147,7 +186,15 @@ impl Ui {
             stdin_is_terminal: in_tty,
             width: out_tty.then(terminal_width).flatten(),
         };
-        Ui::new(streams, choice, env)
+        let seat = match (in_tty && err_tty, in_tty || err_tty || out_tty) {
+            (true, _) => Seat::Streams,
+            (false, true) => {
+                Terminal::open(use_color(choice, env, true)).map_or(Seat::OutOfReach, Seat::Terminal)
+            }
+            // A script's call, with nobody to see a question: `nohup`, or a pipeline.
+            (false, false) => Seat::Nowhere,
+        };
+        Ui { seat, ..Ui::new(streams, choice, env) }
     }
 
     /// Builds a handle over given streams.
@@ -167,6 +214,10 @@ impl Ui {
             width: streams.width,
             dumb_terminal: env.dumb_terminal,
             bars: None,
+            seat: match streams.stdin_is_terminal && streams.stderr_is_terminal {
+                true => Seat::Streams,
+                false => Seat::Nowhere,
+            },
         }
     }
 
@@ -207,9 +258,33 @@ impl Ui {
         self.stdin_is_terminal
     }
 
-    /// Returns whether somebody can be asked: stdin and stderr are both terminals.
+    /// Returns whether somebody can be asked: on stdin and stderr, or at the terminal where some stream leads elsewhere.
     pub fn can_ask(&self) -> bool {
-        self.stdin_is_terminal && self.err.is_terminal
+        matches!(self.seat, Seat::Streams | Seat::Terminal(_))
+    }
+
+    /// Returns whether somebody sits at a terminal and yet cannot be asked.
+    pub fn is_out_of_reach(&self) -> bool {
+        matches!(self.seat, Seat::OutOfReach)
+    }
+
+    /// Lets what is said be data: somebody asked for it, and it goes to stdout.
+    pub fn as_data(&mut self, say: impl FnOnce(&mut Ui)) {
+        std::mem::swap(&mut self.out, &mut self.err);
+        say(self);
+        std::mem::swap(&mut self.out, &mut self.err);
+    }
+
+    /// Says something to whoever is asked too, where what is said on stderr goes elsewhere.
+    pub fn beside_the_question(&mut self, mut say: impl FnMut(&mut Ui)) {
+        say(self);
+        if let (Seat::Terminal(terminal), false) = (&mut self.seat, self.err.is_terminal) {
+            std::mem::swap(&mut self.err, &mut terminal.sink);
+            say(self);
+            if let Seat::Terminal(terminal) = &mut self.seat {
+                std::mem::swap(&mut self.err, &mut terminal.sink);
+            }
+        }
     }
 
     /// Returns whether something can move on stderr: it is a terminal, and not a dumb one.
@@ -299,14 +374,19 @@ impl Ui {
         self.note(&format!("{label} {text}"));
     }
 
-    /// Writes a question to stderr and reads a line from stdin without its end; none at the end of input.
+    /// Writes a question where somebody sits and reads a line there without its end; none at the end of input. A signal
+    /// meanwhile ends the process.
     pub fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
-        let Ui { err, stdin, bars, .. } = self;
+        let Ui { err, stdin, bars, seat, .. } = self;
+        let (sink, reader) = match seat {
+            Seat::Terminal(terminal) => (&mut terminal.sink, &mut terminal.reader),
+            Seat::Streams | Seat::OutOfReach | Seat::Nowhere => (err, stdin),
+        };
         let mut line = String::new();
         let mut read = Ok(0);
         aside(bars.as_ref(), || {
-            err.write(question);
-            read = stdin.read_line(&mut line);
+            sink.write(question);
+            read = signals::at_once(|| reader.read_line(&mut line));
         });
         match read? {
             0 => Ok(None),

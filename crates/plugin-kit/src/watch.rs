@@ -72,7 +72,9 @@ pub async fn watch(ui: &mut Ui, cluster: &Cluster, jobs: Vec<Job>, options: &Wat
         .enumerate()
         .map(|(index, job)| run(cluster, index, job, options, sender.clone(), orders.clone()))
         .collect();
-    let progress = Progress::start(ui, ids.iter().map(WorkloadId::to_string));
+    let spans = ids.iter().any(|id| id.namespace != ids[0].namespace);
+    let name = |id: &WorkloadId| if spans { format!("{id} in {}", id.namespace) } else { id.to_string() };
+    let progress = Progress::start(ui, ids.iter().map(name));
     let mut display = Display {
         ui,
         ids,
@@ -230,7 +232,7 @@ impl Display<'_> {
             }
             Event::Soaking(_) | Event::Passed => {}
             // Only for whoever goes on with it.
-            Event::Doing(Act::Record | Act::Clean { .. }) => {}
+            Event::Doing(Act::Record | Act::Renew | Act::Clean { .. }) => {}
             Event::Doing(act) => {
                 let (said, lost) = tried.entry(index).or_default();
                 let text = event_text::doing(act);

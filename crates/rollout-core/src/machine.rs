@@ -111,6 +111,8 @@ pub enum Act {
     },
     /// The revision that the controller recorded is stored as the one that is rolled out.
     Record,
+    /// A driver that waits says that it is still there.
+    Renew,
     /// A step is done.
     StepDone {
         /// Which one, from 1; those after it that add nothing are done with it.

@@ -8,7 +8,7 @@ use crate::history::NoRevision;
 use crate::kind::Kind;
 use crate::model::Phase;
 use crate::revision::{CHANGE_CAUSE, RevisionNumber};
-use crate::steps::{BadSteps, Holder, Stage};
+use crate::steps::{BadSteps, Held, Stage};
 use crate::stored::{STORED, Unreadable};
 use crate::strategy::BadStrategy;
 use crate::workload::{Workload, WorkloadId};
@@ -187,7 +187,7 @@ pub enum Refusal {
     #[error(transparent)]
     NoRevision(#[from] NoRevision),
     /// A rollout in steps is under way.
-    #[error("a rollout in steps is {} ({}){}", phase.as_str(), next(*done, *of), held_by(holder.as_ref()))]
+    #[error("a rollout in steps is {} ({}){}", phase.as_str(), next(*done, *of), held_by(held.as_ref()))]
     UnderWay {
         /// What it is at.
         phase: Stage,
@@ -196,13 +196,19 @@ pub enum Refusal {
         /// Steps that there are.
         of: usize,
         /// Who drives it.
-        holder: Option<Holder>,
+        held: Option<Held>,
+    },
+    /// A check that is given again is none of those that are stored.
+    #[error("{what:?} is not stored with the rollout, and only what is stored runs")]
+    NotStored {
+        /// The check.
+        what: String,
     },
     /// An undo that deletes pods is under way, or was left half done.
-    #[error("an undo whose pods have to be deleted is not over{}", held_by(holder.as_ref()))]
+    #[error("an undo whose pods have to be deleted is not over{}", held_by(held.as_ref()))]
     UndoUnderWay {
         /// Who drives it.
-        holder: Option<Holder>,
+        held: Option<Held>,
     },
     /// No rollout in steps is stored.
     #[error("has no rollout in steps")]
@@ -251,8 +257,8 @@ fn next(done: usize, of: usize) -> String {
     if done < of { format!("step {} of {of} is next", done + 1) } else { format!("all {of} steps are done") }
 }
 
-fn held_by(holder: Option<&Holder>) -> String {
-    holder.map_or_else(String::new, |holder| format!(", held by {holder}"))
+fn held_by(held: Option<&Held>) -> String {
+    held.map_or_else(String::new, |held| format!(", {held}"))
 }
 
 /// kubectl itself can resume a Deployment only.
@@ -520,11 +526,13 @@ pub enum WarningId {
     Placement,
     /// The controller does not find the revision again and restarts its pods (hazard H7).
     RevisionBytes,
+    /// Checks that are stored on the workload would run where it is resumed.
+    StoredChecks,
 }
 
 impl WarningId {
     /// All ids.
-    pub const ALL: [WarningId; 17] = [
+    pub const ALL: [WarningId; 18] = [
         WarningId::TargetUnavailable,
         WarningId::RestartOnly,
         WarningId::LastApplied,
@@ -542,6 +550,7 @@ impl WarningId {
         WarningId::SsaOwner,
         WarningId::Placement,
         WarningId::RevisionBytes,
+        WarningId::StoredChecks,
     ];
 
     /// Returns the id as documents and `--allow` spell it.
@@ -564,6 +573,7 @@ impl WarningId {
             WarningId::SsaOwner => "ssa-owner",
             WarningId::Placement => "placement",
             WarningId::RevisionBytes => "revision-bytes",
+            WarningId::StoredChecks => "stored-checks",
         }
     }
 

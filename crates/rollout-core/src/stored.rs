@@ -3,17 +3,21 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::steps::Rollout;
-use crate::workload::Workload;
+use crate::steps::{Rollout, bounds};
+use crate::workload::{Workload, WorkloadId};
 
 /// The annotation; no trace of it stays when nothing is held any more.
 pub const STORED: &str = "rollout-plugins.dev/rollout";
 
 const VERSION: u32 = 1;
+/// What the API server takes for all annotations of an object (`TotalAnnotationSizeLimitB`).
+const LONGEST: usize = 256 * 1024;
+/// Characters of what is wrong that are said: it may quote what is stored.
+const SAID: usize = 300;
 
 /// What is remembered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Stored {
     version: u32,
     /// The `updateStrategy` that a pause replaced.
@@ -43,6 +47,26 @@ pub enum Unreadable {
     },
 }
 
+impl Unreadable {
+    /// Says what is wrong with what is stored.
+    pub fn broken(why: impl ToString) -> Unreadable {
+        let mut why = why.to_string();
+        if let Some((end, _)) = why.char_indices().nth(SAID) {
+            why.truncate(end);
+            why.push('…');
+        }
+        Unreadable::Broken { why }
+    }
+
+    /// Returns how somebody gets rid of it.
+    pub fn way_off(id: &WorkloadId) -> String {
+        format!(
+            "without it nothing is held, and its strategy stays what it is now: kubectl annotate {id} -n {} {STORED}-",
+            id.namespace
+        )
+    }
+}
+
 impl Stored {
     /// Remembers the strategy that a pause replaces.
     pub fn pause(strategy: Value) -> Stored {
@@ -57,15 +81,21 @@ impl Stored {
     /// Reads what is remembered on a workload.
     pub fn read(workload: &Workload) -> Result<Option<Stored>, Unreadable> {
         let Some(text) = workload.annotation(STORED) else { return Ok(None) };
-        let broken = |error: serde_json::Error| Unreadable::Broken { why: error.to_string() };
-        let value: Value = serde_json::from_str(text).map_err(broken)?;
-        match value.get("version").and_then(Value::as_u64) {
-            Some(version) if version == u64::from(VERSION) => {
-                serde_json::from_value(value).map(Some).map_err(broken)
-            }
-            Some(version) => Err(Unreadable::Version { version }),
-            None => Err(Unreadable::Broken { why: "it has no version".to_string() }),
+        if text.len() > LONGEST {
+            return Err(Unreadable::broken("it is longer than an annotation can be"));
         }
+        let value: Value = serde_json::from_str(text).map_err(Unreadable::broken)?;
+        let stored: Stored = match value.get("version").and_then(Value::as_u64) {
+            Some(version) if version == u64::from(VERSION) => {
+                serde_json::from_value(value).map_err(Unreadable::broken)?
+            }
+            Some(version) => return Err(Unreadable::Version { version }),
+            None => return Err(Unreadable::broken("it has no version")),
+        };
+        let Stored { version: _, paused_strategy, rollout } = &stored;
+        paused_strategy.as_ref().map_or(Ok(()), bounds::strategy).map_err(Unreadable::broken)?;
+        rollout.as_ref().map_or(Ok(()), bounds::check).map_err(Unreadable::broken)?;
+        Ok(Some(stored))
     }
 
     /// Reads what is remembered on a workload, for those who only show it: what cannot be read is nothing.

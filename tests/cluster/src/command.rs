@@ -1,7 +1,8 @@
 //! Runs a program to its end and keeps all that it said; waits for something to become true.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,7 +43,7 @@ impl Output {
         let output = output.context(&line)?;
         Ok(Self {
             command: line,
-            code: output.status.code().unwrap_or(-1),
+            code: code(output.status),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
@@ -88,5 +89,15 @@ pub(crate) fn holds_within(limit: Duration, mut condition: impl FnMut() -> bool)
             return false;
         }
         thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Returns an exit code as shells tell it: of Ctrl-C (130) and a request to terminate (143) too, and -1 for any other signal.
+#[must_use]
+pub fn code(status: ExitStatus) -> i32 {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => code,
+        (None, Some(signal @ (2 | 15))) => 128 + signal,
+        (None, _) => -1,
     }
 }

@@ -24,7 +24,7 @@ mod tools;
 mod watchdog;
 
 pub use cluster::{Cluster, Options};
-pub use command::{Output, wait_until};
+pub use command::{Output, code, wait_until};
 pub use error::{Error, Result};
 pub use kubeconfig::Login;
 pub use namespace::{Namespace, Rule};

@@ -13,13 +13,14 @@ use rollout_core::steps;
 use rollout_core::upgrade::{self, SetImage};
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Snapshot, Workload, template};
-use rollout_kube::{Checking, Cluster};
+use rollout_kube::Checking;
 
 use crate::documents::Outcome;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::gates::Checks;
 use crate::output::OutputArgs;
-use crate::overlay::Overlay;
+use crate::overlay::{Overlay, Ran};
 use crate::report::Reports;
 use crate::session::{Found, Missing, Session};
 use crate::targets::{TargetArgs, VerbMode};
@@ -81,8 +82,8 @@ async fn set_images(args: TryArgs, images: Vec<SetImage>, session: &mut Session)
     let form = output.form(&[])?;
     let options = guarding.options(&write.follow)?;
     let found = session.find(&targets, VerbMode::Writing).await?;
-    let cluster = session.cluster().await?;
-    let mut intent = Try { images, reason, guarding, options, cluster };
+    let checks = guarding.gate.checks(session).await?;
+    let mut intent = Try { images, reason, guarding, options, checks };
     write::run(session, &write, &form, found, &mut intent).await
 }
 
@@ -91,7 +92,7 @@ struct Try {
     reason: Option<String>,
     guarding: GuardingArgs,
     options: GuardOptions,
-    cluster: Cluster,
+    checks: Checks,
 }
 
 impl Intent for Try {
@@ -125,7 +126,7 @@ impl Intent for Try {
     }
 
     fn check(&self, id: &WorkloadId, run: CheckRun) -> Checking {
-        self.guarding.gate.run(&self.cluster, id, run)
+        self.checks.run(&self.guarding.gate, id, run)
     }
 
     fn together(&self) -> bool {
@@ -156,16 +157,47 @@ async fn run_command(args: TryArgs, session: &mut Session) -> Result<Exit, CliEr
     let form = output.form(&[])?;
     let options = guarding.options(&write.follow)?;
     let overlay = Overlay::of(session).await?;
+    let checks = guarding.gate.checks(session).await?;
     let before = remember(&targets, session).await?;
-    let failure = overlay.run(&command).await;
+    let ran = overlay.run(&command, !form.is_human()).await;
     let found: Found = session.find(&targets, VerbMode::Writing).await?;
     let mut reports = Reports::new(session, &form, found.exits);
-    if let Some(error) = failure {
-        reports.failed(&error);
+    match ran {
+        Ran::Fine => {}
+        Ran::Failed(error) => reports.failed(&error),
+        Ran::Ended(exit) => {
+            unguarded(&mut reports, &found.workloads, &before, exit);
+            return reports.close(found.single);
+        }
     }
     let jobs = changed(&mut reports, found.workloads, &before, &options).await?;
-    guard::guard(&mut reports, &guarding, &write.follow, jobs).await?;
+    guard::guard(&mut reports, &guarding, &write.follow, &checks, jobs).await?;
     reports.close(found.single)
+}
+
+/// Whoever ends the command ends the guard with it, and has to know what is left.
+fn unguarded(
+    reports: &mut Reports<'_>,
+    workloads: &[Workload],
+    before: &BTreeMap<String, Before>,
+    exit: Exit,
+) {
+    reports.exit(exit);
+    for workload in workloads {
+        let id = &workload.id;
+        let words = match before.get(&id.uid) {
+            Some(it) if template::same(it.workload.template(), workload.template()) => {
+                format!("{id} in namespace {} was not changed by the command", id.namespace)
+            }
+            Some(_) | None => format!(
+                "{id} in namespace {} was changed by the command and is not guarded: kubectl rollback guard {id} -n {} \
+                 guards it",
+                id.namespace, id.namespace
+            ),
+        };
+        reports.session.ui.note(&words);
+        reports.finish(id, &Outcome::new("interrupted", exit));
+    }
 }
 
 async fn remember(targets: &TargetArgs, session: &mut Session) -> Result<BTreeMap<String, Before>, CliError> {
@@ -206,7 +238,8 @@ async fn changed(
         let id = workload.id.clone();
         let known = before.get(&id.uid);
         if known.is_some_and(|it| template::same(it.workload.template(), workload.template())) {
-            reports.say(&format!("{} was not changed by the command", id.qualified()));
+            let name = reports.session.named(&id);
+            reports.say(&format!("{name} was not changed by the command"));
             reports.finish(&id, &Outcome::new("unchanged", Exit::Done));
             continue;
         }

@@ -1,15 +1,15 @@
 //! `diff`: what differs between two revisions.
 
 use std::io::Write;
-use std::process::Command;
 
 use clap::Args;
-use imara_diff::{Algorithm, BasicLineDiffPrinter, Diff, InternedInput, UnifiedDiffConfig};
 use rollout_core::diff::{self, Change};
 use rollout_core::revision::RevisionNumber;
 use rollout_core::{NoRevision, Revision, RevisionSelector, Snapshot};
 use rollout_kube::Depth;
 use serde_json::Value;
+use similar::TextDiff;
+use tokio::process::Command;
 
 use crate::documents;
 use crate::error::CliError;
@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::output::{self, OutputArgs, OutputForm};
 use crate::session::Session;
 use crate::targets::{TargetArgs, VerbMode};
+use crate::together;
 use crate::ui::{Style, Ui};
 use crate::yaml;
 
@@ -71,9 +72,13 @@ async fn compare(args: DiffArgs, session: &mut Session) -> Result<Exit, CliError
     let cluster = session.cluster().await?;
     let mut exits: Vec<Exit> = found.exits.into_iter().map(trouble).collect();
     let mut documents = Vec::new();
-    for workload in found.workloads {
-        let result = match cluster.snapshot(workload, Depth::Revisions).await {
-            Ok(snapshot) => show(&mut session.ui, &form, &snapshot, args.revision, &mut documents),
+    for (id, seen) in together::seen(&mut session.ui, &cluster, found.workloads, |_| Depth::Revisions).await {
+        let head = session.named(&id);
+        let result = match seen {
+            Ok(seen) => {
+                let snapshot = seen.into_snapshot(cluster.now());
+                show(&mut session.ui, &form, &head, &snapshot, args.revision, &mut documents).await
+            }
             Err(error) => Err(error.into()),
         };
         match result {
@@ -91,9 +96,10 @@ async fn compare(args: DiffArgs, session: &mut Session) -> Result<Exit, CliError
     Ok(Exit::worst_of(exits))
 }
 
-fn show(
+async fn show(
     ui: &mut Ui,
     form: &OutputForm,
+    head: &str,
     snapshot: &Snapshot,
     pair: Option<Pair>,
     documents: &mut Vec<Value>,
@@ -113,13 +119,9 @@ fn show(
             let external =
                 std::env::var("KUBECTL_EXTERNAL_DIFF").ok().filter(|command| !command.trim().is_empty());
             match external {
-                Some(command) => run_external(ui, &command, &names, [old, new])?,
+                Some(command) => return run_external(&command, &names, [old, new]).await,
                 None if *form == OutputForm::Own(UNIFIED) => unified(ui, &names, [old, new])?,
-                None => fields(
-                    ui,
-                    &format!("{}: revision {} -> {}", id.qualified(), from.label(), to.label()),
-                    &changes,
-                ),
+                None => fields(ui, &format!("{head}: revision {} -> {}", from.label(), to.label()), &changes),
             }
         }
         OutputForm::Json
@@ -181,14 +183,9 @@ pub fn change_lines(changes: &[Change]) -> Vec<String> {
 
 fn unified(ui: &mut Ui, names: &[String; 2], templates: [&Value; 2]) -> Result<(), CliError> {
     let [old, new] = texts(templates)?;
-    let lines = InternedInput::new(old.as_str(), new.as_str());
-    let mut diff = Diff::compute(Algorithm::Histogram, &lines);
-    diff.postprocess_lines(&lines);
-    let printer = BasicLineDiffPrinter(&lines.interner);
-    let hunks = diff.unified_diff(&printer, UnifiedDiffConfig::default(), &lines).to_string();
-    let headers = [format!("--- {}", names[0]), format!("+++ {}", names[1])];
-    let headers = headers.iter().map(String::as_str).filter(|_| !hunks.is_empty());
-    for line in headers.chain(hunks.lines()) {
+    let diff = TextDiff::from_lines(old.as_str(), new.as_str());
+    let text = diff.unified_diff().context_radius(3).header(&names[0], &names[1]).to_string();
+    for line in text.lines() {
         let line = escape::inline(line).into_owned();
         let painted = match line.as_bytes().first() {
             Some(b'+') => ui.paint(Style::Good, &line),
@@ -206,13 +203,9 @@ fn texts(templates: [&Value; 2]) -> Result<[String; 2], CliError> {
     Ok([text(templates[0])?, text(templates[1])?])
 }
 
-/// Runs the user's own differ as kubectl does: split at blanks, extra words only where they look like flags.
-fn run_external(
-    ui: &mut Ui,
-    command: &str,
-    names: &[String; 2],
-    templates: [&Value; 2],
-) -> Result<(), CliError> {
+/// Runs the user's own differ as kubectl does: split at blanks, extra words only where they look like flags, on this process's
+/// own streams. Its exit code says whether anything differs (`pkg/cmd/diff/diff.go`).
+async fn run_external(command: &str, names: &[String; 2], templates: [&Value; 2]) -> Result<Exit, CliError> {
     let cannot =
         |error: std::io::Error| CliError::failed(format!("KUBECTL_EXTERNAL_DIFF {command:?}: {error}"));
     let mut words = command.split_whitespace();
@@ -225,8 +218,14 @@ fn run_external(
         std::fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(cannot)?;
         paths.push(path);
     }
-    let output = Command::new(program).args(words.filter(flag)).args(&paths).output().map_err(cannot)?;
-    ui.out(&String::from_utf8_lossy(&output.stdout));
-    ui.err(&String::from_utf8_lossy(&output.stderr));
-    Ok(())
+    let mut differ = Command::new(program);
+    differ.args(words.filter(flag)).args(&paths).kill_on_drop(true);
+    let status = differ.status().await.map_err(cannot)?;
+    drop(folder);
+    match status.code() {
+        Some(0) => Ok(Exit::Done),
+        Some(1) => Ok(Exit::Failed),
+        Some(code) => Err(CliError::failed(format!("{program} ended with exit code {code}"))),
+        None => Err(CliError::failed(format!("{program} was ended by a signal"))),
+    }
 }

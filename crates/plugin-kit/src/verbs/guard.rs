@@ -13,7 +13,7 @@ use rollout_kube::Cluster;
 use crate::duration;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::gates::GateArgs;
+use crate::gates::{Checks, GateArgs};
 use crate::output::{OutputArgs, OutputForm};
 use crate::report::Reports;
 use crate::session::{Found, Session};
@@ -88,6 +88,7 @@ pub async fn run(args: GuardArgs, session: &mut Session) -> Result<Exit, CliErro
     let form = output.form(&[])?;
     let options = GuardOptions { back_to: to_revision, ..guarding.options(&follow)? };
     let found: Found = session.find(&targets, VerbMode::Writing).await?;
+    let checks = guarding.gate.checks(session).await?;
     let cluster = session.cluster().await?;
     let mut reports = Reports::new(session, &form, found.exits);
     let mut jobs = Vec::new();
@@ -98,7 +99,7 @@ pub async fn run(args: GuardArgs, session: &mut Session) -> Result<Exit, CliErro
             Err(error) => reports.failed(&error),
         }
     }
-    guard(&mut reports, &guarding, &follow, jobs).await?;
+    guard(&mut reports, &guarding, &follow, &checks, jobs).await?;
     reports.close(found.single)
 }
 
@@ -125,10 +126,12 @@ pub async fn guard(
     reports: &mut Reports<'_>,
     guarding: &GuardingArgs,
     follow: &FollowArgs,
+    checks: &Checks,
     jobs: Vec<Job>,
 ) -> Result<(), CliError> {
     let cluster = reports.session.cluster().await?;
-    let check = |id: &_, run| guarding.gate.run(&cluster, id, run);
+    reports.in_lines(follow.prints_events(reports.form));
+    let check = |id: &_, run| checks.run(&guarding.gate, id, run);
     let options = WatchOptions {
         events: follow.prints_events(reports.form),
         field_manager: follow.manager(reports.session),

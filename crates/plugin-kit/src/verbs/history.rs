@@ -17,6 +17,7 @@ use crate::output::{self, OutputArgs, OutputForm};
 use crate::session::Session;
 use crate::table::{Column, Table};
 use crate::targets::{TargetArgs, VerbMode};
+use crate::together;
 use crate::ui::Ui;
 use crate::verbs::diff::parse_revision;
 
@@ -40,11 +41,14 @@ pub async fn run(args: HistoryArgs, session: &mut Session) -> Result<Exit, CliEr
     let mut exits = found.exits;
     let mut documents = Vec::new();
     let mut first = true;
-    for workload in found.workloads {
-        let depth = depth(&workload, &form, args.revision.is_some());
-        let shown = match cluster.snapshot(workload, depth).await {
-            Ok(snapshot) => {
-                let mut view = View { ui: &mut session.ui, form: &form, no_headers: args.output.no_headers };
+    let depth = |workload: &Workload| depth(workload, &form, args.revision.is_some());
+    for (id, seen) in together::seen(&mut session.ui, &cluster, found.workloads, depth).await {
+        let head = session.named(&id);
+        let shown = match seen {
+            Ok(seen) => {
+                let snapshot = seen.into_snapshot(cluster.now());
+                let mut view =
+                    View { head, ui: &mut session.ui, form: &form, no_headers: args.output.no_headers };
                 if form.is_human() && !std::mem::take(&mut first) {
                     view.ui.line("");
                 }
@@ -75,6 +79,7 @@ fn depth(workload: &Workload, form: &OutputForm, one_revision: bool) -> Depth {
 }
 
 struct View<'a> {
+    head: String,
     ui: &'a mut Ui,
     form: &'a OutputForm,
     no_headers: bool,
@@ -97,7 +102,7 @@ impl View<'_> {
             (Some(chosen), false) => Ok(Some(one_revision_document(snapshot, chosen, &progress))),
             (Some(chosen), true) => {
                 let number = chosen.label();
-                self.ui.line(&format!("{} with revision #{number}", id.qualified()));
+                self.ui.line(&format!("{} with revision #{number}", self.head));
                 let wanted = chosen.readable_template().map_err(|error| CliError::no_revision(id, &error))?;
                 let text = describe::pod_template(wanted, chosen.change_cause.as_deref());
                 self.ui.out(&crate::escape::block(&text));
@@ -111,7 +116,7 @@ impl View<'_> {
     }
 
     fn table(&mut self, snapshot: &Snapshot, progress: &Progress) {
-        self.ui.line(&snapshot.workload.id.qualified());
+        self.ui.line(&self.head);
         if snapshot.history.is_empty() {
             self.ui.line("No rollout history found.");
             return;

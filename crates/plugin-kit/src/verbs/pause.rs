@@ -8,16 +8,17 @@ use rollout_core::Snapshot;
 use rollout_core::follow::Follow;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
 use rollout_core::pause;
-use rollout_core::plan::{Decision, Plan, Refusal};
+use rollout_core::plan::{Decision, Plan, Refusal, WarningId};
+use rollout_core::query::Query;
 use rollout_core::revision::RevisionNumber;
-use rollout_core::steps::{self, Driver, Holder, ResumeOptions, Rollout};
-use rollout_core::stored::Stored;
+use rollout_core::steps::{self, Driver, GivenChecks, Holder, ResumeOptions, Rollout, Stage};
+use rollout_core::stored::{Stored, Unreadable};
 use rollout_core::workload::WorkloadId;
-use rollout_kube::{Checking, Cluster};
+use rollout_kube::{Checking, Service};
 
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::gates::GateArgs;
+use crate::gates::{Checks, GateArgs};
 use crate::output::OutputArgs;
 use crate::process;
 use crate::session::Session;
@@ -35,9 +36,18 @@ pub struct ResumeArgs {
     /// Let go of a rollout in steps whose template somebody replaced: the controller goes on with theirs
     #[arg(long, conflicts_with_all = ["pause_after", "take_over"])]
     release: bool,
-    /// Drive a rollout in steps although another process may be at it
+    /// Drive a rollout in steps although somebody else has renewed its lease just now
     #[arg(long)]
     take_over: bool,
+    /// A check that is stored with a rollout in steps, in the same words: it runs again
+    #[arg(long, value_name = "COMMAND")]
+    check: Vec<String>,
+    /// A query that is stored with it
+    #[arg(long, value_name = "PROMQL OP NUMBER", requires = "prometheus")]
+    check_query: Vec<Query>,
+    /// Where the stored queries go
+    #[arg(long, value_name = "NAMESPACE/SERVICE:PORT", requires = "check_query")]
+    prometheus: Option<Service>,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -51,16 +61,32 @@ pub async fn pause(args: ActionArgs, session: &mut Session) -> Result<Exit, CliE
 
 /// Runs `resume`.
 pub async fn resume(args: ResumeArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let ResumeArgs { targets, pause_after, release, take_over, output, write } = args;
+    let ResumeArgs {
+        targets,
+        pause_after,
+        release,
+        take_over,
+        check,
+        check_query,
+        prometheus,
+        output,
+        write,
+    } = args;
     let form = output.form(&[])?;
     let found = session.find(&targets, VerbMode::Writing).await?;
-    let cluster = session.cluster().await?;
+    let allowed = write.follow.allow.iter().any(|id| id == WarningId::StoredChecks.as_str());
+    let checks = Checks::of(session, allowed || !check.is_empty()).await?;
     let mut intent = Resume {
         holder: process::holder(),
         release,
         take_over,
         pause_after: pause_after.and_then(|steps| usize::try_from(steps).ok()),
-        cluster,
+        given: GivenChecks {
+            checks: check,
+            queries: check_query.iter().map(ToString::to_string).collect(),
+            prometheus: prometheus.as_ref().map(ToString::to_string),
+        },
+        checks,
         gates: RefCell::default(),
     };
     write::run(session, &write, &form, found, &mut intent).await
@@ -104,9 +130,10 @@ struct Resume {
     release: bool,
     take_over: bool,
     pause_after: Option<usize>,
-    cluster: Cluster,
-    /// The checks that are stored with the rollouts, by the workloads' UIDs.
-    gates: RefCell<BTreeMap<String, Result<GateArgs, String>>>,
+    given: GivenChecks,
+    checks: Checks,
+    /// The checks that are stored with the rollouts and were agreed to, by the workloads' UIDs.
+    gates: RefCell<BTreeMap<String, GateArgs>>,
 }
 
 impl Intent for Resume {
@@ -114,11 +141,17 @@ impl Intent for Resume {
         if self.release {
             return steps::release(snapshot);
         }
-        let Some(rollout) = rollout(snapshot) else { return pause::resume(snapshot) };
+        let Some(rollout) = Stored::read(&snapshot.workload)?.and_then(|it| it.rollout) else {
+            let given = !self.given.is_empty();
+            return if given { Err(Refusal::NoRollout) } else { pause::resume(snapshot) };
+        };
+        // What would only fail once the rollout is driven is refused before.
+        GateArgs::stored(&rollout.options).map_err(Unreadable::broken)?;
         let options = ResumeOptions {
             holder: self.holder.clone(),
-            take_over: self.take_over || rollout.holder.as_ref().is_some_and(process::is_gone),
+            take_over: self.take_over,
             pause_after: self.pause_after,
+            given: self.given.clone(),
         };
         steps::resume(snapshot, &options)
     }
@@ -142,8 +175,11 @@ impl Intent for Resume {
     fn machine(&self, plan: &Plan, before: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
         match rollout(before).filter(|_| plan.drives()) {
             Some(rollout) => {
-                let gates = GateArgs::stored(&rollout.options);
-                self.gates.borrow_mut().insert(plan.workload.uid.clone(), gates);
+                // On the way back nothing is checked, so nothing was shown.
+                let checked = Some(rollout.options).filter(|_| rollout.phase != Stage::Aborting);
+                if let Some(Ok(gates)) = checked.as_ref().map(GateArgs::stored) {
+                    self.gates.borrow_mut().insert(plan.workload.uid.clone(), gates);
+                }
                 Some(Box::new(Driver::new(self.holder.clone())))
             }
             None => Some(Box::new(Follow::watching(limit))),
@@ -152,9 +188,8 @@ impl Intent for Resume {
 
     fn check(&self, id: &WorkloadId, run: CheckRun) -> Checking {
         match self.gates.borrow().get(&id.uid) {
-            Some(Ok(gates)) => gates.run(&self.cluster, id, run),
-            Some(Err(words)) => Box::pin(std::future::ready(Verdict::Broken(words.clone()))),
-            None => Box::pin(std::future::ready(Verdict::Passed)),
+            Some(gates) => self.checks.run(gates, id, run),
+            None => Box::pin(std::future::ready(Verdict::Broken("no checks were agreed to".to_string()))),
         }
     }
 }

@@ -11,7 +11,7 @@ use rollout_core::machine::Ending;
 use rollout_core::revision::RevisionNumber;
 use rollout_core::status::{Progress, State, evaluate};
 use rollout_core::{Snapshot, Workload, WorkloadId};
-use rollout_kube::{Cluster, Depth, End, Reader};
+use rollout_kube::{Cluster, Depth, End, Reader, Reading, Seen};
 use serde_json::Value;
 
 use crate::documents;
@@ -25,6 +25,7 @@ use crate::patience::PatienceArgs;
 use crate::session::Session;
 use crate::table::{Column, Table};
 use crate::targets::{TargetArgs, VerbMode};
+use crate::together;
 use crate::ui::Ui;
 use crate::verbs::diff::parse_revision;
 use crate::watch::{self, Job, WatchOptions};
@@ -65,8 +66,8 @@ pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliErr
     let mut exits = found.exits;
     let mut reports: Vec<Report> = Vec::new();
     let mut jobs = Vec::new();
-    for workload in found.workloads {
-        match look(&args, watches, session, &cluster, workload).await {
+    for (id, seen) in together::seen(&mut session.ui, &cluster, found.workloads, depth).await {
+        match look(&args, watches, session, &cluster, id, seen).await {
             Ok(Look::Now(report)) => reports.push(*report),
             Ok(Look::Follow(job)) => jobs.push(*job),
             Err(error) => {
@@ -94,14 +95,23 @@ pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliErr
     if !form.is_human() {
         let items = reports.into_iter().map(|report| report.document).collect();
         if let Some(document) = documents::list(items, found.single) {
-            output::print_document(&mut session.ui, &document, &form)?;
+            output::print_last(&mut session.ui, &document, &form, args.output_watch_events)?;
         }
     } else if found.all_namespaces {
         table(&mut session.ui, &mut reports, args.output.no_headers, form.is_wide());
     } else {
-        reports.iter().for_each(|report| report.print(&mut session.ui));
+        for report in &mut reports {
+            report.sentence =
+                session.placed(std::mem::take(&mut report.sentence), &report.snapshot.workload.id);
+            report.print(&mut session.ui);
+        }
     }
     Ok(Exit::worst_of(exits))
+}
+
+/// The nodes are many, and worth reading where some of them want their pods no longer.
+fn depth(workload: &Workload) -> Depth {
+    if workload.has_unwanted() { Depth::Nodes } else { Depth::Pods }
 }
 
 /// What is told of one workload.
@@ -127,12 +137,10 @@ async fn look(
     watches: bool,
     session: &mut Session,
     cluster: &Cluster,
-    workload: Workload,
+    id: WorkloadId,
+    seen: Result<Seen, Reading>,
 ) -> Result<Look, CliError> {
-    let id = workload.id.clone();
-    // The nodes are many, and worth reading where some of them want their pods no longer.
-    let depth = if workload.has_unwanted() { Depth::Nodes } else { Depth::Pods };
-    let seen = cluster.seen(workload, depth).await?;
+    let seen = seen?;
     let mut snapshot = seen.snapshot(cluster.now());
     if let (Some(wanted), Some(running)) = (args.revision, evaluate(&snapshot).revision)
         && wanted != running

@@ -11,17 +11,18 @@ use rollout_core::stored::Stored;
 use rollout_core::upgrade::{self, SetImage};
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Amount, Kind, Snapshot, Workload, template};
-use rollout_kube::{Checking, Cluster, Depth};
+use rollout_kube::{Checking, Depth};
 use serde_json::Value;
 
 use crate::duration;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::gates::GateArgs;
+use crate::gates::{Checks, GateArgs};
 use crate::manifests;
 use crate::output::OutputArgs;
 use crate::process;
 use crate::session::{Found, Session};
+use crate::signals;
 use crate::targets::{ManifestSource, TargetArgs, VerbMode};
 use crate::write::{self, ActionArgs, Intent, WriteArgs};
 
@@ -138,10 +139,11 @@ pub async fn start(args: StartArgs, nodes: NodeArgs, session: &mut Session) -> R
         }
         (change, _) => change,
     };
+    let checks = gate.checks(session).await?;
     let pause_after = pause_after.and_then(|steps| usize::try_from(steps).ok());
     let start =
         StartOptions { template: None, rules, options, pause_after, holder: Some(process::holder()), reason };
-    write::run(session, &write, &form, found, &mut Start { change, start, gate, cluster }).await
+    write::run(session, &write, &form, found, &mut Start { change, start, gate, checks }).await
 }
 
 /// What the template becomes.
@@ -178,7 +180,7 @@ fn change(
 fn manifest(session: &mut Session, file: String) -> Result<Change, CliError> {
     let source = ManifestSource::Files { paths: vec![file.clone()], recursive: false };
     let wanted = session.plugin.kind;
-    let documents = manifests::documents(&source, &mut session.ui)?;
+    let documents = signals::at_once(|| manifests::documents(&source, &mut session.ui))?;
     let mut found = documents.into_iter().map(|(_, document)| document).filter(|document| {
         document["kind"].as_str().and_then(Kind::parse) == wanted
             && document.pointer("/spec/template").is_some()
@@ -232,7 +234,7 @@ struct Start {
     change: Change,
     start: StartOptions,
     gate: GateArgs,
-    cluster: Cluster,
+    checks: Checks,
 }
 
 impl Intent for Start {
@@ -277,7 +279,7 @@ impl Intent for Start {
     }
 
     fn check(&self, id: &WorkloadId, run: CheckRun) -> Checking {
-        self.gate.run(&self.cluster, id, run)
+        self.checks.run(&self.gate, id, run)
     }
 }
 

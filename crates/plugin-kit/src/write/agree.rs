@@ -30,7 +30,15 @@ impl Flow<'_> {
                 let of = planned.iter().find(|it| it.plan.workload == plan.workload);
                 of.map_or(0, |it| it.snapshot.workload.desired)
             };
-            plan_text::print(ui, &plans, desired);
+            match (self.args.dry_run, self.args.yes) {
+                (DryRun::None, false) => {
+                    ui.beside_the_question(|ui| plan_text::print(ui, &plans, desired));
+                }
+                (DryRun::Client | DryRun::Server, _) if self.reports.form.is_human() => {
+                    plan_text::print_data(ui, &plans, desired);
+                }
+                (_, _) => plan_text::print(ui, &plans, desired),
+            }
         }
         if planned.iter().any(|it| it.plan.stopped_by(&self.args.follow.allow).next().is_some()) {
             return self.stopped(planned);
@@ -44,7 +52,9 @@ impl Flow<'_> {
         };
         match prompt::confirm(&mut self.reports.session.ui, &question) {
             Answer::Yes => Agreement::Go(planned),
-            Answer::Unavailable if !self.several => Agreement::Go(planned),
+            Answer::Unavailable if !self.several && !self.reports.session.ui.is_out_of_reach() => {
+                Agreement::Go(planned)
+            }
             Answer::Unavailable => {
                 let plural = if planned.len() == 1 { "" } else { "s" };
                 let words =

@@ -18,7 +18,7 @@ use rollout_core::stored::STORED;
 use rollout_core::surroundings::Needs;
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Kind, Snapshot, Strategy, Workload};
-use rollout_kube::{Checking, Cluster, Depth, Feed, Seen, SendOptions, Sent, Sight};
+use rollout_kube::{Checking, Cluster, Depth, Feed, Reading, Seen, SendOptions, Sent, Sight};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -30,6 +30,7 @@ use crate::exit::Exit;
 use crate::output::OutputForm;
 use crate::report::Reports;
 use crate::session::{Found, Session};
+use crate::together;
 use crate::ui::Ui;
 use crate::watch::{self, Job, WatchOptions};
 use agree::Agreement;
@@ -147,11 +148,14 @@ impl Flow<'_> {
     async fn all(&mut self, mut workloads: Vec<Workload>, mut missing: usize) {
         for _ in 0..ATTEMPTS {
             let mut planned = Vec::new();
-            for workload in workloads {
-                match self.plan(workload).await {
+            let depth = |workload: &Workload| self.intent.depth(workload);
+            let ui = &mut self.reports.session.ui;
+            for (id, seen) in together::seen(ui, &self.cluster, workloads, depth).await {
+                match self.plan(&id, seen).await {
                     Ok(plan) => planned.extend(plan),
-                    Err(error) => {
+                    Err(mut error) => {
                         missing += 1;
+                        error.message = self.reports.session.placed(error.message, &id);
                         self.reports.failed(&error);
                     }
                 }
@@ -223,15 +227,18 @@ impl Flow<'_> {
     }
 
     /// Makes the plan; none where there is nothing to do.
-    async fn plan(&mut self, workload: Workload) -> Result<Option<Planned>, CliError> {
-        let id = workload.id.clone();
-        if workload.deleting {
-            return Err(CliError::refused(&id, &Refusal::Deleting));
-        }
-        let depth = self.intent.depth(&workload);
-        let mut seen = self.cluster.seen(workload, depth).await?;
+    async fn plan(
+        &mut self,
+        id: &WorkloadId,
+        seen: Result<Seen, Reading>,
+    ) -> Result<Option<Planned>, CliError> {
+        let mut seen = seen?;
         let patience = self.args.follow.patience.patience();
         let mut snapshot = Snapshot { patience, ..seen.snapshot(self.cluster.now()) };
+        if snapshot.workload.deleting {
+            return Err(CliError::refused(id, &Refusal::Deleting));
+        }
+        let depth = self.intent.depth(&snapshot.workload);
         // What a set hangs on may only stand in its events.
         if let Some(wanted) = evidence::of_refused_update(&snapshot) {
             snapshot.evidence = self.cluster.evidence(&id.namespace, &[wanted]).await.0;
@@ -240,7 +247,7 @@ impl Flow<'_> {
         let mut decision = self.intent.plan(&snapshot, resolved);
         if decision.as_ref().is_err_and(|refusal| *refusal == Refusal::Unobserved) {
             let ui = &mut self.reports.session.ui;
-            (seen, snapshot) = observed(ui, &self.cluster, &id, seen, depth).await?;
+            (seen, snapshot) = observed(ui, &self.cluster, id, seen, depth).await?;
             snapshot.patience = patience;
             decision = self.intent.plan(&snapshot, resolved);
         }
@@ -248,15 +255,16 @@ impl Flow<'_> {
             && self.intent.looks_around(plan)
         {
             let needs = Needs::of(&snapshot, &plan.template, &plan.impact);
-            snapshot.surroundings = self.cluster.surroundings(&id, &needs).await?;
+            snapshot.surroundings = self.cluster.surroundings(id, &needs).await?;
             decision = self.intent.plan(&snapshot, resolved);
         }
-        match decision.map_err(|refusal| CliError::refused(&id, &refusal))? {
+        match decision.map_err(|refusal| CliError::refused(id, &refusal))? {
             Decision::Change(plan) => Ok(Some(Planned { seen, snapshot, plan: *plan })),
             Decision::Nothing { revision, warning } => {
-                self.reports.say(&format!("{} {}", id.qualified(), self.intent.nothing(revision)));
+                let name = self.reports.session.named(id);
+                self.reports.say(&format!("{name} {}", self.intent.nothing(revision)));
                 let warnings = warning.iter().map(|warning| json!(warning)).collect();
-                self.reports.finish(&id, &Outcome { warnings, ..Outcome::new("unchanged", Exit::Done) });
+                self.reports.finish(id, &Outcome { warnings, ..Outcome::new("unchanged", Exit::Done) });
                 Ok(None)
             }
         }
@@ -294,7 +302,8 @@ impl Flow<'_> {
                 }
             }
         }
-        self.reports.say(&format!("{} {}", plan.workload.qualified(), self.intent.done(&plan)));
+        let name = self.reports.session.named(&plan.workload);
+        self.reports.say(&format!("{name} {}", self.intent.done(&plan)));
         if let Some(note) = written.as_ref().and_then(|object| admission::heed(&mut plan, object)) {
             self.reports.session.ui.note(&format!("{}: {note}", plan.workload));
         }
@@ -343,6 +352,9 @@ impl Flow<'_> {
         }
         let send = SendOptions { dry_run: false, field_manager: self.field_manager() };
         let settling = join_all(given.into_iter().map(|given| given.settle(&self.cluster, &send)));
+        let driven = plans.iter().filter(|plan| plan.drives()).map(|plan| plan.workload.clone());
+        self.reports.session.drives(driven);
+        self.reports.in_lines(self.args.follow.prints_events(self.reports.form));
         let held_ok = self.intent.held_ok();
         let intent = &*self.intent;
         let options = WatchOptions {
@@ -358,6 +370,9 @@ impl Flow<'_> {
         for warning in warnings.into_iter().flatten() {
             self.reports.session.ui.warn(&warning);
         }
+        // Whatever ended a driver: another one may go on at once.
+        let left = ends.iter().filter_map(|end| end.snapshot.as_deref());
+        self.reports.session.driven_still(left).await;
         for (plan, end) in plans.iter().zip(&ends) {
             self.reports.ended(&plan.workload, Some(plan), end, held_ok);
         }
@@ -381,7 +396,8 @@ impl Flow<'_> {
     }
 
     fn dry(&mut self, plan: &Plan, suffix: &str) {
-        self.reports.say(&format!("{} {}{suffix}", plan.workload.qualified(), self.intent.done(plan)));
+        let name = self.reports.session.named(&plan.workload);
+        self.reports.say(&format!("{name} {}{suffix}", self.intent.done(plan)));
         self.reports.exit(Exit::Done);
         self.reports.document(documents::plan(plan));
     }

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::hold::{Live, live, stored};
-use super::record::{self, Holder, Reached, Rollout, Stage, Way, restored_limit, set_strategy, set_template};
+use super::lease::{Holder, Lease};
+use super::record::{self, Reached, Rollout, Stage, Way, restored_limit, set_strategy, set_template};
 use crate::diff;
 use crate::history::NoRevision;
 use crate::pause::{released, unchanged};
@@ -93,6 +94,7 @@ pub(super) fn request(
     }
     let mut after = Rollout {
         phase: Stage::Aborting,
+        lease: holder.is_some().then(|| Lease::begins(snapshot.now)),
         holder,
         failure,
         began: record::whole(snapshot.now),

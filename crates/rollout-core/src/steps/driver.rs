@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::lease::{Holder, RENEW};
 use super::pace::Pace;
 use super::places::Places;
 use super::put_back::Back;
-use super::record::{self, Holder, Reached, Rollout, Stage, restored_limit, set_strategy};
+use super::record::{self, Reached, Rollout, Stage, restored_limit, set_strategy};
 use crate::cause::Cause;
 use crate::deletion;
 use crate::event::{Event, StepProgress};
@@ -64,6 +65,8 @@ pub struct Driver {
     /// Whether a picture has shown what was written before this driver began: the first ones may be older.
     seen: bool,
     patience: Deadline,
+    /// When it was last tried to renew the lease.
+    renewal: Option<Timestamp>,
     pub(super) told: Option<StepProgress>,
     pub(super) news: Vec<Event>,
 }
@@ -87,6 +90,10 @@ enum Last {
     },
     /// A patch of the workload as it was in this version.
     Patch {
+        version: Option<String>,
+    },
+    /// A patch that may fail, of the workload as it was in this version.
+    Renewal {
         version: Option<String>,
     },
     /// Something that may fail.
@@ -126,6 +133,7 @@ impl Driver {
             holds: 0,
             seen: false,
             patience: Deadline::new(Some(PATIENCE)),
+            renewal: None,
             told: None,
             news: Vec::new(),
         }
@@ -261,7 +269,32 @@ impl Driver {
         after: Option<&Rollout>,
         changes: Vec<serde_json::Value>,
     ) -> Step {
-        self.send(snapshot, act, record::write(&snapshot.workload, after, changes))
+        // Whatever is written says that the driver is there.
+        let after = after.map(|it| it.renewed(snapshot.now));
+        self.send(snapshot, act, record::write(&snapshot.workload, after.as_ref(), changes))
+    }
+
+    /// A driver that waits says now and then that it is still there. It goes on where it may not: what it holds is guarded by
+    /// what each patch tests.
+    fn renew(&mut self, snapshot: &Snapshot) -> Option<Step> {
+        let rollout = Stored::of(&snapshot.workload)?.rollout?;
+        let mine =
+            rollout.holder.as_ref() == Some(&self.holder) && rollout.workload == snapshot.workload.id.uid;
+        if !mine || !matches!(rollout.phase, Stage::Running | Stage::Aborting) || self.written.is_some() {
+            return None;
+        }
+        let age = rollout.held(snapshot.now)?.renewed;
+        let tried = self.renewal.map(|time| snapshot.now.as_second() - time.as_second());
+        if age < RENEW || tried.is_some_and(|tried| tried < RENEW) {
+            return None;
+        }
+        self.renewal = Some(snapshot.now);
+        self.last = VecDeque::from([Last::Renewal { version: version_of(snapshot) }]);
+        let after = rollout.renewed(snapshot.now);
+        Some(Step::Send {
+            act: Act::Renew,
+            request: record::write(&snapshot.workload, Some(&after), Vec::new()),
+        })
     }
 
     /// A revision that was recorded meanwhile carries a copy of what is stored (hazard H23), which is taken off where that is
@@ -293,7 +326,10 @@ impl Machine for Driver {
     fn step(&mut self, snapshot: &Snapshot) -> (Progress, Step) {
         self.now = snapshot.now;
         let progress = evaluate(snapshot);
-        let step = self.decide(snapshot, &progress);
+        let step = match self.decide(snapshot, &progress) {
+            step @ (Step::Wait | Step::Soak(_)) if self.seen => self.renew(snapshot).unwrap_or(step),
+            step => step,
+        };
         (progress, step)
     }
 
@@ -310,12 +346,13 @@ impl Machine for Driver {
                 self.deletions.doubtful.insert(uid);
             }
             (Last::Deletion { uid, pod }, Sent::NotNow(words)) => self.not_now(uid, pod, words),
-            (Last::Patch { version }, Sent::Done(_) | Sent::Changed) => {
+            (Last::Patch { version } | Last::Renewal { version }, Sent::Done(_) | Sent::Changed) => {
                 let (refused, patience) = (*sent == Sent::Changed, Deadline::new(Some(PATIENCE)));
                 self.written = version.map(|version| Written { version, refused, patience });
             }
             // It is done or not: the next picture says which, and the patch tests what it stands on.
             (Last::Patch { .. }, Sent::Unanswered | Sent::Gone | Sent::NotNow(_)) => {}
+            (Last::Renewal { .. }, Sent::Unanswered | Sent::Gone | Sent::NotNow(_) | Sent::Refused(_)) => {}
             (Last::Cleaning, Sent::Unanswered) => {
                 self.cleaned.pop();
             }

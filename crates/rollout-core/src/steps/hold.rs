@@ -1,7 +1,9 @@
 //! Planning the pause of a rollout in steps, and how it goes on.
 
+use super::checks::{self, GivenChecks};
+use super::lease::{Holder, Lease};
 use super::places::Places;
-use super::record::{self, ALL, Holder, Reached, Recorded, Rollout, Stage, Way, set_strategy, set_template};
+use super::record::{self, ALL, Reached, Recorded, Rollout, Stage, Way, set_strategy, set_template};
 use crate::diff;
 use crate::pause::{standing, unchanged};
 use crate::plan::{Decision, Plan, Refusal, Request};
@@ -15,10 +17,12 @@ use crate::template;
 pub struct ResumeOptions {
     /// Who drives it from now on.
     pub holder: Holder,
-    /// Whether it is taken from somebody who may still be at it; right too where that process is gone.
+    /// Whether it is taken from somebody whose lease is not over.
     pub take_over: bool,
     /// The number of steps, from now, after which it pauses.
     pub pause_after: Option<usize>,
+    /// The stored checks that somebody gives again, so that they run.
+    pub given: GivenChecks,
 }
 
 /// What the live template is to a stored rollout.
@@ -127,12 +131,14 @@ fn standing_from(snapshot: &Snapshot) -> u32 {
 /// Plans that a rollout goes on.
 pub fn resume(snapshot: &Snapshot, options: &ResumeOptions) -> Result<Decision, Refusal> {
     let rollout = stored(snapshot)?;
-    let held = matches!(rollout.phase, Stage::Running | Stage::Aborting) && rollout.holder.is_some();
-    if held && !options.take_over && rollout.holder.as_ref() != Some(&options.holder) {
+    let driven = matches!(rollout.phase, Stage::Running | Stage::Aborting);
+    let held = rollout.held(snapshot.now).filter(|it| driven && it.holder != options.holder);
+    if held.as_ref().is_some_and(|it| !it.over) && !options.take_over {
         return Err(rollout.under_way(snapshot));
     }
     let mut after = Rollout {
         holder: Some(options.holder.clone()),
+        lease: Some(Lease::begins(snapshot.now)),
         began: record::whole(snapshot.now),
         pause_after: options.pause_after,
         retry: rollout.phase == Stage::Failed,
@@ -140,11 +146,15 @@ pub fn resume(snapshot: &Snapshot, options: &ResumeOptions) -> Result<Decision, 
         ..rollout.clone()
     };
     let mut plan = unchanged(snapshot);
+    plan.notes.extend(held.map(|it| it.taken_over()));
     let mut changes = Vec::new();
     if rollout.phase != Stage::Aborting {
         after.phase = Stage::Running;
         after.failure = None;
         forward(snapshot, &rollout, &mut plan, &mut changes)?;
+        let (shown, warning) = checks::shown(&rollout.options, &options.given)?;
+        plan.notes.extend(shown);
+        plan.warnings.extend(warning);
     }
     plan.impact.known = snapshot.pods.is_some();
     plan.requests = vec![record::write(&snapshot.workload, Some(&after), changes)];

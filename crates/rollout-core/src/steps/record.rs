@@ -4,6 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::lease::{Holder, Lease};
 use super::places::Places;
 use super::rules::Rules;
 use crate::kind::Kind;
@@ -20,7 +21,7 @@ pub(crate) const ALL: u32 = i32::MAX as u32;
 
 /// A rollout in steps, as it is stored on its workload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rollout {
     /// The UID of the workload: a copy of the annotation on another object is no rollout of that one.
     pub workload: String,
@@ -63,6 +64,9 @@ pub struct Rollout {
     /// Who drives it; nobody while it stands still.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
+    /// Since when, and how long that holds without another word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
     /// When it started, by the server's clock.
     pub started: Timestamp,
     /// When the present step began, by the server's clock.
@@ -71,6 +75,7 @@ pub struct Rollout {
 
 /// A revision by what does not move: numbers do (hazard H19).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Recorded {
     /// The name of the ControllerRevision.
     pub object: String,
@@ -103,7 +108,7 @@ impl Recorded {
 
 /// How far the steps have reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", untagged)]
+#[serde(rename_all = "camelCase", untagged, deny_unknown_fields)]
 pub enum Reached {
     /// The last node of the steps so far, by the order in which nodes joined.
     Node {
@@ -161,7 +166,7 @@ pub enum OnFailure {
 
 /// How a rollout in steps is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StepOptions {
     /// Seconds for which a step's pods stay available.
     pub soak: i64,
@@ -191,26 +196,6 @@ pub struct StepOptions {
     pub timeout: Option<i64>,
 }
 
-/// The process that drives a rollout.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Holder {
-    /// The host it runs on.
-    pub host: String,
-    /// Its process id.
-    pub pid: u32,
-    /// When the process started, as its system tells: process ids come again.
-    pub started: String,
-    /// Whose it is.
-    pub user: String,
-}
-
-impl std::fmt::Display for Holder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} on {} (process {})", self.user, self.host, self.pid)
-    }
-}
-
 /// How the pods of a workload are moved to another revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
@@ -227,10 +212,11 @@ impl Rollout {
             return Refusal::Recreated { kind: snapshot.workload.id.kind };
         }
         if self.undo {
-            return Refusal::UndoUnderWay { holder: self.holder.clone() };
+            return Refusal::UndoUnderWay { held: self.held(snapshot.now) };
         }
         let of = Places::of(snapshot, self).map_or_else(|| self.rules.count(), |places| places.ends.len());
-        Refusal::UnderWay { phase: self.phase, done: self.done, of, holder: self.holder.clone() }
+        let held = self.held(snapshot.now);
+        Refusal::UnderWay { phase: self.phase, done: self.done, of, held }
     }
 
     /// Returns how pods are moved: DaemonSets know only deletion, StatefulSets are OnDelete or not.
@@ -334,7 +320,10 @@ pub(super) fn restored_limit(rollout: &Rollout) -> Option<Value> {
 pub(crate) fn write(workload: &Workload, rollout: Option<&Rollout>, changes: Vec<Value>) -> Request {
     let mut tests = vec![plan::test("/spec/updateStrategy", strategy_of(workload))];
     tests.extend(stored_is(workload));
-    let text = rollout.map(|it| Stored::rollout(it.clone()).text());
+    let text = rollout.map(|it| {
+        let lease = it.lease.filter(|_| it.holder.is_some());
+        Stored::rollout(Rollout { lease, ..it.clone() }).text()
+    });
     let mut all = changes;
     let annotation = plan::annotation_operations(&workload.object, STORED, text.as_deref());
     all.extend(annotation);

@@ -9,7 +9,7 @@ use crate::workload::Amount;
 
 /// The steps of a rollout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rules {
     /// The first step, where somebody named it.
     #[serde(skip_serializing_if = "Option::is_none")]

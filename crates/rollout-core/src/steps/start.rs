@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::lease::{Holder, Lease};
 use super::places::Places;
 use super::record::{
-    self, ALL, Holder, Reached, Recorded, Rollout, Stage, StepOptions, Way, set_strategy, set_template,
-    strategy_of,
+    self, ALL, Reached, Recorded, Rollout, Stage, StepOptions, Way, set_strategy, set_template, strategy_of,
 };
 use super::rules::{Rest, Rules};
 use crate::diff;
@@ -200,6 +200,7 @@ fn rollout(snapshot: &Snapshot, options: &StartOptions, change: &Change<'_>) -> 
         undo: false,
         options: options.options.clone(),
         holder: options.holder.clone(),
+        lease: options.holder.as_ref().map(|_| Lease::begins(snapshot.now)),
         started: record::whole(snapshot.now),
         began: record::whole(snapshot.now),
     };

@@ -1,7 +1,8 @@
 //! An undo of a workload whose pods are replaced only when somebody deletes them: a rollout of one step on its way back. It is
 //! stored like any other, so that whoever finds it half done goes on with it.
 
-use super::record::{self, Holder, OnFailure, Recorded, Rollout, Stage, StepOptions, strategy_of};
+use super::lease::{Holder, Lease};
+use super::record::{self, OnFailure, Recorded, Rollout, Stage, StepOptions, strategy_of};
 use super::rules::{Rest, Rules};
 use crate::revision::Revision;
 use crate::snapshot::Snapshot;
@@ -44,6 +45,7 @@ pub(crate) fn undoing(
             timeout,
         },
         holder: Some(holder),
+        lease: Some(Lease::begins(snapshot.now)),
         started: now,
         began: now,
     }

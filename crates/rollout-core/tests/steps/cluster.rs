@@ -48,7 +48,7 @@ pub fn template(revision: u32) -> Value {
 }
 
 pub fn holder(pid: u32) -> Holder {
-    Holder { host: "host".into(), pid, started: "1".into(), user: "me".into() }
+    Holder { identity: pid.to_string(), host: "host".into(), user: "me".into() }
 }
 
 pub fn options() -> StepOptions {
@@ -367,7 +367,12 @@ impl Cluster {
     }
 
     pub fn resume(&mut self, pid: u32) -> Driver {
-        let options = steps::ResumeOptions { holder: holder(pid), take_over: true, pause_after: None };
+        let options = steps::ResumeOptions {
+            holder: holder(pid),
+            take_over: true,
+            pause_after: None,
+            given: steps::GivenChecks::default(),
+        };
         let plan = steps::resume(&self.snapshot(), &options);
         self.apply(plan);
         Driver::new(holder(pid))

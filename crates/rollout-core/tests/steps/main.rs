@@ -11,6 +11,8 @@ mod around;
 mod cluster;
 mod daemonset;
 mod guard;
+mod hostile;
+mod lease;
 mod properties;
 mod statefulset;
 mod time;

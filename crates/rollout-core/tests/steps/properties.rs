@@ -194,7 +194,12 @@ impl Run {
         if !matches!(stage, Some(Stage::Running | Stage::Aborting)) {
             return;
         }
-        let options = steps::ResumeOptions { holder: holder(self.pid), take_over: true, pause_after: None };
+        let options = steps::ResumeOptions {
+            holder: holder(self.pid),
+            take_over: true,
+            pause_after: None,
+            given: steps::GivenChecks::default(),
+        };
         if let Ok(rollout_core::plan::Decision::Change(plan)) =
             steps::resume(&self.cluster.snapshot(), &options)
         {

@@ -138,7 +138,12 @@ fn to_resume_what_somebody_superseded_moves_nothing() {
         assert_eq!(steps::release(&cluster.snapshot()).unwrap_err(), Refusal::NotSuperseded);
         cluster.change(|it| it["spec"]["template"] = template(2));
         assert_eq!(cluster.run(&mut driver), Ending::Superseded);
-        let options = steps::ResumeOptions { holder: holder(2), take_over: true, pause_after: None };
+        let options = steps::ResumeOptions {
+            holder: holder(2),
+            take_over: true,
+            pause_after: None,
+            given: steps::GivenChecks::default(),
+        };
         assert_eq!(steps::resume(&cluster.snapshot(), &options).unwrap_err(), Refusal::Superseded);
     }
 }

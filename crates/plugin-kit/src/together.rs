@@ -1,0 +1,82 @@
+//! Looking at many workloads: several at a time, in their order.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{Stream, StreamExt, stream};
+use rollout_core::Workload;
+use rollout_core::workload::WorkloadId;
+use rollout_kube::{Cluster, Depth, Reading, Seen};
+
+use crate::ui::Ui;
+
+/// How many are read at once: enough that nobody waits for each, and few enough for any server.
+const AT_ONCE: usize = 8;
+/// How long nothing is said of it.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Reads what belongs to workloads; the answers are in their order.
+pub async fn seen(
+    ui: &mut Ui,
+    cluster: &Cluster,
+    workloads: Vec<Workload>,
+    depth: impl Fn(&Workload) -> Depth,
+) -> Vec<(WorkloadId, Result<Seen, Reading>)> {
+    let reads: Vec<_> = workloads
+        .into_iter()
+        .map(|workload| {
+            let (id, depth) = (workload.id.clone(), depth(&workload));
+            async move { (id, cluster.seen(workload, depth).await) }
+        })
+        .collect();
+    all(ui, reads).await
+}
+
+/// Does many things several at a time, and says so when it takes long; the answers are in their order.
+pub async fn all<T>(ui: &mut Ui, work: Vec<impl Future<Output = T>>) -> Vec<T> {
+    let count = work.len();
+    gather(ui, count, stream::iter(work).buffered(AT_ONCE)).await
+}
+
+async fn gather<T>(ui: &mut Ui, count: usize, answers: impl Stream<Item = T>) -> Vec<T> {
+    let mut gathered = Vec::with_capacity(count);
+    let mut said = Instant::now();
+    let mut answers = std::pin::pin!(answers);
+    while let Some(answer) = answers.next().await {
+        gathered.push(answer);
+        if said.elapsed() >= SILENCE && gathered.len() < count {
+            ui.note(&format!("looking at {count} workloads: {} are seen", gathered.len()));
+            said = Instant::now();
+        }
+    }
+    gathered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn eight_are_looked_at_at_once_and_answers_keep_their_order() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (mut ui, captured) = Ui::captured();
+        let (running, most) = (Cell::new(0), Cell::new(0));
+        let one = |index: u64| {
+            let (running, most) = (&running, &most);
+            async move {
+                running.set(running.get() + 1);
+                most.set(most.get().max(running.get()));
+                tokio::time::sleep(Duration::from_millis(400 - 10 * index)).await;
+                running.set(running.get() - 1);
+                index
+            }
+        };
+        let answers = runtime.block_on(all(&mut ui, (0..30).map(one).collect()));
+        assert_eq!(answers, (0..30).collect::<Vec<_>>());
+        assert_eq!(most.get(), 8);
+        assert!(captured.stderr().starts_with("looking at 30 workloads: "), "{}", captured.stderr());
+        let (mut ui, captured) = Ui::captured();
+        runtime.block_on(all(&mut ui, (20..30).map(one).collect()));
+        assert_eq!(captured.stderr(), "");
+    }
+}
