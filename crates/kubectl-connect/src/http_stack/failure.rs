@@ -56,8 +56,7 @@ impl Failure {
     /// No connection came about, or it broke.
     pub(crate) fn transport(source: BoxError, method: &Method, url: &Uri) -> Self {
         let mut failure = describe(source.as_ref(), Some(url));
-        let dialled = matches!(failure.kind, ApiErrorKind::Broken) && failure.broke;
-        if dialled && *method != Method::GET {
+        if failure.broke && *method != Method::GET && was_sent(source.as_ref()) {
             failure.words =
                 format!("{}; whether the server carried out the {method} is not known", failure.words);
             failure.sentence = unable(&failure.words);
@@ -73,6 +72,19 @@ impl Failure {
         }
         failure
     }
+}
+
+/// Says whether a request may have left: it has not where no connection came about, or the one that was kept was gone.
+fn was_sent(error: &(dyn StdError + 'static)) -> bool {
+    let mut current = Some(error);
+    while let Some(error) = current {
+        let canceled = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
+        if canceled || error.is::<DialError>() {
+            return false;
+        }
+        current = error.source().or_else(|| inner_of_io(error));
+    }
+    true
 }
 
 /// Finds the cause in a chain of errors and says it as Go would.
@@ -329,6 +341,14 @@ mod tests {
             "Unable to connect to the server: read tcp k.example:6443: connection timed out; whether the server \
              carried out the PATCH is not known"
         );
+    }
+
+    #[test]
+    fn a_write_that_never_left_is_not_said_to_be_in_doubt() {
+        let eof = Cause::Tls(io::Error::from(io::ErrorKind::UnexpectedEof));
+        let dial = DialError { prefix: String::new(), host: "k:1".into(), at_proxy: false, cause: eof };
+        let failure = Failure::transport(Box::new(dial), &Method::PATCH, &url());
+        assert_eq!(failure.sentence, "Unable to connect to the server: EOF");
     }
 
     #[test]
