@@ -156,7 +156,7 @@ fn a_typo_is_no_undo() {
 fn a_template_that_does_not_fit_does_not_hide_how_a_rollout_ended() {
     let ns = cluster().namespace("asks-template");
     Web::new("deployment", "app:1").create(&ns);
-    let misfit = ["-o", "jsonpath={.no.such.field[7]}"];
+    let misfit = ["-o", "jsonpath={.plan.requests[7]}"];
     let good = rollback(&ns, &[&["try", WEB, "app=app:2", "--soak=1s"], &misfit[..]].concat());
     assert_code(&good, 1);
     assert!(good.stderr.contains("deployment \"web\" successfully rolled out"), "{good}");

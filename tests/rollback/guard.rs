@@ -377,9 +377,7 @@ fn one_that_fails_does_not_stop_the_others_and_the_worst_counts() {
     let output = guard(&ns, &[&words[..], &["-o", "json", "--output-watch-events"]].concat());
     assert_code(&output, 1);
     assert!(output.stderr.contains("statefulsets.apps \"web\" not found"), "{output}");
-    let list =
-        output.stdout.lines().skip_while(|line| line.starts_with("{\"")).collect::<Vec<_>>().join("\n");
-    let list: Value = serde_json::from_str(&list).unwrap();
+    let list: Value = serde_json::from_str(output.stdout.lines().last().unwrap()).unwrap();
     let codes: Vec<_> = list["items"]
         .as_array()
         .unwrap()
@@ -433,9 +431,7 @@ fn a_set_that_hangs_on_the_way_back_is_freed_and_its_good_pods_stay() {
     assert_eq!(deleted, [("web-2", "blocks")]);
     let after = uids(&ns);
     assert_eq!([&after["web-0"], &after["web-1"]], [&before["web-0"], &before["web-1"]]);
-    let text =
-        output.stdout.lines().skip_while(|line| line.starts_with("{\"")).collect::<Vec<_>>().join("\n");
-    let document: Value = serde_json::from_str(&text).unwrap();
+    let document: Value = serde_json::from_str(output.stdout.lines().last().unwrap()).unwrap();
     assert_eq!((&document["kind"], &document["outcome"]), (&json!("Result"), &json!("undone")));
     assert_eq!(document["exitCode"], 5);
     assert_eq!(document["causes"][0]["id"], "image-pull");
