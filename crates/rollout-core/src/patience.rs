@@ -56,6 +56,11 @@ impl Patience {
         self.or(60)
     }
 
+    /// When what is normal for a moment is named.
+    pub(crate) fn moment(self) -> i64 {
+        MOMENT.min(self.usual())
+    }
+
     /// What takes minutes by itself, and says nothing of how many: an init container, a hook, a pull, a registration at a
     /// load balancer that opens a gate. As long as a Deployment's progress may take by default
     /// (`progressDeadlineSeconds`).

@@ -40,6 +40,8 @@ pub struct Pod {
     pub unready_since: Option<Timestamp>,
     /// Whether it is bound to a node.
     pub bound: bool,
+    /// Since when it has a node; absent where its conditions do not say.
+    pub placed_since: Option<Timestamp>,
     /// What the scheduler says of it; absent until it has looked at the pod, and where it found a place.
     pub unplaced: Option<Box<Unplaced>>,
     /// Whether others are preempted for it (`status.nominatedNodeName`).

@@ -98,10 +98,13 @@ impl Snapshot {
     /// Tells whether a pod is on a node that is known not to be ready or to be gone, or that has not been heard of: nothing it
     /// shows is its own doing.
     pub fn is_out_of_reach(&self, pod: &Pod) -> bool {
-        let alive =
-            |nodes: &Vec<Node>| nodes.iter().any(|it| it.ready && Some(&it.name) == pod.node.as_ref());
-        let of_all = self.nodes.as_ref().is_some_and(|nodes| pod.node.is_some() && !alive(nodes));
-        of_all || self.evidence.dead_node(pod).is_some() || pod.is_unheard_of()
+        let read = self.evidence.nodes.iter().find(|it| Some(&it.name) == pod.node.as_ref());
+        let listed = self.nodes.as_ref().filter(|_| pod.node.is_some());
+        match (read, listed) {
+            (Some(node), _) => !node.ready,
+            (None, Some(nodes)) => !nodes.iter().any(|it| it.ready && Some(&it.name) == pod.node.as_ref()),
+            (None, None) => pod.is_unheard_of(),
+        }
     }
 
     /// Returns how many seconds ago something was; 0 where that is not known, or yet to come.

@@ -251,14 +251,11 @@ impl<'a> Seen<'a> {
 
     /// A state that a container waits in has no time of its own; the warnings that came with it do.
     fn since_warned(&self) -> Sort {
-        let warned = self.events().filter(|it| it.warns).filter_map(|it| it.first).min();
-        let since = warned.or(self.began());
+        // What was said before the pod was ready for its containers is not about them.
+        let began = self.pod.sandbox_since.max(self.pod.placed_since).or(self.pod.unready_since);
+        let said = self.events().filter(|it| it.warns && it.last >= began);
+        let since = said.filter_map(|it| it.first).min().max(began);
         Patience::probation(since, self.snapshot.now, self.snapshot.patience.usual())
-    }
-
-    /// Returns since when the pod was ready for its containers: before that nothing of them went wrong.
-    fn began(&self) -> Option<Timestamp> {
-        self.pod.sandbox_since.or(self.pod.unready_since)
     }
 
     /// Iterates over the events about the container, the newest first.

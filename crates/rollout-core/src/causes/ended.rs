@@ -20,8 +20,9 @@ pub(super) fn shown(snapshot: &Snapshot) -> Option<Cause> {
     let began = snapshot.target().and_then(|target| target.live_since);
     let mut places: BTreeMap<String, Vec<&Pod>> = BTreeMap::new();
     let ended = snapshot.pods.iter().flatten().filter(|pod| pod.ended() && snapshot.side(pod) == Side::New);
-    // Nobody replaces what is on a dead node.
-    let ended = ended.filter(|pod| !snapshot.is_out_of_reach(pod));
+    // Nobody replaces what is on a dead node, and what somebody deletes ends too, without a reason of its own.
+    let deleted = |pod: &Pod| pod.terminating && pod.reason.is_none();
+    let ended = ended.filter(|pod| !deleted(pod) && !snapshot.is_out_of_reach(pod));
     for pod in ended.filter(|pod| began.is_none() || pod.created >= began) {
         places.entry(place(pod, snapshot)).or_default().push(pod);
     }

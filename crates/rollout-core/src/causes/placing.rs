@@ -31,7 +31,7 @@ pub(super) fn shown(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
 
 /// No scheduler has looked at it: the name in `schedulerName` is nobody's, or it is not there.
 fn unseen(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
-    let is_late = snapshot.seconds_since(pod.created) >= crate::patience::MOMENT;
+    let is_late = snapshot.seconds_since(pod.created) >= snapshot.patience.moment();
     let message = format!("no scheduler has looked at pod {}", pod.name);
     let sort = Patience::probation(pod.created, snapshot.now, snapshot.patience.usual());
     let name = snapshot.workload.template().pointer("/spec/schedulerName").and_then(|it| it.as_str());

@@ -5,7 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::cause::{Cause, CauseId, Sort};
 use crate::causes::{alike, words};
 use crate::evidence::EventRecord;
-use crate::patience::{MOMENT, Patience};
+use crate::patience::Patience;
 use crate::pods::{Container, Pod};
 use crate::snapshot::{Side, Snapshot};
 
@@ -38,7 +38,7 @@ pub(super) fn unmade(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
             .about(Some(missing.to_string()))
             .of_pod(pod)
             .evidence(&event.message)
-            .sort(lasts(event.first, snapshot));
+            .sort(lasts(event.first.max(pod.placed_since), snapshot));
         return Some(alike::meets(snapshot, cause, alike::name_both(missing.name())));
     }
     if let Some(event) = volumes().next() {
@@ -47,7 +47,7 @@ pub(super) fn unmade(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
     let event = failed(&["FailedCreatePodSandBox"]).next()?;
     let message = format!("pod {}: its sandbox or its network cannot be made on its node", pod.name);
     let cause = Cause::new(CauseId::Sandbox, message).of_pod(pod).evidence(&event.message);
-    Some(cause.sort(lasts(event.first, snapshot)))
+    Some(cause.sort(lasts(event.first.max(pod.placed_since), snapshot)))
 }
 
 /// A volume that another pod holds comes when that one goes, unless that is one of ours that goes only after this one.
@@ -55,7 +55,7 @@ fn unattached(pod: &Pod, event: &EventRecord, snapshot: &Snapshot) -> Cause {
     let message = format!("pod {} cannot get its volumes: {}", pod.name, event.message);
     let cause = Cause::new(CauseId::Volume, message).of_pod(pod).evidence(&event.message);
     if !words::is_held_elsewhere(&event.message) {
-        return cause.sort(lasts(event.first, snapshot));
+        return cause.sort(lasts(event.first.max(pod.placed_since), snapshot));
     }
     let named = |other: &&Pod| event.message.contains(&other.name) && other.name != pod.name;
     match snapshot.living().filter(|other| snapshot.side(other) == Side::Old).find(named) {
@@ -65,7 +65,9 @@ fn unattached(pod: &Pod, event: &EventRecord, snapshot: &Snapshot) -> Cause {
                 pod.name, own.name
             );
             let fix = "replace the old pod first: strategy Recreate, or maxSurge 0 with maxUnavailable 1";
-            Cause { message, ..cause }.fix(Some(fix.to_string())).sort(lasts(event.first, snapshot))
+            Cause { message, ..cause }
+                .fix(Some(fix.to_string()))
+                .sort(lasts(event.first.max(pod.placed_since), snapshot))
         }
         None => cause.holds_up(),
     }
@@ -130,7 +132,7 @@ pub(super) fn unready(pod: &Pod, snapshot: &Snapshot, slowest: &dyn Fn() -> Opti
     let since = pod.containers_ready_since.max(pod.unready_since);
     let message = format!("pod {}: waits for its readiness gates: {}", pod.name, pod.closed_gates.join(", "));
     let sort = Patience::probation(since, snapshot.now, snapshot.patience.gates());
-    let named = snapshot.seconds_since(since) >= MOMENT;
+    let named = snapshot.seconds_since(since) >= snapshot.patience.moment();
     named.then(|| Cause::new(CauseId::Readiness, message).of_pod(pod).about(Some(gate.clone())).sort(sort))
 }
 
@@ -142,7 +144,7 @@ fn not_ready(pod: &Pod, container: &Container, snapshot: &Snapshot, slowest: Opt
     let Allowed { since, probes, patience } = allowed(pod, container, snapshot, slowest);
     let elapsed = snapshot.seconds_since(since);
     // While its probes allow it, it is not late, whatever its probes say.
-    if elapsed < MOMENT.max(probes) {
+    if elapsed < snapshot.patience.moment().max(probes) {
         return None;
     }
     let what = if container.started { "runs and is not ready" } else { "runs and has not started" };
@@ -198,8 +200,10 @@ fn allowed(pod: &Pod, container: &Container, snapshot: &Snapshot, slowest: Optio
 
 /// What nothing else explains: the newest warning, or the word in which the pod is.
 pub(super) fn unexplained(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
-    let warning = snapshot.evidence.events_of(&pod.uid).find(|event| event.warns);
-    let since = pod.sandbox_since.max(pod.unready_since).max(pod.created);
+    // What was said before the pod last got on is over.
+    let since = pod.sandbox_since.max(pod.unready_since).max(pod.placed_since).max(pod.created);
+    let warning =
+        snapshot.evidence.events_of(&pod.uid).find(|event| event.warns && event.last.max(since) != since);
     let patience = snapshot.patience;
     let (said, sort) = match warning {
         Some(event) => {

@@ -249,6 +249,7 @@ impl From<Pod> for super::Pod {
             unplaced: unplaced
                 .filter(|it| it.reason != "SchedulingGated" || !spec.scheduling_gates.is_empty()),
             nominated: status.nominated_node_name.as_ref().is_some_and(|name| !name.is_empty()),
+            placed_since: since("PodScheduled"),
             sandbox_since: since("PodReadyToStartContainers"),
             containers_ready_since: since("ContainersReady"),
             closed_gates: spec
