@@ -321,6 +321,8 @@ fn a_pod_on_a_node_that_is_tainted_later_keeps_no_rollout_unfinished() {
     Web::new("daemonset", "app:1").create(&ns);
     let node = ns.get(&["nodes"])["items"][0]["metadata"]["name"].as_str().unwrap().to_string();
     ns.kubectl(&["taint", "node", &node, "later=true:NoSchedule"]).expect_ok();
+    // Its controller counts anew when something else makes it look (daemon_controller.go, `syncNodeUpdate`).
+    ns.kubectl(&["annotate", "daemonset/web", "touched=true"]).expect_ok();
     e2e::until(&ns, "daemonset/web", "counts it apart", |it| it["status"]["numberMisscheduled"] == 1);
     let status = rollback(&ns, &["status", "daemonset/web", "--timeout=20s"]);
     assert_code(&status, 0);
