@@ -95,7 +95,7 @@ fn a_deletion_that_the_server_forbids_ends_the_driver_and_the_rollout_goes_on_wh
         is_denied(&driver.ends());
         stands(&fleet, 1);
         // As long as it is forbidden, nothing changes.
-        is_denied(&fleet.dsupdate(&["resume", "web"]));
+        is_denied(&fleet.dsupdate(&["resume", "web", &brake.check()]));
         thread::sleep(A_WHILE);
         stands(&fleet, 1);
         let after = fleet.uids();
@@ -104,7 +104,7 @@ fn a_deletion_that_the_server_forbids_ends_the_driver_and_the_rollout_goes_on_wh
         assert_code(&status, 7);
         says(&status, &["held: a rollout in steps is running (step 2 of 2 is next)"]);
         policy.lift();
-        assert_code(&fleet.dsupdate(&["resume", "web"]), 0);
+        assert_code(&fleet.dsupdate(&["resume", "web", &brake.check()]), 0);
         assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:2 b:2 c:2", before), "{reason}");
     }
 }
@@ -122,14 +122,15 @@ fn a_change_of_the_set_that_the_server_forbids_ends_the_driver_and_neither_way_o
         is_denied(&driver.ends());
         stands(&fleet, 0);
         // It could not even let go.
-        for words in [&["resume", "web", "--take-over"][..], &["abort", "web"]] {
+        let again = ["resume", "web", "--take-over", &brake.check()];
+        for words in [&again[..], &["abort", "web"]] {
             let refused = fleet.dsupdate(words);
             assert_code(&refused, 1);
             says(&refused, &[DENIED]);
         }
         stands(&fleet, 0);
         policy.lift();
-        let words = if verb == "resume" { &["resume", "web", "--take-over"][..] } else { &[verb, "web"] };
+        let words = if verb == "resume" { &again[..] } else { &[verb, "web"] };
         assert_code(&fleet.dsupdate(words), 0);
         assert_eq!((fleet.images().as_str(), fleet.kept()), (images, before), "{reason}");
     }
