@@ -73,7 +73,9 @@ fn an_undo_of_an_on_delete_set_that_is_killed_is_gone_on_with_by_the_next_one() 
         assert_code(&status, 7);
         says(&status, &["an undo whose pods have to be deleted is not over"]);
         says(&status, &["to go on: kubectl rollback undo"]);
-        assert_code(&fleet.dsupdate(&[verb, "web"]), 0);
+        // Whoever resumes says that the one who has just driven it is gone.
+        let more: &[&str] = if verb == "resume" { &["--take-over"] } else { &[] };
+        assert_code(&fleet.dsupdate(&[&[verb, "web"], more].concat()), 0);
         assert_eq!((fleet.images().as_str(), fleet.kept()), ("a:flap b:flap c:flap", before), "{verb}");
     }
 }

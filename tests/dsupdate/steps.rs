@@ -188,8 +188,12 @@ fn restarts_and_manifests_are_rolled_out_too() {
     assert_code(&fleet.start(&["--restart", "--reason=a leak"]), 0);
     let after = fleet.uids();
     assert!(uids.iter().all(|(node, uid)| after[node] != *uid));
-    let cause = fleet.ns.get(&[WEB])["metadata"]["annotations"]["kubernetes.io/change-cause"].clone();
-    assert_eq!(cause, "a leak");
+    let history = e2e::json(&fleet.dsupdate(&["history", "web", "-o", "json"]));
+    assert_eq!(
+        history["revisions"].as_array().unwrap().last().unwrap()["changeCause"],
+        "a leak",
+        "{history}"
+    );
     let mut object = fleet.ns.get(&[WEB]);
     object["spec"]["template"]["spec"]["containers"][0]["image"] = json!("app:3");
     let file = tempfile::NamedTempFile::new().unwrap();

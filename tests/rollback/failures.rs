@@ -11,10 +11,10 @@ fn status(ns: &Namespace<'_>, target: &str, more: &[&str]) -> Output {
 }
 
 /// Rolls an image out and returns how `status` ends, for people and as a document.
-fn failing(ns: &Namespace<'_>, target: &str, image: &str) -> (Output, serde_json::Value) {
+fn failing(ns: &Namespace<'_>, target: &str, image: &str, more: &[&str]) -> (Output, serde_json::Value) {
     set_image(ns, target, image);
-    let told = status(ns, target, &[]);
-    let document = json(&status(ns, target, &["-o", "json"]));
+    let told = status(ns, target, more);
+    let document = json(&status(ns, target, &[more, &["-o", "json"]].concat()));
     (told, document)
 }
 
@@ -24,7 +24,7 @@ fn an_image_that_cannot_be_pulled_is_named_on_each_kind() {
         let ns = cluster().namespace("pull");
         let target = format!("{kind}/web");
         Web::new(kind, "app:1").create(&ns);
-        let (told, document) = failing(&ns, &target, "app:missing");
+        let (told, document) = failing(&ns, &target, "app:missing", &[]);
         assert_code(&told, 3);
         assert!(told.stderr.contains("error: the rollout of "), "{told}");
         assert!(told.stderr.contains("container app: image app:missing cannot be pulled"), "{told}");
@@ -54,7 +54,7 @@ fn containers_that_do_not_run_are_told_apart() {
     ] {
         let ns = cluster().namespace("broken");
         Web::new("deployment", "app:1").create(&ns);
-        let (told, document) = failing(&ns, "deployment/web", image);
+        let (told, document) = failing(&ns, "deployment/web", image, &["--patience=5s"]);
         assert_code(&told, 3);
         assert!(told.stderr.contains(&format!("  {id}: pod web-")), "{told}");
         assert!(told.stderr.contains(words), "{told}");
@@ -83,7 +83,7 @@ fn slow_but_healthy_pods_are_no_failure() {
 fn a_deployment_that_makes_no_progress_within_its_deadline_has_failed() {
     let ns = cluster().namespace("deadline");
     Web::new("deployment", "app:1").spec("progressDeadlineSeconds: 2").create(&ns);
-    let (told, document) = failing(&ns, "deployment/web", "app:never");
+    let (told, document) = failing(&ns, "deployment/web", "app:never", &[]);
     assert_code(&told, 3);
     assert!(told.stderr.contains("deadline: deployment/web exceeded its progress deadline"), "{told}");
     assert_eq!(document["causes"][0]["id"], "deadline", "{document}");

@@ -89,7 +89,8 @@ fn two_guards_of_one_failure_take_it_back_once() {
         let ended = guards.map(Running::ends);
         let mut codes = ended.each_ref().map(|it| it.code);
         codes.sort_unstable();
-        assert!(codes == [5, 5] || codes == [5, 6], "{}\n{}", ended[0], ended[1]);
+        // One that comes when it is over finds what is good.
+        assert!([[5, 5], [5, 6], [0, 5]].contains(&codes), "{}\n{}", ended[0], ended[1]);
         all_run(&ns, &target, "app:1");
         let after = ns.get(&[&target])["metadata"]["generation"].as_u64().unwrap();
         // On Deployments the controller's own annotation counts too.

@@ -185,7 +185,7 @@ pub fn wanted(snapshot: &Snapshot, progress: &Progress) -> Vec<Wanted> {
         // Whether an old pod has the same trouble.
         wanted.extend(old_and_late(snapshot).next().as_ref().map(events));
     }
-    let lost = snapshot.living().filter(|pod| pod.is_unheard_of());
+    let lost = snapshot.pods.iter().flatten().filter(|pod| pod.is_unheard_of() && !pod.ended());
     let pods = lost.take(NODES).chain(suspects).chain(holders(snapshot));
     let mut nodes: Vec<&String> = pods.filter_map(|pod| pod.node.as_ref()).collect();
     nodes.sort();

@@ -85,7 +85,10 @@ impl Cluster {
         let request =
             http::Request::get(uri).body(Vec::new()).map_err(|error| NoAnswer::Api(error.to_string()))?;
         let answer: Answer = self.client.request(request).await.map_err(|error| match error {
-            Error::Api(status) => refusal(&status.message),
+            Error::Api(status) => {
+                let said = status.details.as_ref().and_then(|details| details.causes.first());
+                refusal(said.map_or("", |cause| cause.message.as_str()), &status.message)
+            }
             other => NoAnswer::Api(crate::feed::innermost(&other)),
         })?;
         let Some(Data { result_type, result }) = answer.data else {
@@ -96,8 +99,8 @@ impl Cluster {
 }
 
 /// Prometheus refuses with a status of HTTP and its own document, which comes through the API server as it is.
-fn refusal(message: &str) -> NoAnswer {
-    match serde_json::from_str::<Answer>(message) {
+fn refusal(said: &str, message: &str) -> NoAnswer {
+    match serde_json::from_str::<Answer>(said) {
         Ok(answer) if !answer.error.is_empty() => NoAnswer::Refused(answer.error),
         Ok(_) | Err(_) => NoAnswer::Api(message.to_string()),
     }
@@ -129,9 +132,10 @@ mod tests {
 
     #[test]
     fn a_refusal_is_said_in_the_words_of_who_refuses() {
-        let theirs = refusal(r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#);
+        let theirs =
+            refusal(r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#, "rejected");
         assert_eq!(theirs.to_string(), "parse error");
-        assert_eq!(refusal("no endpoints available").to_string(), "no endpoints available");
+        assert_eq!(refusal("", "no endpoints available").to_string(), "no endpoints available");
     }
 
     #[test]

@@ -24,7 +24,10 @@ pub(crate) fn status(
     content_type: &str,
     body: &[u8],
 ) -> String {
-    let text = content_type.starts_with("text/").then(|| plain(body)).filter(|text| !text.starts_with('<'));
+    // Behind the server's proxy somebody else speaks, and says why in its own document.
+    let own = url.path().contains("/proxy/") && content_type.starts_with("application/json");
+    let is_text = content_type.starts_with("text/") || own;
+    let text = is_text.then(|| plain(body)).filter(|text| !text.starts_with('<'));
     let said = text.unwrap_or_else(|| "unknown".to_owned());
     let (reason, message) = words(method, code, &said);
     let verb = method.as_str().to_lowercase();
