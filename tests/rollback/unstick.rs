@@ -23,8 +23,7 @@ fn hanging(ns: &Namespace<'_>) {
 
 /// Makes a pod unready, as a kubelet would.
 fn unready(ns: &Namespace<'_>, pod: &str) {
-    let patch = json!({ "status": { "conditions": [{ "type": "Ready", "status": "False" }] } }).to_string();
-    ns.kubectl(&["patch", "pod", pod, "--subresource=status", "-p", &patch]).expect_ok();
+    e2e::set_ready(ns, pod, "False");
 }
 
 fn deleted(output: &Output) -> Vec<String> {

@@ -110,8 +110,7 @@ pub fn scale(ns: &Namespace<'_>, replicas: u32) {
 
 /// Makes a pod ready or not, as its kubelet would.
 pub fn ready(ns: &Namespace<'_>, pod: &str, status: &str) {
-    let patch = json!({ "status": { "conditions": [{ "type": "Ready", "status": status }] } }).to_string();
-    ns.kubectl(&["patch", "pod", pod, "--subresource=status", "-p", &patch]).expect_ok();
+    e2e::set_ready(ns, pod, status);
 }
 
 /// Waits until a pod runs an image and is not ready.

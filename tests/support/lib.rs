@@ -259,6 +259,14 @@ pub fn json_lines(text: &str) -> Vec<Value> {
         .collect()
 }
 
+/// Makes a pod ready (`True`) or not (`False`), as its kubelet would: its containers, and so the pod.
+pub fn set_ready(ns: &Namespace<'_>, pod: &str, status: &str) {
+    let condition = |kind: &str| serde_json::json!({ "type": kind, "status": status });
+    let patch =
+        serde_json::json!({ "status": { "conditions": [condition("Ready"), condition("ContainersReady")] } });
+    ns.kubectl(&["patch", "pod", pod, "--subresource=status", "-p", &patch.to_string()]).expect_ok();
+}
+
 /// Returns the condition by which a pod is ready that is not on its way out.
 pub fn ready(pod: &Value) -> Option<&Value> {
     let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
