@@ -264,7 +264,20 @@ pub fn set_ready(ns: &Namespace<'_>, pod: &str, status: &str) {
     let condition = |kind: &str| serde_json::json!({ "type": kind, "status": status });
     let patch =
         serde_json::json!({ "status": { "conditions": [condition("Ready"), condition("ContainersReady")] } });
-    ns.kubectl(&["patch", "pod", pod, "--subresource=status", "-p", &patch.to_string()]).expect_ok();
+    let look = || {
+        let seen = ns.kubectl(&["get", "pod", pod, "-o", "json"]);
+        serde_json::from_str::<Value>(&seen.stdout).unwrap_or_default()
+    };
+    let uid = look()["metadata"]["uid"].clone();
+    // What the fake kubelet was about to write may come after it; and its controller may replace the pod for it.
+    ns.wait_until(&format!("{pod} stays as it is made"), LONG, || {
+        let words = ["patch", "pod", pod, "--subresource=status", "-p", &patch.to_string()];
+        let _ = ns.kubectl(&words);
+        std::thread::sleep(Duration::from_millis(700));
+        let seen = look();
+        let mut conditions = seen["status"]["conditions"].as_array().into_iter().flatten();
+        seen["metadata"]["uid"] != uid || conditions.any(|it| it["type"] == "Ready" && it["status"] == status)
+    });
 }
 
 /// Returns the condition by which a pod is ready that is not on its way out.
