@@ -4,7 +4,6 @@ use std::thread;
 
 use cluster::{Namespace, Output};
 use e2e::{LONG, Web, assert_code, cluster, image, json, observed, pods, set_image};
-use serde_json::json;
 
 use crate::guard::all_run;
 use crate::scene::{A_WHILE, Terminal, broken, json_lines, rollback, uids};
@@ -171,30 +170,13 @@ fn a_pod_that_is_on_its_way_out_is_waited_for() {
     all_run(&ns, SET, "app:1");
 }
 
-/// Makes a volume for the claim of each pod, as somebody does where nothing provides them.
-fn volumes(ns: &Namespace<'_>) {
-    let volume = |pod: u32| {
-        json!({
-            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": format!("{}-{pod}", ns.name()) },
-            "spec": {
-                "accessModes": ["ReadWriteOnce"], "capacity": { "storage": "1Mi" }, "storageClassName": "",
-                "persistentVolumeReclaimPolicy": "Retain", "hostPath": { "path": "/data" },
-                "claimRef": { "namespace": ns.name(), "name": format!("data-web-{pod}") },
-            },
-        })
-    };
-    let list = json!({ "apiVersion": "v1", "kind": "List", "items": (0..3).map(volume).collect::<Vec<_>>() });
-    ns.cluster().kubectl_with(&["create", "-f", "-"], &list.to_string()).expect_ok();
-}
-
 #[test]
 fn a_set_that_was_made_anew_around_its_pods_is_freed_from_those_that_cannot_be_brought_in_line() {
-    const CLAIMS: &str = "volumeClaimTemplates: [{ metadata: { name: data }, spec: { accessModes: [ReadWriteOnce], storageClassName: '', resources: { requests: { storage: 1Mi } } } }]";
     let ns = cluster().namespace("in-line");
-    volumes(&ns);
+    let names = e2e::volumes(&ns);
     Web::new("statefulset", "app:1").create(&ns);
     ns.kubectl(&["delete", SET, "--cascade=orphan"]).expect_ok();
-    let anew = Web::new("statefulset", "app:2").spec(CLAIMS).yaml();
+    let anew = Web::new("statefulset", "app:2").spec(e2e::CLAIM_TEMPLATES).yaml();
     ns.cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &anew).expect_ok();
     observed(&ns, SET);
     let status = || rollback(&ns, &["status", SET, "--watch=false", "-o", "json"]);
@@ -213,7 +195,6 @@ fn a_set_that_was_made_anew_around_its_pods_is_freed_from_those_that_cannot_be_b
     assert_eq!(deleted(&freed), ["web-0", "web-1", "web-2"], "{freed}");
     all_run(&ns, SET, "app:2");
     assert!(uids(&ns).iter().all(|(name, uid)| before[name] != *uid));
-    let names = [0, 1, 2].map(|pod| format!("{}-{pod}", ns.name()));
     let delete = ["delete", "persistentvolumes", "--wait=false", &names[0], &names[1], &names[2]];
     ns.cluster().kubectl(&delete).expect_ok();
 }

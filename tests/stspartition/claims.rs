@@ -5,30 +5,10 @@ use std::thread;
 
 use cluster::Namespace;
 use e2e::{LONG, Web, assert_code, cluster, uids};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::scene::{SET, rests, scale, sts};
 use crate::steps::{TWO, kept, no_trace, paused_after_one, same, start};
-
-const TEMPLATES: &str = "volumeClaimTemplates: [{ metadata: { name: data }, spec: { accessModes: [ReadWriteOnce], storageClassName: '', resources: { requests: { storage: 1Mi } } } }]";
-
-/// Makes a volume for the claim of each pod, as somebody does where nothing provides them.
-fn volumes(ns: &Namespace<'_>) -> Vec<String> {
-    let name = |pod: u32| format!("{}-data-web-{pod}", ns.name());
-    let volume = |pod: u32| {
-        json!({
-            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": name(pod) },
-            "spec": {
-                "accessModes": ["ReadWriteOnce"], "capacity": { "storage": "1Mi" }, "storageClassName": "",
-                "persistentVolumeReclaimPolicy": "Retain", "hostPath": { "path": "/data" },
-                "claimRef": { "namespace": ns.name(), "name": format!("data-web-{pod}") },
-            },
-        })
-    };
-    let list = json!({ "apiVersion": "v1", "kind": "List", "items": (0..3).map(volume).collect::<Vec<_>>() });
-    ns.cluster().kubectl_with(&["create", "-f", "-"], &list.to_string()).expect_ok();
-    (0..3).map(name).collect()
-}
 
 /// Returns the claims by name: which one it is, whether it is bound, and whether it is on its way out.
 fn claims(ns: &Namespace<'_>) -> BTreeMap<String, [Value; 3]> {
@@ -47,11 +27,11 @@ fn a_rollout_and_its_way_back_leave_the_claims_that_a_scale_would_delete() {
         for deleted in ["Delete", "Retain"] {
             scope.spawn(move || {
                 let ns = cluster().namespace("claims");
-                let volumes = volumes(&ns);
+                let volumes = e2e::volumes(&ns);
                 let policy = format!(
                     "persistentVolumeClaimRetentionPolicy: {{ whenScaled: Delete, whenDeleted: {deleted} }}"
                 );
-                Web::new("statefulset", "app:1").spec(TEMPLATES).spec(&policy).create(&ns);
+                Web::new("statefulset", "app:1").spec(e2e::CLAIM_TEMPLATES).spec(&policy).create(&ns);
                 let (before, pods, all) = (kept(&ns), uids(&ns), claims(&ns));
                 assert!(all.len() == 3 && all.values().all(|it| it[1] == "Bound"), "{all:?}");
 

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use cluster::{Cluster, Namespace, Output, build_plugins};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use background::Running;
 
@@ -319,3 +319,24 @@ pub fn plain(object: &Value) -> Value {
 
 /// Long enough for anything wrong to happen that does not wait for something.
 pub const A_WHILE: Duration = Duration::from_secs(3);
+
+/// A claim for each pod of a set, as [`volumes`] has a volume for it.
+pub const CLAIM_TEMPLATES: &str = "volumeClaimTemplates: [{ metadata: { name: data }, spec: { accessModes: [ReadWriteOnce], storageClassName: '', resources: { requests: { storage: 1Mi } } } }]";
+
+/// Makes a volume for the claim of each pod, as somebody does where nothing provides them; returns their names.
+pub fn volumes(ns: &Namespace<'_>) -> Vec<String> {
+    let name = |pod: u32| format!("{}-data-web-{pod}", ns.name());
+    let volume = |pod: u32| {
+        json!({
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": name(pod) },
+            "spec": {
+                "accessModes": ["ReadWriteOnce"], "capacity": { "storage": "1Mi" }, "storageClassName": "",
+                "persistentVolumeReclaimPolicy": "Retain", "hostPath": { "path": "/data" },
+                "claimRef": { "namespace": ns.name(), "name": format!("data-web-{pod}") },
+            },
+        })
+    };
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": (0..3).map(volume).collect::<Vec<_>>() });
+    ns.cluster().kubectl_with(&["create", "-f", "-"], &list.to_string()).expect_ok();
+    (0..3).map(name).collect()
+}
