@@ -44,7 +44,7 @@ impl<'c> Fleet<'c> {
         let web = spec.iter().fold(Web::new("daemonset", image), |web, line| web.spec(line));
         let selector = format!("      nodeSelector: {{ pool: {} }}\n      containers:", self.ns.name());
         let yaml = web.yaml().replace("      containers:", &selector);
-        self.ns.cluster().kubectl_with(&["create", "-n", self.ns.name(), "-f", "-"], &yaml).expect_ok();
+        e2e::create(&self.ns, &yaml);
         settled(&self.ns, "daemonset/web");
     }
 

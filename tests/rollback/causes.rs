@@ -374,7 +374,7 @@ fn a_daemon_set_whose_revision_cannot_be_named_is_named() {
     let ns = cluster().namespace("long-name");
     let name = "a".repeat(250);
     let long = Web::new("daemonset", "app:1").yaml().replace("name: web\n", &format!("name: {name}\n"));
-    ns.cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &long).expect_ok();
+    e2e::create(&ns, &long);
     let status = rollback(&ns, &["status", &format!("daemonset/{name}"), "-o", "json", "--timeout=60s"]);
     assert_code(&status, 3);
     let cause = &json(&status)["causes"][0];

@@ -30,11 +30,6 @@ pub fn at_once(kind: &'static str, image: &str) -> Web {
     }
 }
 
-/// Creates a workload and does not wait for its pods, which may never get ready.
-pub fn create(ns: &Namespace<'_>, web: &Web) {
-    ns.cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &web.yaml()).expect_ok();
-}
-
 /// How kubectl's words name a workload called `web`.
 pub fn named(kind: &str) -> String {
     let words = match kind {
@@ -142,7 +137,7 @@ fn what_does_not_get_ready_in_the_time_given_is_taken_back() {
 fn a_first_rollout_that_fails_has_no_way_back() {
     for_each_kind(|kind| {
         let (ns, target) = (cluster().namespace("guard-first"), format!("{kind}/web"));
-        create(&ns, &Web::new(kind, "app:missing"));
+        e2e::create(&ns, &Web::new(kind, "app:missing").yaml());
         let failed = guard(&ns, &[&target]);
         assert_code(&failed, 3);
         let end = format!(
@@ -221,7 +216,7 @@ fn a_good_rollout_that_an_old_pod_holds_up_is_not_taken_back() {
         let yaml =
             yaml.replace("metadata: { labels", "metadata: { annotations: { linger: \"true\" }, labels");
         let yaml = yaml.replace("terminationGracePeriodSeconds: 0", "terminationGracePeriodSeconds: 60");
-        ns.cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &yaml).expect_ok();
+        e2e::create(&ns, &yaml);
         settled(&ns, &target);
         set_image(&ns, &target, "app:2");
         let output = guard(&ns, &[&target, "--timeout=5s"]);
@@ -403,7 +398,7 @@ fn all_or_none_takes_back_what_works_where_another_fails() {
     // One older revision each: what is through before the guard starts keeps no pods that say which one worked.
     for (daemonset, code, stays) in [("app:2", 0, "app:2"), ("app:missing", 5, "app:1")] {
         let ns = cluster().namespace("guard-together");
-        KINDS.iter().for_each(|kind| create(&ns, &Web::new(kind, "app:1")));
+        KINDS.iter().for_each(|kind| e2e::create(&ns, &Web::new(kind, "app:1").yaml()));
         targets.iter().for_each(|target| settled(&ns, target));
         targets.iter().zip(["app:2", daemonset, "app:2"]).for_each(|(it, image)| set_image(&ns, it, image));
         let output = guard(&ns, &words);

@@ -8,7 +8,7 @@ use cluster::Namespace;
 use e2e::{LONG, Running, Web, assert_code, cluster, image, json_lines, ready, set_image};
 use serde_json::{Value, json};
 
-use crate::guard::{at_once, create};
+use crate::guard::at_once;
 use crate::scene::{for_each_kind, quiet, roll};
 
 /// The workload's pods that are ready and have an image.
@@ -66,7 +66,7 @@ fn that_an_autoscaler_asks_for_more_than_fits_is_no_failure_of_what_is_there() {
         let (ns, target) = (cluster().namespace("soak-more"), format!("{kind}/web"));
         let web = Web::new(kind, "app:1").replicas(2);
         let spec = if kind == "statefulset" { web.spec("podManagementPolicy: Parallel") } else { web };
-        cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &apart(&spec)).expect_ok();
+        e2e::create(&ns, &apart(&spec));
         quiet(&ns, &target);
         roll(&ns, &target, "app:2");
         let running =
@@ -86,7 +86,7 @@ fn that_an_autoscaler_asks_for_more_than_fits_is_no_failure_of_what_is_there() {
 fn pods_that_are_evicted_again_and_again_are_taken_back_with_the_cause() {
     for_each_kind(|kind| {
         let (ns, target) = (cluster().namespace("soak-evicted"), format!("{kind}/web"));
-        create(&ns, &at_once(kind, "app:1"));
+        e2e::create(&ns, &at_once(kind, "app:1").yaml());
         quiet(&ns, &target);
         set_image(&ns, &target, "app:2");
         let running = Running::rollback(&ns, &["guard", &target, "--soak=60s"]);
@@ -139,7 +139,7 @@ fn a_restart_that_an_in_place_resize_asks_for_is_excused() {
             RestartContainer }]";
         let yaml =
             at_once("deployment", "app:1").yaml().replace("{ name: app,", &format!("{{ name: app, {asked},"));
-        cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &yaml).expect_ok();
+        e2e::create(&ns, &yaml);
         quiet(&ns, target);
         roll(&ns, target, "app:2");
         let running = Running::rollback(&ns, &["guard", target, "--soak=8s", "--to-revision=1"]);

@@ -36,13 +36,12 @@ fn images(ns: &Namespace<'_>, image: &str, count: usize) {
 
 /// Creates a workload under a name of its own.
 fn create(ns: &Namespace<'_>, web: &Web, kind: &str, name: &str, label: &str) {
-    let yaml = web.yaml().replace("web", name).replacen(
+    let yaml = web.clone().named(name).yaml().replacen(
         &format!("labels: {{ app: {name} }}"),
         &format!("labels: {{ app: {name}, run: {label} }}"),
         1,
     );
-    let args = ["create", "--namespace", ns.name(), "-f", "-"];
-    ns.cluster().kubectl_with(&args, &yaml).expect_ok();
+    e2e::create(ns, &yaml);
     settled(ns, &format!("{kind}/{name}"));
 }
 
@@ -204,7 +203,7 @@ fn an_old_pod_that_lingers_does_not_keep_a_deployment_unfinished() {
     let yaml = Web::new("deployment", "app:1").yaml();
     let yaml = yaml.replace("metadata: { labels", "metadata: { annotations: { linger: \"true\" }, labels");
     let yaml = yaml.replace("terminationGracePeriodSeconds: 0", "terminationGracePeriodSeconds: 30");
-    ns.cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &yaml).expect_ok();
+    e2e::create(&ns, &yaml);
     settled(&ns, "deployment/web");
     set_image(&ns, "deployment/web", "app:2");
     let complete = status(&ns, "deployment/web", &["-o", "json"]);

@@ -61,7 +61,7 @@ fn kubectl_alone_leaves_the_set_stuck_and_undo_frees_it_by_deleting_exactly_the_
 fn a_set_that_never_came_up_is_freed_at_its_lowest_pod() {
     let ns = cluster().namespace("stuck-first");
     let yaml = Web::new("statefulset", "app:missing").yaml();
-    cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &yaml).expect_ok();
+    e2e::create(&ns, &yaml);
     broken(&ns, "app:missing", 1);
     set_image(&ns, SET, "app:2");
     set_image(&ns, SET, "app:3");

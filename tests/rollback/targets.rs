@@ -18,8 +18,7 @@ fn rolled(ns: &Namespace<'_>, kinds: &[&'static str]) {
 
 /// Creates another Deployment, with a second revision too.
 fn rolled_other(ns: &Namespace<'_>, name: &str) {
-    let yaml = Web::new("deployment", "app:1").replicas(1).yaml().replace("web", name);
-    ns.cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &yaml).expect_ok();
+    Web::new("deployment", "app:1").named(name).replicas(1).create(ns);
     roll(ns, &format!("deployment/{name}"), "app:2");
 }
 

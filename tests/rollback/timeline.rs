@@ -30,10 +30,9 @@ fn names(entries: &[Value]) -> Vec<String> {
     entries.iter().map(|it| format!("{} {}", name(it), it["revision"])).collect()
 }
 
-/// Creates a Deployment of one replica under another name, which is its label too.
+/// Creates a Deployment of one replica under another name.
 fn create_other(ns: &Namespace<'_>, name: &str) {
-    let yaml = Web::new("deployment", "app:1").replicas(1).yaml().replace("web", name);
-    ns.cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &yaml).expect_ok();
+    Web::new("deployment", "app:1").named(name).replicas(1).create(ns);
 }
 
 #[test]

@@ -10,10 +10,9 @@ const BOTH: [&str; 2] = ["deployment/web", "deployment/shop"];
 /// Two Deployments, each with a predecessor; that of the shop has this image.
 fn two<'a>(before: &str) -> Namespace<'a> {
     let ns = cluster().namespace("together");
-    let mut shop = Web::new("deployment", before).yaml().replace("web", "shop");
-    shop = shop.replace("replicas: 3", "replicas: 1");
     Web::new("deployment", "app:1").replicas(1).create(&ns);
-    ns.cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &shop).expect_ok();
+    // Its first pod may never get ready.
+    e2e::create(&ns, &Web::new("deployment", before).named("shop").replicas(1).yaml());
     e2e::observed(&ns, BOTH[1]);
     for target in BOTH {
         set_image(&ns, target, "app:2");
@@ -56,8 +55,7 @@ fn of_several_with_one_that_cannot_be_answered_nothing_is_done_unless_a_part_is_
     let ns = cluster().namespace("partial");
     Web::new("deployment", "app:1").replicas(1).create(&ns);
     next_second();
-    let shop = Web::new("deployment", "app:1").replicas(1).yaml().replace("web", "shop");
-    ns.cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &shop).expect_ok();
+    Web::new("deployment", "app:1").named("shop").replicas(1).create(&ns);
     next_second();
     set_image(&ns, BOTH[0], "app:2");
     BOTH.iter().for_each(|target| quiet(&ns, target));

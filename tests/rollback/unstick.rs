@@ -177,7 +177,7 @@ fn a_set_that_was_made_anew_around_its_pods_is_freed_from_those_that_cannot_be_b
     Web::new("statefulset", "app:1").create(&ns);
     ns.kubectl(&["delete", SET, "--cascade=orphan"]).expect_ok();
     let anew = Web::new("statefulset", "app:2").spec(e2e::CLAIM_TEMPLATES).yaml();
-    ns.cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &anew).expect_ok();
+    e2e::create(&ns, &anew);
     observed(&ns, SET);
     let status = || rollback(&ns, &["status", SET, "--watch=false", "-o", "json"]);
     ns.wait_until("it is named", LONG, || json(&status())["state"] == "failed");

@@ -75,7 +75,7 @@ fn a_set_that_hangs_is_told_with_the_pod_that_it_hangs_on() {
 fn missing_ordinals_are_rows_and_pods_beyond_the_range_too() {
     let ns = cluster().namespace("pods-missing");
     let yaml = Web::new("statefulset", "app:missing").yaml();
-    cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &yaml).expect_ok();
+    e2e::create(&ns, &yaml);
     broken(&ns, "app:missing", 1);
     let shown = sts(&ns, &["pods", "web"]).expect_ok();
     for row in ["web-2   <none>     <none>   no      Missing", "web-1   <none>     <none>   no      Missing"]

@@ -30,14 +30,9 @@ pub fn rolled(ns: &Namespace<'_>, partition: u32, image: &str) {
     rests(ns, &[&vec!["app:1"; 3 - new][..], &vec![image; new]].concat());
 }
 
-/// Creates a set and does not wait for it.
-pub fn created(ns: &Namespace<'_>, manifest: &str) {
-    ns.cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], manifest).expect_ok();
-}
-
 /// Creates a set whose first pod shows why none of them ever gets ready.
 pub fn never_up(ns: &Namespace<'_>, image: &str) {
-    created(ns, &Web::new("statefulset", image).yaml());
+    e2e::create(ns, &Web::new("statefulset", image).yaml());
     broken(ns, image, 1);
 }
 
@@ -50,7 +45,7 @@ pub fn orphaned(ns: &Namespace<'_>) -> Value {
 
 /// Makes a set anew, and waits until the pods and revisions that there are belong to it.
 pub fn adopted(ns: &Namespace<'_>, set: &Value) {
-    created(ns, &set.to_string());
+    e2e::create(ns, &set.to_string());
     let uid = ns.get(&[SET])["metadata"]["uid"].clone();
     ns.wait_until("pods and revisions are adopted", LONG, || {
         let all = ns.get(&["pods,controllerrevisions", "-l", "app=web"]);

@@ -105,7 +105,7 @@ fn the_first_pod_of_a_set_that_never_came_up_is_freed_when_the_partition_no_long
     let ns = cluster().namespace("set-first");
     let strategy = "updateStrategy: { type: RollingUpdate, rollingUpdate: { partition: 1 } }";
     let yaml = Web::new("statefulset", "app:missing").spec(strategy).yaml();
-    cluster().kubectl_with(&["create", "-n", ns.name(), "-f", "-"], &yaml).expect_ok();
+    e2e::create(&ns, &yaml);
     broken(&ns, "app:missing", 1);
     set_image(&ns, SET, "app:2");
     let kept = sts(&ns, &["unstick", "web"]);

@@ -41,10 +41,11 @@ pub fn install(cluster: &Cluster) {
 /// The kinds, as targets spell them.
 pub const KINDS: [&str; 3] = ["deployment", "daemonset", "statefulset"];
 
-/// A workload called `web` with one container `app`, before it is applied.
+/// A workload, called `web` unless it is given another name, with one container `app`, before it is applied.
 #[derive(Clone, Debug)]
 pub struct Web {
     kind: &'static str,
+    name: String,
     image: String,
     replicas: u32,
     spec: Vec<String>,
@@ -54,7 +55,14 @@ pub struct Web {
 impl Web {
     /// A workload of a kind (`deployment`, `daemonset`, `statefulset`) with three replicas where it has replicas.
     pub fn new(kind: &'static str, image: &str) -> Web {
-        Web { kind, image: image.to_string(), replicas: 3, spec: Vec::new(), annotations: Vec::new() }
+        let (spec, annotations) = (Vec::new(), Vec::new());
+        Web { kind, name: "web".into(), image: image.to_string(), replicas: 3, spec, annotations }
+    }
+
+    /// Gives it another name, which is its label too.
+    pub fn named(mut self, name: &str) -> Web {
+        self.name = name.to_string();
+        self
     }
 
     /// Sets the number of replicas.
@@ -82,21 +90,25 @@ impl Web {
             "daemonset" => "DaemonSet",
             _ => "StatefulSet",
         };
-        let mut yaml =
-            format!("apiVersion: apps/v1\nkind: {kind}\nmetadata:\n  name: web\n  labels: {{ app: web }}\n");
+        let name = &self.name;
+        let mut yaml = format!(
+            "apiVersion: apps/v1\nkind: {kind}\nmetadata:\n  name: {name}\n  labels: {{ app: {name} }}\n"
+        );
         if !self.annotations.is_empty() {
             yaml.push_str("  annotations:\n");
             self.annotations.iter().for_each(|line| yaml.push_str(&format!("    {line}\n")));
         }
-        yaml.push_str("spec:\n  selector: { matchLabels: { app: web } }\n");
+        yaml.push_str(&format!("spec:\n  selector: {{ matchLabels: {{ app: {name} }} }}\n"));
         match self.kind {
             "daemonset" => {}
-            "statefulset" => yaml.push_str(&format!("  serviceName: web\n  replicas: {}\n", self.replicas)),
+            "statefulset" => {
+                yaml.push_str(&format!("  serviceName: {name}\n  replicas: {}\n", self.replicas))
+            }
             _ => yaml.push_str(&format!("  replicas: {}\n", self.replicas)),
         }
         self.spec.iter().for_each(|line| yaml.push_str(&format!("  {line}\n")));
         yaml.push_str(&format!(
-            "  template:\n    metadata: {{ labels: {{ app: web }} }}\n    spec:\n      terminationGracePeriodSeconds: 0\n      containers:\n      - {{ name: app, image: {:?} }}\n",
+            "  template:\n    metadata: {{ labels: {{ app: {name} }} }}\n    spec:\n      terminationGracePeriodSeconds: 0\n      containers:\n      - {{ name: app, image: {:?} }}\n",
             self.image
         ));
         yaml
@@ -104,11 +116,15 @@ impl Web {
 
     /// Creates it, without the annotation that `kubectl apply` leaves, and waits until its pods are available.
     pub fn create(&self, namespace: &Namespace<'_>) {
-        let name = namespace.name();
-        let args = ["create", "--namespace", name, "-f", "-"];
-        namespace.cluster().kubectl_with(&args, &self.yaml()).expect_ok();
-        settled(namespace, &format!("{}/web", self.kind));
+        create(namespace, &self.yaml());
+        settled(namespace, &format!("{}/{}", self.kind, self.name));
     }
+}
+
+/// Creates what a manifest says, and waits for nothing: its pods may never get ready.
+pub fn create(namespace: &Namespace<'_>, manifest: &str) {
+    let args = ["create", "--namespace", namespace.name(), "-f", "-"];
+    namespace.cluster().kubectl_with(&args, manifest).expect_ok();
 }
 
 /// Changes the image of the container `app`, and waits for the controller to record the revision, not for the pods.
