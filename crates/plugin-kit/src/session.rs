@@ -65,8 +65,8 @@ pub struct Found<W = Workload> {
     pub single: bool,
     /// Whether several namespaces may show.
     pub all_namespaces: bool,
-    /// Where all of them are that the command line asks for, unless it names them.
-    pub scope: Option<Scope>,
+    /// Where everything of some kinds was asked for, not names or labels: one list of what is there serves all of them.
+    pub whole: Option<Scope>,
 }
 
 impl Session {
@@ -240,7 +240,7 @@ impl Session {
         self.stdin_taken = args.files.filename.iter().any(|path| path == "-");
         let single = spec.single().is_some();
         let mut found =
-            Found { workloads: Vec::new(), exits: Vec::new(), single, all_namespaces: false, scope: None };
+            Found { workloads: Vec::new(), exits: Vec::new(), single, all_namespaces: false, whole: None };
         match spec {
             TargetSpec::Named(names) => {
                 let namespace = self.namespace().await?;
@@ -326,8 +326,9 @@ impl Session {
         }
         let scope = if found.all_namespaces { Scope::All } else { Scope::Namespace(namespace.clone()) };
         let cluster = self.cluster().await?;
-        for kind in kinds {
-            match cluster.workloads(*kind, &scope, selector).await {
+        let lists = join_all(kinds.iter().map(|kind| cluster.workloads(*kind, &scope, selector)));
+        for answer in together::patiently(&mut self.ui, "looking for workloads", lists).await {
+            match answer {
                 Ok(workloads) => found.workloads.extend(workloads),
                 Err(error) => {
                     let error = CliError::from(error);
@@ -339,7 +340,7 @@ impl Session {
         if missing == Missing::IsAnError {
             self.none_found(found, mode, (!found.all_namespaces).then_some(&*namespace))?;
         }
-        found.scope = Some(scope);
+        found.whole = selector.is_none().then_some(scope);
         Ok(())
     }
 

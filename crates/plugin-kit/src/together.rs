@@ -1,26 +1,44 @@
 //! Looking at many workloads: several at a time, in their order.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::{Stream, StreamExt, stream};
-use rollout_core::Workload;
+use rollout_core::patience::Patience;
 use rollout_core::workload::WorkloadId;
-use rollout_kube::{Cluster, Depth, Reading, Seen};
+use rollout_core::{Snapshot, Workload};
+use rollout_kube::{Cluster, Depth, Reader, Reading, Scope, Seen};
+use tokio::time::timeout;
 
 use crate::ui::Ui;
 
-/// How many are read at once: enough that nobody waits for each, and few enough for any server.
-const AT_ONCE: usize = 8;
+/// How many are read at once: enough that nobody waits for each, and few enough for any server. Where there are more, and all
+/// of a namespace or of the cluster are wanted, one list of everything serves them all.
+pub const AT_ONCE: usize = 8;
 /// How long nothing is said of it.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// Reads what belongs to workloads; the answers are in their order.
+/// What was read of workloads, or why not.
+pub type Answers<T> = Vec<(WorkloadId, Result<T, Reading>)>;
+
+/// Reads what belongs to workloads, which may be all of a scope; the answers are in their order.
 pub async fn seen(
     ui: &mut Ui,
     cluster: &Cluster,
     workloads: Vec<Workload>,
+    whole: Option<&Scope>,
     depth: impl Fn(&Workload) -> Depth,
-) -> Vec<(WorkloadId, Result<Seen, Reading>)> {
+) -> Answers<Seen> {
+    if let Some(scope) = whole.filter(|_| workloads.len() > AT_ONCE) {
+        let wanted = workloads.iter().map(|it| (it.clone(), depth(it))).collect();
+        let doing = format!("looking at {} workloads", workloads.len());
+        let seen = patiently(ui, &doing, cluster.seen_in(scope, wanted)).await;
+        // What may not be listed there may be readable in the namespace of each.
+        if let Ok(seen) = seen {
+            let ids = workloads.into_iter().map(|it| it.id);
+            return ids.zip(seen.into_iter().map(Ok)).collect();
+        }
+    }
     let reads: Vec<_> = workloads
         .into_iter()
         .map(|workload| {
@@ -29,6 +47,36 @@ pub async fn seen(
         })
         .collect();
     all(ui, reads).await
+}
+
+/// Looks more closely at what was read where something looks wrong.
+pub async fn examined(
+    ui: &mut Ui,
+    cluster: &Cluster,
+    seen: Answers<Seen>,
+    patience: Patience,
+) -> Answers<Snapshot> {
+    let look = async |(id, seen): (WorkloadId, Result<Seen, Reading>)| match seen {
+        Ok(seen) => {
+            let mut snapshot = seen.into_snapshot(cluster.now());
+            Reader::new(BTreeSet::new(), patience).look(cluster, &mut snapshot).await;
+            (id, Ok(snapshot))
+        }
+        Err(error) => (id, Err(error)),
+    };
+    all(ui, seen.into_iter().map(look).collect()).await
+}
+
+/// Waits for something, and says what is being done when it takes long.
+pub async fn patiently<T>(ui: &mut Ui, doing: &str, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    match timeout(SILENCE, &mut work).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            ui.note(doing);
+            work.await
+        }
+    }
 }
 
 /// Does many things several at a time, and says so when it takes long; the answers are in their order.

@@ -99,7 +99,7 @@ impl History {
         let listed = objects.len();
         let mut revisions: Vec<Revision> = objects
             .into_iter()
-            .filter(|object| owned_by(object, &workload.id.uid))
+            .filter(|object| owner(object) == Some(&workload.id.uid))
             .filter_map(|object| Revision::from_object(workload.id.kind, object))
             .collect();
         let foreign = listed - revisions.len();
@@ -299,9 +299,10 @@ fn replaces_all(workload: &Workload) -> bool {
     !held && workload.strategy != Strategy::OnDelete
 }
 
-fn owned_by(object: &Value, uid: &str) -> bool {
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    owners.into_iter().flatten().any(|owner| owner["controller"] == true && owner["uid"] == uid)
+/// Returns the UID of the workload that a ReplicaSet or ControllerRevision belongs to.
+pub fn owner(object: &Value) -> Option<&str> {
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array)?;
+    owners.iter().find(|owner| owner["controller"] == true)?["uid"].as_str()
 }
 
 /// Folds equal revisions into the newest of them (kubernetes#134773 leaves such behind). `revisions` is sorted.

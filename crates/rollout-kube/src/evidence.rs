@@ -14,7 +14,7 @@ use rollout_core::status::{State, evaluate};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::read::{Cluster, Page, pods_path};
+use crate::read::{Cluster, Page, Scope, pods_path};
 
 /// How often at most something is read anew.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -151,7 +151,9 @@ impl Cluster {
             previous,
             ..LogParams::default()
         };
-        let request = Request::new(pods_path(namespace)).logs(pod, &params).map_err(Error::BuildRequest)?;
+        let request = Request::new(pods_path(&Scope::Namespace(namespace.to_string())))
+            .logs(pod, &params)
+            .map_err(Error::BuildRequest)?;
         self.client.request_text(request).await
     }
 }

@@ -145,7 +145,7 @@ impl Feed {
                 sender: sender.clone(),
             };
             let selector = Some(workload.selector.as_str());
-            let scope = Scope::Namespace(workload.id.namespace.clone());
+            let scope = Scope::of(&workload);
             let name = Some(format!("metadata.name={}", workload.id.name));
             // What was read long after its last change has a version that the server may have forgotten.
             let version = match fresh {
@@ -159,7 +159,7 @@ impl Feed {
             if let Some(pods) = &pods {
                 let version = pods.version.clone();
                 watches.spawn(
-                    source(pods_path(&workload.id.namespace), selector, None)
+                    source(pods_path(&scope), selector, None)
                         .watch(version, |change| Update::Pod(Box::new(change))),
                 );
             }

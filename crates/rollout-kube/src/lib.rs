@@ -8,6 +8,7 @@ mod feed;
 mod query;
 mod read;
 mod send;
+mod share;
 mod surroundings;
 
 pub use drive::{Checking, End, Run, run};

@@ -46,6 +46,12 @@ pub enum Scope {
     All,
 }
 
+impl Scope {
+    pub(crate) fn of(workload: &Workload) -> Scope {
+        Scope::Namespace(workload.id.namespace.clone())
+    }
+}
+
 /// Why a workload could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Reading {
@@ -59,7 +65,7 @@ pub enum Reading {
 
 /// What a list holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Listing {
+pub(crate) enum Listing {
     Objects,
     Metadata,
 }
@@ -175,7 +181,7 @@ impl Cluster {
     pub async fn seen(&self, workload: Workload, depth: Depth) -> Result<Seen, Reading> {
         let selector = workload.selector.clone();
         let selected = Selection::labelled(&selector);
-        let (revisions, pods) = (revisions_path_of(&workload), pods_path(&workload.id.namespace));
+        let (revisions, pods) = (revisions_path_of(&workload), pods_path(&Scope::of(&workload)));
         let with_nodes = depth == Depth::Nodes && workload.id.kind == Kind::DaemonSet;
         let (revisions, pods, nodes) = tokio::try_join!(
             self.list(&revisions, selected),
@@ -191,7 +197,7 @@ impl Cluster {
     }
 
     /// Lists what is wanted; where it may not be read, that is no error.
-    async fn readable<T: DeserializeOwned>(
+    pub(crate) async fn readable<T: DeserializeOwned>(
         &self,
         wanted: bool,
         path: &str,
@@ -222,7 +228,7 @@ impl Cluster {
     ///
     /// The server forgets the state of a list after minutes. It then answers with a token for the rest as it is by then
     /// (k8s.io/apiserver, `pkg/storage/etcd3/errors.go`), so that what was read is no state of any moment, and has no version.
-    async fn pages<T: DeserializeOwned>(
+    pub(crate) async fn pages<T: DeserializeOwned>(
         &self,
         path: &str,
         selection: Selection<'_>,
@@ -274,16 +280,19 @@ fn apps_path(plural: &str, scope: &Scope) -> String {
     }
 }
 
-fn revisions_path(kind: Kind, scope: &Scope) -> String {
+pub(crate) fn revisions_path(kind: Kind, scope: &Scope) -> String {
     apps_path(kind.revisions(), scope)
 }
 
 pub(crate) fn revisions_path_of(workload: &Workload) -> String {
-    revisions_path(workload.id.kind, &Scope::Namespace(workload.id.namespace.clone()))
+    revisions_path(workload.id.kind, &Scope::of(workload))
 }
 
-pub(crate) fn pods_path(namespace: &str) -> String {
-    format!("/api/v1/namespaces/{}/pods", segment(namespace))
+pub(crate) fn pods_path(scope: &Scope) -> String {
+    match scope {
+        Scope::Namespace(namespace) => format!("/api/v1/namespaces/{}/pods", segment(namespace)),
+        Scope::All => "/api/v1/pods".to_string(),
+    }
 }
 
 /// Returns a name as a segment of a path: nothing in it is taken for anything else.

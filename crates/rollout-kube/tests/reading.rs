@@ -67,6 +67,64 @@ async fn a_list_whose_state_the_server_forgot_is_read_to_its_end() {
     assert_eq!(asked.lock().unwrap().len(), 3);
 }
 
+fn owned(name: &str, owner: &str) -> Value {
+    let owner = json!([{"controller": true, "uid": owner, "kind": "X", "name": "x", "apiVersion": "v1"}]);
+    let metadata = json!({"name": name, "namespace": "default", "uid": name, "ownerReferences": owner});
+    json!({"metadata": metadata, "spec": {}, "status": {}})
+}
+
+#[tokio::test]
+async fn many_workloads_are_read_with_one_list_of_each_sort_that_is_shared_out() {
+    let (cluster, asked) = cluster(|uri| match uri.split('?').next().unwrap() {
+        "/apis/apps/v1/replicasets" => page(vec![owned("rs", "web"), owned("foreign", "another")], ""),
+        "/apis/apps/v1/controllerrevisions" => page(vec![owned("cr", "agent")], ""),
+        "/api/v1/pods" => {
+            page(vec![owned("a", "rs"), owned("b", "agent"), owned("job", "job"), owned("c", "foreign")], "")
+        }
+        "/api/v1/nodes" => page(vec![json!({"metadata": {"name": "n"}})], ""),
+        _ => refused(404, "no such path", json!({})),
+    });
+    let workload = |kind, uid: &str, depth| {
+        let mut object = daemon_set(uid);
+        object["metadata"]["uid"] = json!(uid);
+        (Workload::from_object(kind, object).unwrap(), depth)
+    };
+    let wanted = vec![
+        workload(Kind::Deployment, "web", Depth::Pods),
+        workload(Kind::StatefulSet, "empty", Depth::Nodes),
+        workload(Kind::DaemonSet, "agent", Depth::Nodes),
+        workload(Kind::DaemonSet, "plain", Depth::Revisions),
+    ];
+    let seen = cluster.seen_in(&Scope::All, wanted).await.unwrap();
+    assert_eq!(asked.lock().unwrap().len(), 4);
+    let shown = seen.into_iter().map(|seen| {
+        let snapshot = seen.into_snapshot(Timestamp::UNIX_EPOCH);
+        let pods = snapshot.pods.map(|pods| pods.into_iter().map(|it| it.name).collect::<Vec<_>>());
+        let nodes = snapshot.nodes.map(|nodes| nodes.len());
+        (snapshot.workload.id.name, snapshot.history.iter().map(|it| it.name.clone()).collect(), pods, nodes)
+    });
+    let text = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<String>>();
+    assert_eq!(
+        shown.collect::<Vec<(String, Vec<String>, Option<Vec<String>>, Option<usize>)>>(),
+        [
+            ("web".to_string(), text(&["rs"]), Some(text(&["a"])), None),
+            ("empty".to_string(), text(&[]), Some(text(&[])), None),
+            ("agent".to_string(), text(&["cr"]), Some(text(&["b"])), Some(1)),
+            ("plain".to_string(), text(&[]), None, None),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_may_not_be_listed_everywhere_is_an_error_of_the_whole() {
+    let (cluster, _) = cluster(|uri| match uri.split('?').next().unwrap() {
+        "/api/v1/pods" => refused(403, "pods is forbidden", json!({})),
+        _ => page(Vec::new(), ""),
+    });
+    let workload = Workload::from_object(Kind::DaemonSet, daemon_set("web")).unwrap();
+    assert!(cluster.seen_in(&Scope::All, vec![(workload, Depth::Pods)]).await.is_err());
+}
+
 #[tokio::test]
 async fn a_server_that_offers_no_way_on_is_not_asked_for_ever() {
     for offered in [json!({}), json!({"continue": "early"})] {

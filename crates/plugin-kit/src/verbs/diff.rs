@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use rollout_core::diff::{self, Change};
 use rollout_core::revision::RevisionNumber;
-use rollout_core::{NoRevision, Revision, RevisionSelector, Snapshot};
+use rollout_core::{NoRevision, Revision, RevisionSelector, Snapshot, Workload};
 use rollout_kube::Depth;
 use serde_json::Value;
 use similar::TextDiff;
@@ -70,9 +70,12 @@ async fn compare(args: DiffArgs, session: &mut Session) -> Result<Exit, CliError
     let form = args.output.form(&[UNIFIED, JSON_PATCH])?;
     let found = session.find(&args.targets, VerbMode::Reading).await?;
     let cluster = session.cluster().await?;
+    let depth = |_: &Workload| Depth::Revisions;
     let mut exits: Vec<Exit> = found.exits.into_iter().map(trouble).collect();
     let mut documents = Vec::new();
-    for (id, seen) in together::seen(&mut session.ui, &cluster, found.workloads, |_| Depth::Revisions).await {
+    for (id, seen) in
+        together::seen(&mut session.ui, &cluster, found.workloads, found.whole.as_ref(), depth).await
+    {
         let head = session.named(&id);
         let result = match seen {
             Ok(seen) => {

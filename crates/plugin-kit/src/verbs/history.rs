@@ -42,7 +42,9 @@ pub async fn run(args: HistoryArgs, session: &mut Session) -> Result<Exit, CliEr
     let mut documents = Vec::new();
     let mut first = true;
     let depth = |workload: &Workload| depth(workload, &form, args.revision.is_some());
-    for (id, seen) in together::seen(&mut session.ui, &cluster, found.workloads, depth).await {
+    for (id, seen) in
+        together::seen(&mut session.ui, &cluster, found.workloads, found.whole.as_ref(), depth).await
+    {
         let head = session.named(&id);
         let shown = match seen {
             Ok(seen) => {

@@ -27,6 +27,7 @@ use crate::screen::Screen;
 use crate::session::Session;
 use crate::table::{Cell, Column, Table};
 use crate::targets::{TargetArgs, VerbMode};
+use crate::together;
 use crate::ui::{Style, Ui};
 
 /// How often at most a watched table is drawn anew.
@@ -82,15 +83,18 @@ pub async fn run(args: NodesArgs, session: &mut Session) -> Result<Exit, CliErro
     let view = View { form: &form, args: &args, called: session.called() };
     let cluster = session.cluster().await?;
     let mut exits = found.exits;
+    if args.watch {
+        if let Some(workload) = found.workloads.into_iter().next() {
+            view.watch(session, &cluster, workload).await?;
+        }
+        return Ok(Exit::worst_of(exits));
+    }
     let mut items = Vec::new();
-    for (index, workload) in found.workloads.into_iter().enumerate() {
-        let shown = if args.watch {
-            view.watch(session, &cluster, workload).await.map(|()| None)
-        } else {
-            let snapshot = cluster.snapshot(workload, Depth::Nodes).await;
-            snapshot.map_err(CliError::from).and_then(|it| view.show(&mut session.ui, &it, index > 0))
-        };
-        match shown {
+    let seen =
+        together::seen(&mut session.ui, &cluster, found.workloads, found.whole.as_ref(), |_| Depth::Nodes);
+    for (index, (_, seen)) in seen.await.into_iter().enumerate() {
+        let snapshot = seen.map(|seen| seen.into_snapshot(cluster.now()));
+        match snapshot.map_err(CliError::from).and_then(|it| view.show(&mut session.ui, &it, index > 0)) {
             Ok(document) => items.extend(document),
             Err(error) => {
                 session.report(&error);

@@ -6,6 +6,7 @@ use clap::Args;
 use rollout_core::names::few;
 use rollout_core::ordinal_rows::{self, OrdinalRow, Zone};
 use rollout_core::partition;
+use rollout_core::patience::Patience;
 use rollout_core::plan::Decision;
 use rollout_core::steps;
 use rollout_core::stored::Stored;
@@ -24,6 +25,7 @@ use crate::screen::Screen;
 use crate::session::Session;
 use crate::table::{Cell, Table};
 use crate::targets::{TargetArgs, VerbMode};
+use crate::together;
 use crate::ui::{Style, Ui};
 
 /// The examples with which the help of `pods` starts.
@@ -69,8 +71,11 @@ pub async fn run(args: PodsArgs, session: &mut Session) -> Result<Exit, CliError
         };
     }
     let mut documents = Vec::new();
-    for workload in found.workloads {
-        match look(&cluster, workload).await {
+    let seen =
+        together::seen(&mut session.ui, &cluster, found.workloads, found.whole.as_ref(), |_| Depth::Pods);
+    let seen = seen.await;
+    for (_, snapshot) in together::examined(&mut session.ui, &cluster, seen, Patience::default()).await {
+        match snapshot.map_err(CliError::from).and_then(readable) {
             Ok(snapshot) if form.is_human() => view.print(&mut session.ui, &snapshot),
             Ok(snapshot) => documents.push(document(&snapshot)),
             Err(error) => {
@@ -83,13 +88,6 @@ pub async fn run(args: PodsArgs, session: &mut Session) -> Result<Exit, CliError
         output::print_document(&mut session.ui, &document, &form)?;
     }
     Ok(Exit::worst_of(exits))
-}
-
-async fn look(cluster: &Cluster, workload: Workload) -> Result<Snapshot, CliError> {
-    let seen = cluster.seen(workload, Depth::Pods).await?;
-    let mut snapshot = readable(seen.into_snapshot(cluster.now()))?;
-    Reader::default().look(cluster, &mut snapshot).await;
-    Ok(snapshot)
 }
 
 /// Without the pods there is nothing to show, and a table of missing ones would be a lie.

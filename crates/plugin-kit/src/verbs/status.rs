@@ -11,7 +11,7 @@ use rollout_core::machine::Ending;
 use rollout_core::revision::RevisionNumber;
 use rollout_core::status::{Progress, State, evaluate};
 use rollout_core::{Snapshot, Workload, WorkloadId};
-use rollout_kube::{Cluster, Depth, End, Reader, Reading, Seen};
+use rollout_kube::{Cluster, Depth, End, Reading, Seen};
 use serde_json::Value;
 
 use crate::documents;
@@ -20,12 +20,12 @@ use crate::ending_text;
 use crate::error::CliError;
 use crate::escape;
 use crate::exit::Exit;
-use crate::output::{self, OutputArgs};
+use crate::output::{self, OutputArgs, OutputForm};
 use crate::patience::PatienceArgs;
 use crate::session::Session;
 use crate::table::{Column, Table};
 use crate::targets::{TargetArgs, VerbMode};
-use crate::together;
+use crate::together::{self, Answers};
 use crate::ui::Ui;
 use crate::verbs::diff::parse_revision;
 use crate::watch::{self, Job, WatchOptions};
@@ -63,27 +63,15 @@ pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliErr
     let cluster = session.cluster().await?;
     // Many workloads that nobody named are a table of what is, unless somebody asks to wait for all of them.
     let watches = args.watch.unwrap_or(!found.all_namespaces);
+    let seen = together::seen(&mut session.ui, &cluster, found.workloads, found.whole.as_ref(), depth).await;
+    let told = match watches {
+        true => wait(&args, &form, session, &cluster, seen).await,
+        false => look(&args, session, &cluster, seen).await,
+    };
     let mut exits = found.exits;
     let mut reports: Vec<Report> = Vec::new();
-    let mut jobs = Vec::new();
-    for (id, seen) in together::seen(&mut session.ui, &cluster, found.workloads, depth).await {
-        match look(&args, watches, session, &cluster, id, seen).await {
-            Ok(Look::Now(report)) => reports.push(*report),
-            Ok(Look::Follow(job)) => jobs.push(*job),
-            Err(error) => {
-                session.report(&error);
-                exits.push(error.exit);
-            }
-        }
-    }
-    let options = WatchOptions {
-        patience: args.patience.patience(),
-        ..WatchOptions::plain(args.output_watch_events && !form.is_human(), session.plugin.name.to_string())
-    };
-    let ids: Vec<WorkloadId> = jobs.iter().map(|job| job.id.clone()).collect();
-    let ends = watch::watch(&mut session.ui, &cluster, jobs, &options).await;
-    for (id, end) in ids.iter().zip(ends) {
-        match ended(id, end, args.held_ok, &session.called()) {
+    for report in told {
+        match report {
             Ok(report) => reports.push(report),
             Err(error) => {
                 session.report(&error);
@@ -124,39 +112,66 @@ struct Report {
     document: Value,
 }
 
-/// What the first look at a workload comes to.
-enum Look {
-    /// This is said.
-    Now(Box<Report>),
-    /// It is followed.
-    Follow(Box<Job>),
-}
-
+/// Tells how far they are now.
 async fn look(
     args: &StatusArgs,
-    watches: bool,
     session: &mut Session,
     cluster: &Cluster,
-    id: WorkloadId,
-    seen: Result<Seen, Reading>,
-) -> Result<Look, CliError> {
-    let seen = seen?;
-    let mut snapshot = seen.snapshot(cluster.now());
-    if let (Some(wanted), Some(running)) = (args.revision, evaluate(&snapshot).revision)
+    seen: Answers<Seen>,
+) -> Vec<Result<Report, CliError>> {
+    let snapshots = together::examined(&mut session.ui, cluster, seen, args.patience.patience()).await;
+    let report = |(_, snapshot): (WorkloadId, Result<Snapshot, Reading>)| {
+        let snapshot = snapshot?;
+        is_wanted(args, &mut session.ui, &snapshot)?;
+        Ok(now(Box::new(snapshot), &session.called()))
+    };
+    snapshots.into_iter().map(report).collect()
+}
+
+/// Waits until their rollouts end.
+async fn wait(
+    args: &StatusArgs,
+    form: &OutputForm,
+    session: &mut Session,
+    cluster: &Cluster,
+    seen: Answers<Seen>,
+) -> Vec<Result<Report, CliError>> {
+    let (mut reports, mut jobs) = (Vec::new(), Vec::new());
+    for (id, seen) in seen {
+        let wanted = seen.map_err(CliError::from).and_then(|seen| {
+            is_wanted(args, &mut session.ui, &seen.snapshot(cluster.now()))?;
+            Ok(seen)
+        });
+        match wanted {
+            Ok(seen) => {
+                let machine = Box::new(Follow::watching(duration::limit(args.timeout)));
+                jobs.push(Job { id, seen, machine, known: BTreeSet::new() });
+            }
+            Err(error) => reports.push(Err(error)),
+        }
+    }
+    let options = WatchOptions {
+        patience: args.patience.patience(),
+        ..WatchOptions::plain(args.output_watch_events && !form.is_human(), session.plugin.name.to_string())
+    };
+    let ids: Vec<WorkloadId> = jobs.iter().map(|job| job.id.clone()).collect();
+    let ends = watch::watch(&mut session.ui, cluster, jobs, &options).await;
+    let called = session.called();
+    reports.extend(ids.iter().zip(ends).map(|(id, end)| ended(id, end, args.held_ok, &called)));
+    reports
+}
+
+/// Fails where another revision is asked for than the one that is rolled out.
+fn is_wanted(args: &StatusArgs, ui: &mut Ui, snapshot: &Snapshot) -> Result<(), CliError> {
+    if let (Some(wanted), Some(running)) = (args.revision, evaluate(snapshot).revision)
         && wanted != running
     {
         return Err(CliError::failed(format!(
             "desired revision ({wanted}) is different from the running revision ({running})"
         )));
     }
-    warn_of_hidden_pods(&mut session.ui, &snapshot);
-    if !watches {
-        // Nothing is asked for while all is well.
-        Reader::new(BTreeSet::new(), args.patience.patience()).look(cluster, &mut snapshot).await;
-        return Ok(Look::Now(Box::new(now(Box::new(snapshot), &session.called()))));
-    }
-    let machine = Box::new(Follow::watching(duration::limit(args.timeout)));
-    Ok(Look::Follow(Box::new(Job { id, seen, machine, known: BTreeSet::new() })))
+    warn_of_hidden_pods(ui, snapshot);
+    Ok(())
 }
 
 /// Says that the pods may not be read, where they may not.

@@ -84,7 +84,7 @@ fn parse_amount(text: &str) -> Result<Amount, String> {
 }
 
 fn show(session: &mut Session, form: &OutputForm, no_headers: bool, found: Found) -> Result<Exit, CliError> {
-    let Found { workloads, exits, single, all_namespaces, scope: _ } = found;
+    let Found { workloads, exits, single, all_namespaces, .. } = found;
     if !form.is_human() {
         let paused = |it: &Workload| Stored::of(it).and_then(|stored| stored.paused_strategy);
         let documents = workloads.iter().map(|it| documents::strategy(it, paused(it).as_ref())).collect();

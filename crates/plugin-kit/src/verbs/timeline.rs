@@ -1,5 +1,6 @@
 //! `timeline`: what was rolled out lately, in all workloads at once.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 
 use clap::Args;
@@ -21,15 +22,12 @@ use crate::output::{self, OutputArgs};
 use crate::session::{Found, Session};
 use crate::table::{Column, Table};
 use crate::targets::{TargetArgs, VerbMode};
+use crate::together::{self, AT_ONCE};
 use crate::ui::Ui;
 use crate::verbs::history::began_with;
 
 /// How many entries are shown where nobody says how many.
 const SHOWN: usize = 50;
-/// Up to so many workloads are asked for their revisions one by one, before all revisions of their namespaces are read.
-const FEW: usize = 8;
-/// How many requests are under way at once.
-const AT_ONCE: usize = 8;
 /// How many entries' templates are held in memory at once.
 const TEMPLATES: usize = 50;
 
@@ -65,7 +63,7 @@ pub async fn run(args: TimelineArgs, session: &mut Session) -> Result<Exit, CliE
     let found: Found<Outline> = session.find(&everything(targets), VerbMode::Reading).await?;
     let cluster = session.cluster().await?;
     let (mut exits, all_namespaces, any) = (found.exits, found.all_namespaces, !found.workloads.is_empty());
-    let timeline = read(session, &cluster, found.workloads, found.scope.as_ref(), &mut exits).await?;
+    let timeline = read(session, &cluster, found.workloads, found.whole.as_ref(), &mut exits).await?;
     let since = since.map(|moment| moment.before(cluster.now()));
     let limit = match (limit, since) {
         (Some(0), _) | (None, Some(_)) => None,
@@ -122,7 +120,7 @@ async fn read(
     exits: &mut Vec<Exit>,
 ) -> Result<Timeline, CliError> {
     let mut lists: Vec<(Kind, Scope, Option<String>)> = Vec::new();
-    match scope.filter(|_| workloads.len() > FEW) {
+    match scope.filter(|_| workloads.len() > AT_ONCE) {
         Some(scope) => {
             let has = |kinds: &[Kind]| workloads.iter().any(|it| kinds.contains(&it.id.kind));
             // Sets of both kinds have the same objects for revisions.
@@ -137,15 +135,17 @@ async fn read(
                 .map(|it| (it.id.kind, Scope::Namespace(it.id.namespace.clone()), Some(it.selector.clone()))),
         ),
     }
-    let mut timeline = Timeline::new(workloads);
-    for (kind, scope, selector) in lists {
-        let read = cluster.records(kind, &scope, selector.as_deref(), |record| timeline.add(record)).await;
-        if let Err(error) = read {
-            let error = CliError::from(error);
-            session.report(&error);
-            exits.push(error.exit);
-        }
+    let timeline = RefCell::new(Timeline::new(workloads));
+    let list = async |(kind, scope, selector): (Kind, Scope, Option<String>)| {
+        cluster.records(kind, &scope, selector.as_deref(), |record| timeline.borrow_mut().add(record)).await
+    };
+    let reads = together::all(&mut session.ui, lists.into_iter().map(list).collect()).await;
+    for error in reads.into_iter().filter_map(Result::err) {
+        let error = CliError::from(error);
+        session.report(&error);
+        exits.push(error.exit);
     }
+    let mut timeline = timeline.into_inner();
     timeline.arrange();
     Ok(timeline)
 }

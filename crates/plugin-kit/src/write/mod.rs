@@ -18,7 +18,7 @@ use rollout_core::stored::STORED;
 use rollout_core::surroundings::Needs;
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Kind, Snapshot, Strategy, Workload};
-use rollout_kube::{Checking, Cluster, Depth, Feed, Reading, Seen, SendOptions, Sent, Sight};
+use rollout_kube::{Checking, Cluster, Depth, Feed, Reading, Scope, Seen, SendOptions, Sent, Sight};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -106,11 +106,11 @@ pub async fn run(
     intent: &mut dyn Intent,
 ) -> Result<Exit, CliError> {
     let cluster = session.cluster().await?;
-    let single = found.single;
+    let (single, whole) = (found.single, found.whole);
     let missing = found.exits.len();
     let several = found.workloads.len() + missing > 1;
     let reports = Reports::new(session, form, found.exits);
-    let mut flow = Flow { args, reports, cluster, intent, several, resolved: BTreeMap::new() };
+    let mut flow = Flow { args, reports, cluster, intent, several, whole, resolved: BTreeMap::new() };
     flow.all(found.workloads, missing).await;
     flow.reports.close(single)
 }
@@ -139,6 +139,8 @@ struct Flow<'a> {
     intent: &'a mut dyn Intent,
     /// Whether several were pointed at, however many of them can be changed.
     several: bool,
+    /// Where everything was asked for.
+    whole: Option<Scope>,
     /// The revisions that were asked about, by the workloads' UIDs: what "previous" came to is never resolved anew.
     resolved: BTreeMap<String, RevisionNumber>,
 }
@@ -150,7 +152,7 @@ impl Flow<'_> {
             let mut planned = Vec::new();
             let depth = |workload: &Workload| self.intent.depth(workload);
             let ui = &mut self.reports.session.ui;
-            for (id, seen) in together::seen(ui, &self.cluster, workloads, depth).await {
+            for (id, seen) in together::seen(ui, &self.cluster, workloads, self.whole.as_ref(), depth).await {
                 match self.plan(&id, seen).await {
                     Ok(plan) => planned.extend(plan),
                     Err(mut error) => {
