@@ -4,6 +4,7 @@ use cluster::{Cluster, Namespace, Options, Output, Part};
 use e2e::{KINDS, LONG, Web, assert_code, cluster, install, json, observed, pods, set_image, settled};
 use serde_json::{Deserializer, Value};
 
+use crate::connection::requests;
 use crate::scene::rollback;
 use e2e::Running;
 
@@ -330,6 +331,33 @@ fn of_several_objects_the_worst_ending_counts_and_the_table_shows_it_first() {
         [ns.name(), "deployment/good", "complete", "<none>"],
     ];
     assert_eq!(seen, expected, "{table}");
+}
+
+#[test]
+fn many_workloads_are_listed_once_and_say_what_each_says_alone() {
+    let ns = cluster().namespace("many");
+    let names: Vec<String> = (1..=9).map(|number| format!("web{number}")).collect();
+    names.iter().for_each(|name| e2e::create(&ns, &Web::new("deployment", "app:1").named(name).yaml()));
+    Web::new("statefulset", "app:1").replicas(2).create(&ns);
+    Web::new("daemonset", "app:1").create(&ns);
+    names.iter().for_each(|name| settled(&ns, &format!("deployment/{name}")));
+    let document = |words: &[&str]| {
+        let output = rollback(&ns, &[words, &["--watch=false", "-o", "json", "-v=6"]].concat());
+        assert_code(&output, 0);
+        (json(&output), requests(&output))
+    };
+    let (together, asked) = document(&["status", "deployments,statefulsets,daemonsets"]);
+    // Three sorts of workloads, two of revisions, and the pods.
+    assert_eq!(asked.len(), 6, "{asked:?}");
+    let items = together["items"].as_array().unwrap();
+    assert_eq!(items.len(), 11);
+    for item in items {
+        let kind = item["workload"]["kind"].as_str().unwrap().to_lowercase();
+        let name = item["workload"]["name"].as_str().unwrap();
+        let (alone, _) = document(&["status", &format!("{kind}/{name}")]);
+        assert_eq!(item, &alone);
+        assert_eq!(item["available"], item["desired"], "{item}");
+    }
 }
 
 #[test]
