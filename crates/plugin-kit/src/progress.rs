@@ -11,6 +11,8 @@ use crate::ui::Ui;
 
 /// How long it may be silent off a terminal.
 const SILENCE: SignedDuration = SignedDuration::from_secs(60);
+/// In fewer columns the bar is short, and one rollout alone is not named again: how far it is must be seen.
+const WIDE: usize = 80;
 /// How often the spinner moves.
 const FRAME: Duration = Duration::from_millis(120);
 
@@ -59,16 +61,21 @@ impl Progress {
     /// Shows how far one of them is, with a bar where it goes in steps.
     pub fn show(&mut self, ui: &mut Ui, now: Timestamp, index: usize, text: &str, share: Option<Share>) {
         let text = escape::inline(text).into_owned();
+        let alone = self.subjects.len() == 1;
         let Some(subject) = self.subjects.get_mut(index).filter(|it| it.line != text) else { return };
         subject.line = text;
         match &subject.bar {
             Some(bar) => {
-                bar.set_style(style(share.is_some()));
+                let width = ui.message_width().unwrap_or(WIDE);
+                bar.set_style(style(share.is_some(), width));
                 if let Some(Share { done, of }) = share {
                     bar.set_length(of as u64);
                     bar.set_position(done as u64);
                 }
-                bar.set_message(subject.full());
+                bar.set_message(match alone && width < WIDE {
+                    true => subject.line.clone(),
+                    false => subject.full(),
+                });
             }
             None => {
                 let line = subject.full();
@@ -147,14 +154,17 @@ impl Subject {
 }
 
 fn spinner() -> ProgressBar {
-    let bar = ProgressBar::no_length().with_style(style(false));
+    let bar = ProgressBar::no_length().with_style(style(false, WIDE));
     bar.enable_steady_tick(FRAME);
     bar
 }
 
-fn style(in_steps: bool) -> ProgressStyle {
-    let template =
-        if in_steps { "{spinner} [{bar:20}] {wide_msg} {elapsed}" } else { "{spinner} {wide_msg} {elapsed}" };
+fn style(in_steps: bool, width: usize) -> ProgressStyle {
+    let template = match (in_steps, width < WIDE) {
+        (true, false) => "{spinner} [{bar:20}] {wide_msg} {elapsed}",
+        (true, true) => "{spinner} [{bar:5}] {wide_msg} {elapsed}",
+        (false, _) => "{spinner} {wide_msg} {elapsed}",
+    };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     style.progress_chars("=>-")
 }

@@ -64,7 +64,7 @@ pub struct Streams {
     pub stderr_is_terminal: bool,
     /// Whether stdin is a terminal.
     pub stdin_is_terminal: bool,
-    /// The columns of the terminal behind stdout.
+    /// The columns of what stands in a terminal's place; a terminal itself is asked each time, as it may be resized.
     pub width: Option<usize>,
 }
 
@@ -184,7 +184,7 @@ impl Ui {
             stdout_is_terminal: out_tty,
             stderr_is_terminal: err_tty,
             stdin_is_terminal: in_tty,
-            width: out_tty.then(terminal_width).flatten(),
+            width: None,
         };
         let seat = match (in_tty && err_tty, in_tty || err_tty || out_tty) {
             (true, _) => Seat::Streams,
@@ -302,9 +302,14 @@ impl Ui {
         self.out.is_terminal.then(terminal_height).flatten()
     }
 
-    /// Returns the columns that output may take; none when stdout is not a terminal and nothing limits it.
+    /// Returns the columns that output may take now; none when stdout is not a terminal and nothing limits it.
     pub fn width(&self) -> Option<usize> {
-        self.width
+        self.width.or_else(|| self.out.is_terminal.then(terminal_width).flatten())
+    }
+
+    /// Returns the columns that messages may take now.
+    pub fn message_width(&self) -> Option<usize> {
+        self.width.or_else(|| self.err.is_terminal.then(terminal_width).flatten())
     }
 
     /// Returns whether nobody reads stdout any more.
