@@ -6,8 +6,8 @@ use rollout_core::event::{Event, StepProgress};
 use rollout_core::machine::{Act, Why};
 use rollout_core::names::few;
 use rollout_core::status::Progress;
-use serde_json::{Value, json};
 
+use crate::documents::Fields;
 use crate::verbs::diff::change_lines;
 
 /// Says how far the pods are.
@@ -84,45 +84,45 @@ pub fn stored_otherwise(changes: &[Change]) -> String {
 }
 
 /// Returns an event's name and its fields.
-pub fn fields(event: &Event) -> (&'static str, Value) {
+pub fn fields(event: &Event) -> (&'static str, Fields<'_>) {
     match event {
-        Event::Progress(it) => (
-            "progress",
-            json!({"state": it.state, "revision": it.revision, "desired": it.desired, "updated": it.updated,
-                "ready": it.ready, "available": it.available, "old": it.old}),
-        ),
+        Event::Progress(it) => {
+            let Progress { state, revision, desired, updated, ready, available, old, .. } = *it;
+            ("progress", Fields::Progress { state, revision, desired, updated, ready, available, old })
+        }
         Event::Doing(act) => act_fields(act),
         Event::NotDone(act) => ("not-done", act_fields(act).1),
-        Event::Step(it) => (
-            "step",
-            json!({"step": it.step, "of": it.of, "total": it.total, "settled": it.settled, "inHand": it.in_hand}),
-        ),
-        Event::OutsideStep { pod, node } => ("outside-step", json!({"pod": pod, "node": node})),
-        Event::EvictionForbidden { pod, words } => {
-            ("eviction-forbidden", json!({"pod": pod, "message": words}))
+        Event::Step(it) => {
+            let StepProgress { step, of, words: _, total, settled, in_hand } = it;
+            let (step, of, total, settled) = (*step, *of, *total, *settled);
+            ("step", Fields::Step { step, of, total, settled, in_hand })
         }
-        Event::StoredOtherwise(changes) => ("stored-otherwise", json!({"changes": changes})),
-        Event::Soaking(left) => ("soaking", json!({"secondsLeft": left})),
-        Event::Passed => ("passed", json!({})),
-        Event::ConnectionLost { error } => ("connection-lost", json!({"error": error})),
-        Event::ConnectionBack => ("connection-back", json!({})),
+        Event::OutsideStep { pod, node } => ("outside-step", Fields::Outside { pod, node: node.as_deref() }),
+        Event::EvictionForbidden { pod, words } => {
+            ("eviction-forbidden", Fields::Forbidden { pod, message: words })
+        }
+        Event::StoredOtherwise(changes) => ("stored-otherwise", Fields::Changes { changes }),
+        Event::Soaking(left) => ("soaking", Fields::Left { seconds_left: *left }),
+        Event::Passed => ("passed", Fields::Nothing {}),
+        Event::ConnectionLost { error } => ("connection-lost", Fields::Error { error }),
+        Event::ConnectionBack => ("connection-back", Fields::Nothing {}),
     }
 }
 
-fn act_fields(act: &Act) -> (&'static str, Value) {
+fn act_fields(act: &Act) -> (&'static str, Fields<'_>) {
     match act {
-        Act::Delete { pod, why } => ("deleting", json!({"pod": pod, "why": reason(*why)})),
-        Act::Evict { pod, why, again: _ } => ("evicting", json!({"pod": pod, "why": reason(*why)})),
-        Act::GoBack { to, causes } => ("going-back", json!({"toRevision": to, "causes": causes})),
-        Act::Partition { to } => ("partition", json!({"partition": to})),
-        Act::Record => ("recording", json!({})),
-        Act::Renew => ("renewing", json!({})),
-        Act::StepDone { done } => ("step-done", json!({"done": done})),
-        Act::HoldAgain { found } => ("holding-again", json!({"found": found})),
-        Act::StandStill { causes } => ("standing-still", json!({"causes": causes})),
-        Act::HeldUp { causes } => ("held-up", json!({"causes": causes})),
-        Act::Clean { object } => ("cleaning", json!({"object": object})),
-        Act::Finish => ("finishing", json!({})),
+        Act::Delete { pod, why } => ("deleting", Fields::Pod { pod, why: reason(*why) }),
+        Act::Evict { pod, why, again: _ } => ("evicting", Fields::Pod { pod, why: reason(*why) }),
+        Act::GoBack { to, causes } => ("going-back", Fields::Back { to_revision: *to, causes }),
+        Act::Partition { to } => ("partition", Fields::Partition { partition: *to }),
+        Act::Record => ("recording", Fields::Nothing {}),
+        Act::Renew => ("renewing", Fields::Nothing {}),
+        Act::StepDone { done } => ("step-done", Fields::Done { done: *done }),
+        Act::HoldAgain { found } => ("holding-again", Fields::Found { found }),
+        Act::StandStill { causes } => ("standing-still", Fields::Causes { causes }),
+        Act::HeldUp { causes } => ("held-up", Fields::Causes { causes }),
+        Act::Clean { object } => ("cleaning", Fields::Object { object }),
+        Act::Finish => ("finishing", Fields::Nothing {}),
     }
 }
 

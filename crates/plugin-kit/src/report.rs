@@ -68,9 +68,9 @@ impl<'a> Reports<'a> {
     }
 
     /// Keeps what became of one workload.
-    pub fn finish(&mut self, id: &WorkloadId, outcome: &Outcome<'_>) {
+    pub fn finish(&mut self, id: &WorkloadId, outcome: Outcome<'_>) {
         self.exits.push(outcome.exit);
-        self.documents.push(documents::result(id, outcome));
+        self.documents.push(outcome.document(id));
     }
 
     /// Says how the following of one workload ended; `held_ok` makes being held a success.
@@ -99,10 +99,10 @@ impl<'a> Reports<'a> {
             .snapshot
             .as_deref()
             .zip(end.progress.as_ref())
-            .map(|(snapshot, progress)| documents::status_fields(snapshot, progress, None));
+            .map(|(snapshot, progress)| documents::Status::of(snapshot, progress, None));
         self.finish(
             id,
-            &Outcome {
+            Outcome {
                 // Others stand in the status.
                 causes: end.ending.causes().unwrap_or_default(),
                 back: back(end),

@@ -192,8 +192,8 @@ struct Display<'a> {
 impl Display<'_> {
     fn event(&mut self, index: usize, event: &Event, now: Timestamp, as_json: bool) {
         if as_json {
-            let (kind, fields) = event_text::fields(event);
-            output::print_event(self.ui, &documents::event(&self.ids[index], kind, now, fields));
+            let document = documents::Event::at(now, event_text::fields(event));
+            output::print_event(self.ui, &documents::about(&self.ids[index], document));
         }
         let Display { ui, progress, counts: shown, soaking, in_steps, held_up, tried, .. } = self;
         match event {

@@ -196,7 +196,7 @@ fn unguarded(
             ),
         };
         reports.session.ui.note(&words);
-        reports.finish(id, &Outcome::new("interrupted", exit));
+        reports.finish(id, Outcome::new("interrupted", exit));
     }
 }
 
@@ -240,7 +240,7 @@ async fn changed(
         if known.is_some_and(|it| template::same(it.workload.template(), workload.template())) {
             let name = reports.session.named(&id);
             reports.say(&format!("{name} was not changed by the command"));
-            reports.finish(&id, &Outcome::new("unchanged", Exit::Done));
+            reports.finish(&id, Outcome::new("unchanged", Exit::Done));
             continue;
         }
         let before = known.and_then(|it| it.revision.clone());

@@ -132,7 +132,9 @@ async fn show(
         | OutputForm::Kyaml
         | OutputForm::Name
         | OutputForm::JsonPath(_)
-        | OutputForm::JsonPathAsJson(_) => documents.push(documents::diff(id, from, to, &changes)),
+        | OutputForm::JsonPathAsJson(_) => {
+            documents.push(documents::about(id, documents::Diff::of(from, to, &changes)))
+        }
     }
     Ok(if changes.is_empty() { Exit::Done } else { Exit::Failed })
 }

@@ -100,8 +100,10 @@ impl View<'_> {
             .transpose()
             .map_err(|error| CliError::no_revision(id, &error))?;
         match (chosen, self.form.is_human()) {
-            (None, false) => Ok(Some(documents::history(snapshot, &progress))),
-            (Some(chosen), false) => Ok(Some(one_revision_document(snapshot, chosen, &progress))),
+            (None, false) => Ok(Some(documents::about(id, documents::History::of(snapshot, &progress)))),
+            (Some(chosen), false) => {
+                Ok(Some(documents::about(id, documents::History::of_one(snapshot, chosen, &progress))))
+            }
             (Some(chosen), true) => {
                 let number = chosen.label();
                 self.ui.line(&format!("{} with revision #{number}", self.head));
@@ -138,14 +140,6 @@ impl View<'_> {
         let rows: Vec<&Revision> = snapshot.history.iter().collect();
         Table::of(&columns, rows, self.form.is_wide()).no_headers(self.no_headers).print(self.ui);
     }
-}
-
-fn one_revision_document(snapshot: &Snapshot, chosen: &Revision, progress: &Progress) -> serde_json::Value {
-    let mut document = documents::history(snapshot, progress);
-    let mut revision = documents::revision(snapshot, chosen, progress);
-    revision["template"] = chosen.template.clone().unwrap_or_default();
-    document["revisions"] = serde_json::json!([revision]);
-    document
 }
 
 /// `*` marks the current revision, `>` the one that is being rolled out.

@@ -126,7 +126,8 @@ impl View<'_> {
         }
         let rows: Vec<&NodeRow<'_>> = self.shown(&nodes).collect();
         if !self.form.is_human() {
-            return Ok(Some(documents::nodes(snapshot, &nodes, &rows, hidden_nodes(snapshot))));
+            let document = documents::Nodes::of(snapshot, &nodes, &rows, hidden_nodes(snapshot));
+            return Ok(Some(documents::about(&snapshot.workload.id, document)));
         }
         if next {
             ui.line("");

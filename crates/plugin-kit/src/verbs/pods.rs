@@ -144,7 +144,8 @@ async fn watch(
 }
 
 fn document(snapshot: &Snapshot) -> Value {
-    documents::pods(snapshot, &ordinal_rows::rows(snapshot), &ordinal_rows::notices(snapshot))
+    let (rows, notices) = (ordinal_rows::rows(snapshot), ordinal_rows::notices(snapshot));
+    documents::about(&snapshot.workload.id, documents::Pods::of(snapshot, &rows, &notices))
 }
 
 /// How a set is shown.

@@ -241,7 +241,10 @@ impl Report {
             .filter(|_| progress.state == State::Held)
             .map(|hold| ending_text::way_on(hold, &snapshot));
         let hint = hint.or_else(|| failed_hint(&snapshot, &progress, called));
-        let document = documents::status(&snapshot, &progress, hint.as_deref());
+        let document = documents::about(
+            &snapshot.workload.id,
+            documents::Status::of(&snapshot, &progress, hint.as_deref()),
+        );
         Report { exit, sentence, hint, snapshot, progress, document }
     }
 

@@ -87,7 +87,9 @@ fn show(session: &mut Session, form: &OutputForm, no_headers: bool, found: Found
     let Found { workloads, exits, single, all_namespaces, .. } = found;
     if !form.is_human() {
         let paused = |it: &Workload| Stored::of(it).and_then(|stored| stored.paused_strategy);
-        let documents = workloads.iter().map(|it| documents::strategy(it, paused(it).as_ref())).collect();
+        let document =
+            |it: &Workload| documents::about(&it.id, documents::Strategy::of(it, paused(it).as_ref()));
+        let documents = workloads.iter().map(document).collect();
         if let Some(document) = documents::list(documents, single) {
             output::print_document(&mut session.ui, &document, form)?;
         }

@@ -12,7 +12,6 @@ use rollout_core::timeline::{Entry, EntryState, Outline, Timeline};
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Kind, Revision};
 use rollout_kube::{Cluster, Scope};
-use serde_json::Value;
 
 use crate::documents;
 use crate::duration::{self, Moment};
@@ -77,7 +76,7 @@ pub async fn run(args: TimelineArgs, session: &mut Session) -> Result<Exit, CliE
         table(ui, &lines, cluster.now(), all_namespaces, form.is_wide(), output.no_headers);
     } else {
         let entries = lines.iter().map(Line::document).collect();
-        output::print_document(ui, &documents::timeline(entries), &form)?;
+        output::print_document(ui, &documents::Timeline::document(entries), &form)?;
     }
     if lines.is_empty() && any && exits.is_empty() {
         ui.note(match since {
@@ -240,9 +239,9 @@ fn tell(timeline: &Timeline, revisions: &HashMap<usize, Revision>, index: usize)
 }
 
 impl Line<'_> {
-    fn document(&self) -> Value {
+    fn document(&self) -> documents::Entry<'_> {
         let Told { cause, changes, changed: _ } = &self.told;
-        documents::timeline_entry(self.id, self.entry, self.state, cause.as_deref(), changes.as_deref())
+        documents::Entry::of(self.id, self.entry, self.state, cause.as_deref(), changes.as_deref())
     }
 }
 

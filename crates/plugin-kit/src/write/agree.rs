@@ -109,7 +109,7 @@ impl Flow<'_> {
     pub(super) fn not_done(&mut self, planned: &[Planned], outcome: &'static str) {
         for it in planned {
             let outcome = Outcome::new(outcome, Exit::NotDone).of(&it.plan);
-            self.reports.finish(&it.plan.workload, &outcome);
+            self.reports.finish(&it.plan.workload, outcome);
         }
     }
 }

@@ -19,7 +19,6 @@ use rollout_core::surroundings::Needs;
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Kind, Snapshot, Strategy, Workload};
 use rollout_kube::{Checking, Cluster, Depth, Feed, Reading, Scope, Seen, SendOptions, Sent, Sight};
-use serde_json::json;
 use tokio::time::Instant;
 
 use crate::documents::{self, Outcome};
@@ -265,8 +264,8 @@ impl Flow<'_> {
             Decision::Nothing { revision, warning } => {
                 let name = self.reports.session.named(id);
                 self.reports.say(&format!("{name} {}", self.intent.nothing(revision)));
-                let warnings = warning.iter().map(|warning| json!(warning)).collect();
-                self.reports.finish(id, &Outcome { warnings, ..Outcome::new("unchanged", Exit::Done) });
+                let warnings = warning.as_slice();
+                self.reports.finish(id, Outcome { warnings, ..Outcome::new("unchanged", Exit::Done) });
                 Ok(None)
             }
         }
@@ -316,13 +315,13 @@ impl Flow<'_> {
         let limit = duration::limit(self.args.follow.timeout);
         let Some(machine) = self.intent.machine(&plan, &snapshot, limit) else {
             self.settle(given).await;
-            self.reports.finish(&plan.workload, &Outcome::new("done", Exit::Done).of(&plan));
+            self.reports.finish(&plan.workload, Outcome::new("done", Exit::Done).of(&plan));
             return Ok(Carried::Done);
         };
         if !self.args.wait {
             self.settle(given).await;
             self.reports.session.ui.note("written, not waited for");
-            self.reports.finish(&plan.workload, &Outcome::new("written", Exit::Done).of(&plan));
+            self.reports.finish(&plan.workload, Outcome::new("written", Exit::Done).of(&plan));
             return Ok(Carried::Done);
         }
         let known = self.intent.known(&snapshot);
@@ -401,7 +400,7 @@ impl Flow<'_> {
         let name = self.reports.session.named(&plan.workload);
         self.reports.say(&format!("{name} {}{suffix}", self.intent.done(plan)));
         self.reports.exit(Exit::Done);
-        self.reports.document(documents::plan(plan));
+        self.reports.document(documents::about(&plan.workload, documents::Plan::of(plan)));
     }
 }
 

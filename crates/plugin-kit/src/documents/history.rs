@@ -1,0 +1,134 @@
+//! `History`: the revisions of a workload.
+
+use k8s_openapi::jiff::Timestamp;
+use rollout_core::diff::Change;
+use rollout_core::revision::{PodCount, RevisionNumber};
+use rollout_core::status::{Progress, State};
+use rollout_core::{Kind, Snapshot, template};
+use serde::Serialize;
+use serde_json::Value;
+use serde_with::skip_serializing_none;
+
+use super::{Body, as_map, seconds};
+
+/// The revisions of a workload, oldest first.
+#[derive(Debug, Serialize)]
+pub struct History<'a> {
+    revisions: Vec<Revision<'a>>,
+}
+
+/// One revision.
+#[skip_serializing_none]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Revision<'a> {
+    revision: Option<RevisionNumber>,
+    former_revisions: &'a [RevisionNumber],
+    state: &'static str,
+    good: Option<bool>,
+    object: Object<'a>,
+    duplicates: Option<Vec<Duplicate<'a>>>,
+    creation_timestamp: Option<Timestamp>,
+    live_since: Option<Timestamp>,
+    change_cause: Option<&'a str>,
+    manager: Option<String>,
+    #[serde(serialize_with = "as_map")]
+    images: Vec<(String, String)>,
+    pods: PodCount,
+    changes: Option<Vec<Change>>,
+    template: Option<&'a Value>,
+}
+
+/// What records a revision.
+#[derive(Debug, Serialize)]
+struct Object<'a> {
+    kind: &'static str,
+    name: &'a str,
+}
+
+/// What records the same once more.
+#[derive(Debug, Serialize)]
+struct Duplicate<'a> {
+    name: &'a str,
+    revision: Option<RevisionNumber>,
+}
+
+impl Body for History<'_> {
+    const KIND: &'static str = "History";
+}
+
+impl<'a> History<'a> {
+    /// All revisions that are kept.
+    pub fn of(snapshot: &'a Snapshot, progress: &Progress) -> History<'a> {
+        let revisions = snapshot.history.iter().map(|it| Revision::of(snapshot, it, progress)).collect();
+        History { revisions }
+    }
+
+    /// One revision, with its template.
+    pub fn of_one(
+        snapshot: &'a Snapshot,
+        revision: &'a rollout_core::Revision,
+        progress: &Progress,
+    ) -> History<'a> {
+        let template = Some(revision.template.as_ref().unwrap_or(&Value::Null));
+        History { revisions: vec![Revision { template, ..Revision::of(snapshot, revision, progress) }] }
+    }
+}
+
+impl<'a> Revision<'a> {
+    fn of(snapshot: &'a Snapshot, revision: &'a rollout_core::Revision, progress: &Progress) -> Revision<'a> {
+        let history = &snapshot.history;
+        let kind = match snapshot.workload.id.kind {
+            Kind::Deployment => "ReplicaSet",
+            Kind::DaemonSet | Kind::StatefulSet => "ControllerRevision",
+        };
+        let twin = |it: &'a rollout_core::revision::Twin| Duplicate { name: &it.name, revision: it.number };
+        let duplicates: Vec<Duplicate<'_>> = revision.duplicates.iter().map(twin).collect();
+        Revision {
+            revision: revision.number,
+            former_revisions: &revision.former,
+            state: revision_state(history, revision, progress),
+            good: history.good(revision),
+            object: Object { kind, name: &revision.name },
+            duplicates: (!duplicates.is_empty()).then_some(duplicates),
+            creation_timestamp: seconds(revision.created),
+            live_since: seconds(revision.live_since),
+            change_cause: revision.change_cause.as_deref(),
+            manager: manager(snapshot, revision),
+            images: revision.template.as_ref().map(template::images).unwrap_or_default(),
+            pods: revision.pods,
+            changes: history.changes(revision),
+            template: None,
+        }
+    }
+}
+
+/// The state of a revision: being rolled out, rolled out, or neither.
+pub fn revision_state(
+    history: &rollout_core::History,
+    revision: &rollout_core::Revision,
+    progress: &Progress,
+) -> &'static str {
+    let newest = history.current().is_some_and(|current| current.name == revision.name);
+    match (newest, progress.state) {
+        (false, _) => "old",
+        (true, State::Complete) => "current",
+        (true, State::Unobserved | State::Advancing | State::Held | State::Failed | State::Stalled) => {
+            "updating"
+        }
+    }
+}
+
+/// Who last wrote the pod template: knowable of the current revision only, whose template is the workload's own.
+pub fn manager(snapshot: &Snapshot, revision: &rollout_core::Revision) -> Option<String> {
+    if snapshot.history.current()?.name != revision.name {
+        return None;
+    }
+    let entries = snapshot.workload.object.pointer("/metadata/managedFields")?.as_array()?;
+    entries
+        .iter()
+        .filter(|entry| entry.get("subresource").is_none())
+        .filter(|entry| entry.pointer("/fieldsV1/f:spec/f:template").is_some())
+        .max_by_key(|entry| entry["time"].as_str().map(str::to_string))
+        .and_then(|entry| entry["manager"].as_str().map(str::to_string))
+}

@@ -1,0 +1,97 @@
+//! `Nodes`: which revision of a DaemonSet runs on which node.
+
+use rollout_core::node_rows::{self, Blocked, NodeRow};
+use rollout_core::ordinal_rows::{self, OUTSIDE_STEP};
+use rollout_core::revision::RevisionNumber;
+use rollout_core::{Pod, Snapshot};
+use serde::Serialize;
+use serde_with::skip_serializing_none;
+
+use super::{Body, Rollout, as_map};
+
+/// The nodes of a DaemonSet.
+#[skip_serializing_none]
+#[derive(Debug, Serialize)]
+pub struct Nodes<'a> {
+    nodes: Vec<Node<'a>>,
+    rollout: Option<Rollout>,
+    warnings: Vec<Warning<'a>>,
+}
+
+/// One node, with its pod.
+#[skip_serializing_none]
+#[derive(Debug, Serialize)]
+struct Node<'a> {
+    node: &'a str,
+    group: Option<&'a str>,
+    pod: Option<&'a str>,
+    revision: Option<RevisionNumber>,
+    updated: bool,
+    ready: bool,
+    restarts: Option<u32>,
+    reason: Option<&'a str>,
+    images: Option<Images<'a>>,
+}
+
+/// The images of a pod, by container.
+#[derive(Debug, Serialize)]
+struct Images<'a>(#[serde(serialize_with = "as_map")] Vec<(&'a str, &'a str)>);
+
+/// What is to be known of some of the nodes.
+#[skip_serializing_none]
+#[derive(Debug, Serialize)]
+struct Warning<'a> {
+    id: &'static str,
+    message: String,
+    nodes: Option<Vec<&'a str>>,
+}
+
+impl Body for Nodes<'_> {
+    const KIND: &'static str = "Nodes";
+}
+
+impl<'a> Nodes<'a> {
+    /// These rows; `hidden` says that the nodes may not be read.
+    pub fn of(
+        snapshot: &Snapshot,
+        nodes: &'a node_rows::Nodes<'_>,
+        rows: &'a [&NodeRow<'_>],
+        hidden: Option<String>,
+    ) -> Nodes<'a> {
+        let named = |id, message, nodes: &[&'a str]| Warning { id, message, nodes: Some(nodes.to_vec()) };
+        let blocked = nodes.blocked.iter().map(|(why, names)| named(why.id(), why.to_string(), names));
+        let tainted = nodes.tainted.iter().map(|(taint, names)| {
+            let why = Blocked::Tainted(taint.clone());
+            named(why.id(), format!("no pod belongs there: {why}"), names)
+        });
+        let hidden = hidden.map(|message| Warning { id: "nodes-hidden", message, nodes: None });
+        let outside: Vec<&str> = nodes.outside.iter().map(String::as_str).collect();
+        let outside = (!outside.is_empty())
+            .then(|| named(OUTSIDE_STEP, ordinal_rows::outside(&nodes.outside), &outside));
+        Nodes {
+            nodes: rows.iter().map(|row| Node::of(row)).collect(),
+            rollout: Rollout::of(snapshot),
+            warnings: blocked.chain(tainted).chain(hidden).chain(outside).collect(),
+        }
+    }
+}
+
+impl<'a> Node<'a> {
+    fn of(row: &'a NodeRow<'_>) -> Node<'a> {
+        let NodeRow { node, group, pod, revision, updated, ready, reason, trouble: _ } = row;
+        let images = |pod: &'a Pod| {
+            Images(pod.containers.iter().map(|it| (it.name.as_str(), it.image.as_str())).collect())
+        };
+        Node {
+            node,
+            group: *group,
+            pod: pod.map(|pod| pod.name.as_str()),
+            revision: *revision,
+            updated: *updated,
+            ready: *ready,
+            restarts: pod.map(Pod::restarts),
+            reason: reason.as_deref(),
+            images: pod.map(images),
+        }
+    }
+}

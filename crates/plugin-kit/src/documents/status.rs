@@ -1,0 +1,77 @@
+//! `Status`: how far a rollout is.
+
+use k8s_openapi::jiff::Timestamp;
+use rollout_core::Snapshot;
+use rollout_core::cause::Causes;
+use rollout_core::evidence::Skipped;
+use rollout_core::revision::RevisionNumber;
+use rollout_core::status::{Progress, State};
+use serde::Serialize;
+use serde_with::skip_serializing_none;
+
+use super::{Body, Rollout, seconds};
+
+/// How far a rollout is.
+#[skip_serializing_none]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status<'a> {
+    state: State,
+    revision: Option<RevisionNumber>,
+    strategy: &'a str,
+    partition: Option<u32>,
+    paused: bool,
+    desired: u32,
+    updated: u32,
+    ready: u32,
+    available: u32,
+    old: u32,
+    terminating: u32,
+    rollout: Option<Rollout>,
+    started_at: Option<Timestamp>,
+    causes: &'a Causes,
+    skipped: &'a [Skipped],
+    notes: &'a [String],
+    hint: Option<&'a str>,
+}
+
+impl Body for Status<'_> {
+    const KIND: &'static str = "Status";
+}
+
+impl<'a> Status<'a> {
+    /// As it was judged, with what would help.
+    pub fn of(snapshot: &'a Snapshot, progress: &'a Progress, hint: Option<&'a str>) -> Status<'a> {
+        let workload = &snapshot.workload;
+        Status {
+            state: progress.state,
+            revision: progress.revision,
+            strategy: workload.strategy.name(),
+            partition: partition(snapshot),
+            paused: workload.paused,
+            desired: progress.desired,
+            updated: progress.updated,
+            ready: progress.ready,
+            available: progress.available,
+            old: progress.old,
+            terminating: progress.terminating,
+            rollout: Rollout::of(snapshot),
+            started_at: seconds(snapshot.target().and_then(|target| target.live_since)),
+            causes: &progress.causes,
+            skipped: &progress.skipped,
+            notes: &progress.notes,
+            hint,
+        }
+    }
+}
+
+/// Returns the partition of a StatefulSet that has one.
+pub(super) fn partition(snapshot: &Snapshot) -> Option<u32> {
+    match &snapshot.workload.strategy {
+        rollout_core::Strategy::Partitioned { partition, max_unavailable: _ } => Some(*partition),
+        rollout_core::Strategy::RollingUpdate { .. }
+        | rollout_core::Strategy::OnDelete
+        | rollout_core::Strategy::Recreate
+        | rollout_core::Strategy::Other(_) => None,
+    }
+}
