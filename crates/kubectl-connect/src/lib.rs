@@ -63,3 +63,8 @@ pub use options::options_help;
 pub use proxy::{Proxy, ProxySource};
 pub use request_timeout::parse_request_timeout;
 pub use settings::{Settings, Source};
+
+/// What the README shows compiles, and runs where it can.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

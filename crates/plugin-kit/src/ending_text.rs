@@ -1,5 +1,6 @@
 //! How a rollout ended, in words: a sentence with its exit code, what holds it, and the command that helps.
 
+use kubectl_terminal::path;
 use rollout_core::cause::Cause;
 use rollout_core::machine::{Ending, NoWayBack};
 use rollout_core::names::few;
@@ -11,7 +12,6 @@ use rollout_core::{Kind, RevisionNumber, Side, Snapshot};
 use rollout_kube::End;
 
 use crate::exit::Exit;
-use crate::path;
 
 /// Returns the sentence and the exit code of an ending; `held_ok` makes being held a success.
 pub fn ending(end: &End, id: &WorkloadId, held_ok: bool) -> (Exit, String) {

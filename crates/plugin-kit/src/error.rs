@@ -1,6 +1,7 @@
 //! What goes wrong, as people and scripts see it: one sentence, ways on, and an exit code.
 
 use kubectl_connect::{ApiError, ConnectError};
+use kubectl_terminal::forms::OutputError;
 use rollout_core::NoRevision;
 use rollout_core::plan::Refusal;
 use rollout_core::stored::Unreadable;
@@ -10,7 +11,6 @@ use rollout_kube::Reading;
 use crate::ending_text;
 use crate::exit::Exit;
 use crate::manifests::ManifestError;
-use crate::output::OutputError;
 use crate::targets::TargetError;
 
 /// An error that ends a verb, or what it does to one object.

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use kubectl_terminal::signals::Signal;
+
 /// The ways in which a verb can end, each with the code that scripts rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exit {
@@ -64,6 +66,23 @@ impl Exit {
         }
     }
 
+    /// Returns the signal that ended it.
+    pub fn signal(self) -> Option<Signal> {
+        match self {
+            Exit::Interrupted => Some(Signal::Interrupt),
+            Exit::Terminated => Some(Signal::Terminate),
+            Exit::Done
+            | Exit::Failed
+            | Exit::Usage
+            | Exit::RolloutFailed
+            | Exit::TimedOut
+            | Exit::Undone
+            | Exit::Superseded
+            | Exit::Held
+            | Exit::NotDone => None,
+        }
+    }
+
     /// Returns the ending that counts for several objects, `Done` for none.
     pub fn worst_of(exits: impl IntoIterator<Item = Exit>) -> Exit {
         exits.into_iter().min_by_key(|exit| exit.rank()).unwrap_or(Exit::Done)
@@ -71,6 +90,15 @@ impl Exit {
 
     fn rank(self) -> usize {
         Exit::WORST_FIRST.iter().position(|&exit| exit == self).unwrap_or(usize::MAX)
+    }
+}
+
+impl From<Signal> for Exit {
+    fn from(signal: Signal) -> Exit {
+        match signal {
+            Signal::Interrupt => Exit::Interrupted,
+            Signal::Terminate => Exit::Terminated,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use kubectl_terminal::duration;
 use rollout_core::cause::{Cause, CauseId};
 use rollout_core::gate::GateOptions;
 use rollout_core::machine::{CheckRun, Verdict};
@@ -17,7 +18,6 @@ use rollout_core::workload::WorkloadId;
 use rollout_kube::{Checking, Cluster, NoService, Service};
 use tempfile::NamedTempFile;
 
-use crate::duration;
 use crate::error::CliError;
 use crate::overlay::Overlay;
 use crate::session::Session;

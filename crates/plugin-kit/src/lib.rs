@@ -2,24 +2,11 @@
 #![deny(missing_docs)]
 
 // The terminal: what every verb says, asks and is told.
-pub mod completion;
-pub mod duration;
-pub mod escape;
 pub mod exit;
-pub mod jsonpath;
-mod kyaml;
 pub mod manifests;
-pub mod output;
-mod path;
 pub mod patience;
 pub mod process;
-pub mod progress;
-pub mod prompt;
-pub mod signals;
-pub mod table;
 pub mod targets;
-pub mod ui;
-pub mod yaml;
 
 // The flow of a verb: arguments, session, objects, what is said of them, exit code.
 pub mod describe;
@@ -32,7 +19,6 @@ mod overlay;
 pub mod plan_text;
 pub mod report;
 pub mod run;
-mod screen;
 pub mod session;
 mod together;
 pub mod verbs;

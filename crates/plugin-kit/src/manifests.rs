@@ -6,12 +6,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use kubectl_terminal::Ui;
+use kubectl_terminal::forms::yaml;
 use rollout_core::Kind;
 use serde_json::Value;
 
 use crate::targets::ManifestSource;
-use crate::ui::Ui;
-use crate::yaml;
 
 /// The endings that a manifest in a folder has.
 const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];

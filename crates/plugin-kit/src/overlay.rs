@@ -6,13 +6,13 @@ use std::io::Write as _;
 use std::process::ExitStatus;
 
 use kubectl_connect::{ConnectionArgs, Settings, Source};
+use kubectl_terminal::signals::{self, Lent};
 use serde_json::json;
 use tempfile::NamedTempFile;
 
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::session::Session;
-use crate::signals::{self, Lent};
 
 /// The name of the context where the user's has none.
 const CONTEXT: &str = "rollout";
@@ -136,7 +136,7 @@ pub enum Ran {
 #[cfg(unix)]
 fn is_interrupted(status: ExitStatus) -> bool {
     use std::os::unix::process::ExitStatusExt;
-    status.signal() == Some(signal_hook::consts::SIGINT)
+    status.signal() == Some(rustix::process::Signal::INT.as_raw())
 }
 
 #[cfg(not(unix))]

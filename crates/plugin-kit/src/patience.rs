@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
+use kubectl_terminal::duration;
 use rollout_core::patience::Patience;
-
-use crate::duration;
 
 /// The flag of every verb that judges a rollout.
 #[derive(Args, Clone, Copy, Debug, Default)]

@@ -1,13 +1,12 @@
 //! A plan as people read it before they agree to it.
 
+use kubectl_terminal::table::Table;
+use kubectl_terminal::{Style, Ui, escape};
 use rollout_core::diff::summary;
 use rollout_core::names::few;
 use rollout_core::plan::{Impact, Plan, PlannedStep, Warning};
 use rollout_core::revision::RevisionNumber;
 
-use crate::escape;
-use crate::table::Table;
-use crate::ui::{Style, Ui};
 use crate::verbs::diff::change_lines;
 
 /// Pods that are named one by one; more are counted.

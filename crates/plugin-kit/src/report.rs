@@ -1,5 +1,7 @@
 //! What a verb that changes something says about each workload in the end: a sentence, a document, an exit code.
 
+use kubectl_terminal::escape;
+use kubectl_terminal::forms::{self, OutputForm};
 use rollout_core::machine::Ending;
 use rollout_core::plan::Plan;
 use rollout_core::revision::RevisionNumber;
@@ -11,9 +13,7 @@ use serde_json::Value;
 use crate::documents::{self, Outcome};
 use crate::ending_text;
 use crate::error::CliError;
-use crate::escape;
 use crate::exit::Exit;
-use crate::output::{self, OutputForm};
 use crate::session::Session;
 use crate::verbs::status::{print_causes, print_skipped};
 
@@ -117,7 +117,7 @@ impl<'a> Reports<'a> {
         let Reports { session, form, documents, mut exits, unsaid, lines } = self;
         if !form.is_human()
             && let Some(document) = documents::list(documents, single)
-            && let Err(error) = output::print_last(&mut session.ui, &document, form, lines)
+            && let Err(error) = forms::print_last(&mut session.ui, &document, form, lines)
         {
             // What was done is done, and how it ended is never hidden behind a template that does not fit.
             unsaid.iter().for_each(|line| session.ui.note(&escape::inline(line)));

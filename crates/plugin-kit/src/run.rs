@@ -7,14 +7,12 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use kubectl_connect::ConnectionArgs;
+use kubectl_terminal::{Ui, completion, signals};
 use rollout_core::Kind;
 
-use crate::completion;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::session::Session;
-use crate::signals;
-use crate::ui::Ui;
 use crate::verbs;
 
 /// What tells one plugin from another.
@@ -64,7 +62,7 @@ pub fn run<V: Verb>(plugin: Plugin) -> ExitCode {
     if completion::is_completer(&argv0) {
         let mut ui = Ui::from_process(ColorChoice::Never);
         ui.out(&completion::answer(command, &words[1..]));
-        return ui.finish(Exit::Done).into();
+        return end(&mut ui, Exit::Done).into();
     }
     insert_default_verb(plugin, &command, &mut words);
     let cli = match command.try_get_matches_from(words).and_then(|it| Cli::<V>::from_arg_matches(&it)) {
@@ -80,19 +78,24 @@ pub fn run<V: Verb>(plugin: Plugin) -> ExitCode {
             Exit::Failed
         }
     };
-    let exit = session.ui.finish(exit);
+    let exit = end(&mut session.ui, exit);
     // Whatever it made for a while is gone by then.
     drop(session);
-    signals::die_of(exit);
+    exit.signal().into_iter().for_each(signals::die_of);
     exit.into()
+}
+
+/// Ends the output: what could not be written does not pass for success.
+fn end(ui: &mut Ui, exit: Exit) -> Exit {
+    if ui.finish() { exit } else { Exit::worst_of([exit, Exit::Failed]) }
 }
 
 async fn run_verb<V: Verb>(verb: V, session: &mut Session) -> Exit {
     let exit = tokio::select! {
         result = verb.run(session) => result,
-        exit = signals::ended() => Ok(exit),
+        signal = signals::ended() => Ok(signal.into()),
     };
-    session.ui.attach(None);
+    session.ui.detach();
     if let Ok(Exit::Interrupted | Exit::Terminated) = exit {
         tokio::select! {
             () = session.let_go() => {}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use k8s_openapi::jiff::Timestamp;
 use kubectl_connect::{Agent, Connection, ConnectionArgs, Connector, Settings};
+use kubectl_terminal::{Ui, escape, signals};
 use rollout_core::steps;
 use rollout_core::stored::Stored;
 use rollout_core::workload::{ReadAs, WorkloadId};
@@ -12,15 +13,12 @@ use rollout_core::{Kind, Snapshot, Workload};
 use rollout_kube::{Cluster, Scope, SendOptions, Sent};
 
 use crate::error::CliError;
-use crate::escape;
 use crate::exit::Exit;
 use crate::manifests::{self, ManifestObject};
 use crate::process;
 use crate::run::Plugin;
-use crate::signals;
 use crate::targets::{TargetArgs, TargetName, TargetSpec, VerbMode, segment};
 use crate::together;
-use crate::ui::Ui;
 
 /// How often it is tried to let go of what is driven.
 const LET_GO: u32 = 3;

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::{Stream, StreamExt, stream};
+use kubectl_terminal::Ui;
 use rollout_core::patience::Patience;
 use rollout_core::workload::WorkloadId;
 use rollout_core::{Snapshot, Workload};
 use rollout_kube::{Cluster, Depth, Reader, Reading, Scope, Seen};
 use tokio::time::timeout;
-
-use crate::ui::Ui;
 
 /// How many are read at once: enough that nobody waits for each, and few enough for any server. Where there are more, and all
 /// of a namespace or of the cluster are wanted, one list of everything serves them all.

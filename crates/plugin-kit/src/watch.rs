@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use k8s_openapi::jiff::Timestamp;
+use kubectl_terminal::progress::{Progress, Share};
+use kubectl_terminal::{Ui, forms};
 use rollout_core::cause::{CauseId, Symptom};
 use rollout_core::event::Event;
 use rollout_core::machine::{Act, CheckRun, Ending, Machine, Order, Verdict};
@@ -15,9 +17,6 @@ use tokio::sync::mpsc;
 
 use crate::documents;
 use crate::event_text;
-use crate::output;
-use crate::progress::{Progress, Share};
-use crate::ui::Ui;
 
 /// How rollouts are watched.
 pub struct WatchOptions<'a> {
@@ -193,7 +192,7 @@ impl Display<'_> {
     fn event(&mut self, index: usize, event: &Event, now: Timestamp, as_json: bool) {
         if as_json {
             let document = documents::Event::at(now, event_text::fields(event));
-            output::print_event(self.ui, &documents::about(&self.ids[index], document));
+            forms::print_event(self.ui, &documents::about(&self.ids[index], document));
         }
         let Display { ui, progress, counts: shown, soaking, in_steps, held_up, tried, .. } = self;
         match event {

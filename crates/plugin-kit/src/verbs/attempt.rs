@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
+use kubectl_terminal::forms::OutputArgs;
 use rollout_core::cause::Symptom;
 use rollout_core::causes;
 use rollout_core::guard::{Guard, GuardOptions};
@@ -19,7 +20,6 @@ use crate::documents::Outcome;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::gates::Checks;
-use crate::output::OutputArgs;
 use crate::overlay::{Overlay, Ran};
 use crate::report::Reports;
 use crate::session::{Found, Missing, Session};

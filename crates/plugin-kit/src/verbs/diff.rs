@@ -3,6 +3,9 @@
 use std::io::Write;
 
 use clap::Args;
+use kubectl_terminal::forms::yaml;
+use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::{Style, Ui, escape};
 use rollout_core::diff::{self, Change};
 use rollout_core::revision::RevisionNumber;
 use rollout_core::{NoRevision, Revision, RevisionSelector, Snapshot, Workload};
@@ -13,14 +16,10 @@ use tokio::process::Command;
 
 use crate::documents;
 use crate::error::CliError;
-use crate::escape;
 use crate::exit::Exit;
-use crate::output::{self, OutputArgs, OutputForm};
 use crate::session::Session;
 use crate::targets::{TargetArgs, VerbMode};
 use crate::together;
-use crate::ui::{Style, Ui};
-use crate::yaml;
 
 const UNIFIED: &str = "unified";
 const JSON_PATCH: &str = "json-patch";
@@ -94,7 +93,7 @@ async fn compare(args: DiffArgs, session: &mut Session) -> Result<Exit, CliError
     }
     let printed = form.is_human() || matches!(form, OutputForm::Own(_));
     if !printed && let Some(document) = documents::list(documents, found.single) {
-        output::print_document(&mut session.ui, &document, &form)?;
+        forms::print_document(&mut session.ui, &document, &form)?;
     }
     Ok(Exit::worst_of(exits))
 }
@@ -115,7 +114,7 @@ async fn show(
     match form {
         OutputForm::Own(JSON_PATCH) => {
             let patch = serde_json::to_value(diff::json_patch(old, new)).unwrap_or_default();
-            output::print_document(ui, &patch, &OutputForm::Json)?;
+            forms::print_document(ui, &patch, &OutputForm::Json)?;
         }
         OutputForm::Human | OutputForm::Wide | OutputForm::Own(_) => {
             let names = [from, to].map(|it| format!("{}/revision-{}", id.qualified(), it.label()));

@@ -4,21 +4,20 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
+use kubectl_terminal::forms::{OutputArgs, OutputForm};
+use kubectl_terminal::{Ui, duration};
 use rollout_core::cause::Symptom;
 use rollout_core::guard::{Guard, GuardOptions};
 use rollout_core::revision::RevisionNumber;
 use rollout_core::{Workload, steps};
 use rollout_kube::Cluster;
 
-use crate::duration;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::gates::{Checks, GateArgs};
-use crate::output::{OutputArgs, OutputForm};
 use crate::report::Reports;
 use crate::session::{Found, Session};
 use crate::targets::{TargetArgs, VerbMode};
-use crate::ui::Ui;
 use crate::verbs::diff::parse_revision;
 use crate::verbs::status::warn_of_hidden_pods;
 use crate::watch::{self, Job, WatchOptions};

@@ -2,6 +2,9 @@
 
 use clap::Args;
 use k8s_openapi::jiff::Timestamp;
+use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::table::{Column, Table};
+use kubectl_terminal::{Ui, duration, escape};
 use rollout_core::diff::summary;
 use rollout_core::revision::RevisionNumber;
 use rollout_core::status::{Progress, evaluate};
@@ -10,15 +13,11 @@ use rollout_kube::Depth;
 
 use crate::describe;
 use crate::documents;
-use crate::duration;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{self, OutputArgs, OutputForm};
 use crate::session::Session;
-use crate::table::{Column, Table};
 use crate::targets::{TargetArgs, VerbMode};
 use crate::together;
-use crate::ui::Ui;
 use crate::verbs::diff::parse_revision;
 
 /// The arguments of `history`.
@@ -66,7 +65,7 @@ pub async fn run(args: HistoryArgs, session: &mut Session) -> Result<Exit, CliEr
     if !form.is_human()
         && let Some(document) = documents::list(documents, found.single)
     {
-        output::print_document(&mut session.ui, &document, &form)?;
+        forms::print_document(&mut session.ui, &document, &form)?;
     }
     Ok(Exit::worst_of(exits))
 }
@@ -109,7 +108,7 @@ impl View<'_> {
                 self.ui.line(&format!("{} with revision #{number}", self.head));
                 let wanted = chosen.readable_template().map_err(|error| CliError::no_revision(id, &error))?;
                 let text = describe::pod_template(wanted, chosen.change_cause.as_deref());
-                self.ui.out(&crate::escape::block(&text));
+                self.ui.out(&escape::block(&text));
                 Ok(None)
             }
             (None, true) => {

@@ -16,8 +16,8 @@ pub mod undo;
 pub mod unstick;
 
 use clap::Subcommand;
+use kubectl_terminal::completion::{self, CompletionArgs};
 
-use crate::completion::{self, CompletionArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::run::Verb;

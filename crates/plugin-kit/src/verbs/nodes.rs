@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 use k8s_openapi::jiff::Timestamp;
+use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::screen::Screen;
+use kubectl_terminal::table::{Cell, Column, Table};
+use kubectl_terminal::{Style, Ui, duration, escape};
 use rollout_core::names::few;
 use rollout_core::node_rows::{NodeRow, Nodes, Share, Trouble};
 use rollout_core::ordinal_rows::{self, OUTSIDE_STEP};
@@ -17,18 +21,12 @@ use rollout_kube::{Cluster, Depth, Feed, Sight};
 use serde_json::Value;
 
 use crate::documents;
-use crate::duration;
 use crate::ending_text;
 use crate::error::CliError;
-use crate::escape;
 use crate::exit::Exit;
-use crate::output::{self, OutputArgs, OutputForm};
-use crate::screen::Screen;
 use crate::session::Session;
-use crate::table::{Cell, Column, Table};
 use crate::targets::{TargetArgs, VerbMode};
 use crate::together;
-use crate::ui::{Style, Ui};
 
 /// How often at most a watched table is drawn anew.
 const REDRAW: Duration = Duration::from_millis(250);
@@ -105,7 +103,7 @@ pub async fn run(args: NodesArgs, session: &mut Session) -> Result<Exit, CliErro
     if !form.is_human()
         && let Some(document) = documents::list(items, found.single)
     {
-        output::print_document(&mut session.ui, &document, &form)?;
+        forms::print_document(&mut session.ui, &document, &form)?;
     }
     Ok(Exit::worst_of(exits))
 }

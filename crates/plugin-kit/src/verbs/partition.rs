@@ -1,6 +1,7 @@
 //! `set` and `advance`: where the partition of a StatefulSet is.
 
 use clap::Args;
+use kubectl_terminal::forms::OutputArgs;
 use rollout_core::follow::Follow;
 use rollout_core::machine::Machine;
 use rollout_core::names::few;
@@ -12,7 +13,6 @@ use rollout_core::{Amount, Snapshot};
 
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::OutputArgs;
 use crate::session::Session;
 use crate::targets::{TargetArgs, VerbMode};
 use crate::write::{self, Intent, WriteArgs};

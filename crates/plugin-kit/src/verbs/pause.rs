@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use clap::Args;
+use kubectl_terminal::forms::OutputArgs;
 use rollout_core::Snapshot;
 use rollout_core::follow::Follow;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
@@ -19,7 +20,6 @@ use rollout_kube::{Checking, Service};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::gates::{Checks, GateArgs};
-use crate::output::OutputArgs;
 use crate::process;
 use crate::session::Session;
 use crate::targets::{TargetArgs, VerbMode};

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use clap::Args;
+use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::screen::Screen;
+use kubectl_terminal::table::{Cell, Table};
+use kubectl_terminal::{Style, Ui, duration, escape};
 use rollout_core::names::few;
 use rollout_core::ordinal_rows::{self, OrdinalRow, Zone};
 use rollout_core::partition;
@@ -15,18 +19,12 @@ use rollout_kube::{Cluster, Depth, Feed, Reader, Sight};
 use serde_json::Value;
 
 use crate::documents;
-use crate::duration;
 use crate::ending_text;
 use crate::error::CliError;
-use crate::escape;
 use crate::exit::Exit;
-use crate::output::{self, OutputArgs, OutputForm};
-use crate::screen::Screen;
 use crate::session::Session;
-use crate::table::{Cell, Table};
 use crate::targets::{TargetArgs, VerbMode};
 use crate::together;
-use crate::ui::{Style, Ui};
 
 /// The examples with which the help of `pods` starts.
 pub const EXAMPLES: (&str, &str) = (
@@ -85,7 +83,7 @@ pub async fn run(args: PodsArgs, session: &mut Session) -> Result<Exit, CliError
         }
     }
     if let Some(document) = documents::list(documents, found.single).filter(|_| !form.is_human()) {
-        output::print_document(&mut session.ui, &document, &form)?;
+        forms::print_document(&mut session.ui, &document, &form)?;
     }
     Ok(Exit::worst_of(exits))
 }
@@ -165,7 +163,7 @@ impl View<'_> {
         changed: bool,
     ) -> Result<(), CliError> {
         if !self.form.is_human() {
-            return Ok(output::print_document(ui, document, self.form)?);
+            return Ok(forms::print_document(ui, document, self.form)?);
         }
         if changed {
             ui.line("");

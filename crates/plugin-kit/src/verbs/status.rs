@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
+use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::table::{Column, Table};
+use kubectl_terminal::{Ui, duration, escape};
 use rollout_core::cause::Cause;
 use rollout_core::evidence::Skipped;
 use rollout_core::follow::Follow;
@@ -15,18 +18,13 @@ use rollout_kube::{Cluster, Depth, End, Reading, Seen};
 use serde_json::Value;
 
 use crate::documents;
-use crate::duration;
 use crate::ending_text;
 use crate::error::CliError;
-use crate::escape;
 use crate::exit::Exit;
-use crate::output::{self, OutputArgs, OutputForm};
 use crate::patience::PatienceArgs;
 use crate::session::Session;
-use crate::table::{Column, Table};
 use crate::targets::{TargetArgs, VerbMode};
 use crate::together::{self, Answers};
-use crate::ui::Ui;
 use crate::verbs::diff::parse_revision;
 use crate::watch::{self, Job, WatchOptions};
 
@@ -83,7 +81,7 @@ pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliErr
     if !form.is_human() {
         let items = reports.into_iter().map(|report| report.document).collect();
         if let Some(document) = documents::list(items, found.single) {
-            output::print_last(&mut session.ui, &document, &form, args.output_watch_events)?;
+            forms::print_last(&mut session.ui, &document, &form, args.output_watch_events)?;
         }
     } else if found.all_namespaces {
         table(&mut session.ui, &mut reports, args.output.no_headers, form.is_wide());

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use kubectl_terminal::forms::OutputArgs;
+use kubectl_terminal::{duration, signals};
 use rollout_core::machine::{CheckRun, Machine};
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
@@ -14,15 +16,12 @@ use rollout_core::{Amount, Kind, Snapshot, Workload, template};
 use rollout_kube::{Checking, Depth};
 use serde_json::Value;
 
-use crate::duration;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::gates::{Checks, GateArgs};
 use crate::manifests;
-use crate::output::OutputArgs;
 use crate::process;
 use crate::session::{Found, Session};
-use crate::signals;
 use crate::targets::{ManifestSource, TargetArgs, VerbMode};
 use crate::write::{self, ActionArgs, Intent, WriteArgs};
 

@@ -1,6 +1,8 @@
 //! `strategy`: how a DaemonSet replaces its pods, shown or changed.
 
 use clap::Args;
+use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::table::{Column, Table};
 use rollout_core::follow::Follow;
 use rollout_core::machine::Machine;
 use rollout_core::plan::{Decision, Plan, Refusal};
@@ -12,9 +14,7 @@ use rollout_core::{Amount, Snapshot, Strategy, Workload};
 use crate::documents;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{self, OutputArgs, OutputForm};
 use crate::session::{Found, Session};
-use crate::table::{Column, Table};
 use crate::targets::{TargetArgs, VerbMode};
 use crate::write::{self, Intent, WriteArgs};
 
@@ -91,7 +91,7 @@ fn show(session: &mut Session, form: &OutputForm, no_headers: bool, found: Found
             |it: &Workload| documents::about(&it.id, documents::Strategy::of(it, paused(it).as_ref()));
         let documents = workloads.iter().map(document).collect();
         if let Some(document) = documents::list(documents, single) {
-            output::print_document(&mut session.ui, &document, form)?;
+            forms::print_document(&mut session.ui, &document, form)?;
         }
         return Ok(Exit::worst_of(exits));
     }

@@ -6,6 +6,10 @@ use std::collections::{BTreeSet, HashMap};
 use clap::Args;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::jiff::Timestamp;
+use kubectl_terminal::Ui;
+use kubectl_terminal::duration::{self, Moment};
+use kubectl_terminal::forms::{self, OutputArgs};
+use kubectl_terminal::table::{Column, Table};
 use rollout_core::diff::{Change, summary};
 use rollout_core::revision::RevisionNumber;
 use rollout_core::timeline::{Entry, EntryState, Outline, Timeline};
@@ -14,15 +18,11 @@ use rollout_core::{Kind, Revision};
 use rollout_kube::{Cluster, Scope};
 
 use crate::documents;
-use crate::duration::{self, Moment};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{self, OutputArgs};
 use crate::session::{Found, Session};
-use crate::table::{Column, Table};
 use crate::targets::{TargetArgs, VerbMode};
 use crate::together::{self, AT_ONCE};
-use crate::ui::Ui;
 use crate::verbs::history::began_with;
 
 /// How many entries are shown where nobody says how many.
@@ -76,7 +76,7 @@ pub async fn run(args: TimelineArgs, session: &mut Session) -> Result<Exit, CliE
         table(ui, &lines, cluster.now(), all_namespaces, form.is_wide(), output.no_headers);
     } else {
         let entries = lines.iter().map(Line::document).collect();
-        output::print_document(ui, &documents::Timeline::document(entries), &form)?;
+        forms::print_document(ui, &documents::Timeline::document(entries), &form)?;
     }
     if lines.is_empty() && any && exits.is_empty() {
         ui.note(match since {

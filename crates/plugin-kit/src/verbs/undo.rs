@@ -1,6 +1,8 @@
 //! `undo`: back to an older revision.
 
 use clap::Args;
+use kubectl_terminal::duration::{self, Moment};
+use kubectl_terminal::forms::OutputArgs;
 use rollout_core::follow::Follow;
 use rollout_core::gate::GateOptions;
 use rollout_core::guard::{Guard, GuardOptions};
@@ -12,10 +14,8 @@ use rollout_core::stored::Stored;
 use rollout_core::undo::{Drive, UndoOptions, plan};
 use rollout_core::{RevisionSelector, Snapshot};
 
-use crate::duration::{self, Moment};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::OutputArgs;
 use crate::process;
 use crate::session::Session;
 use crate::targets::{TargetArgs, VerbMode};

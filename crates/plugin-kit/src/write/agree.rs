@@ -1,5 +1,6 @@
 //! Showing the plans, and asking where somebody can be asked.
 
+use kubectl_terminal::prompt::{self, Answer, Choice};
 use rollout_core::Workload;
 use rollout_core::plan::Plan;
 use rollout_core::revision::RevisionNumber;
@@ -9,7 +10,6 @@ use crate::documents::Outcome;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::plan_text;
-use crate::prompt::{self, Answer, Choice};
 
 /// What came of the question.
 pub(super) enum Agreement {

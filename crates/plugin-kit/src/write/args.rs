@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
+use kubectl_terminal::duration;
+use kubectl_terminal::forms::OutputArgs;
 use rollout_core::plan::WarningId;
 
 use super::Intent;
-use crate::duration;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::OutputArgs;
 use crate::patience::PatienceArgs;
 use crate::session::Session;
 use crate::targets::{TargetArgs, VerbMode};

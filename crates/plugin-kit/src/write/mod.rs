@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use kubectl_terminal::forms::OutputForm;
+use kubectl_terminal::{Ui, duration, escape};
 use rollout_core::cause::Symptom;
 use rollout_core::evidence;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
@@ -22,15 +24,11 @@ use rollout_kube::{Checking, Cluster, Depth, Feed, Reading, Scope, Seen, SendOpt
 use tokio::time::Instant;
 
 use crate::documents::{self, Outcome};
-use crate::duration;
 use crate::error::CliError;
-use crate::escape;
 use crate::exit::Exit;
-use crate::output::OutputForm;
 use crate::report::Reports;
 use crate::session::{Found, Session};
 use crate::together;
-use crate::ui::Ui;
 use crate::watch::{self, Job, WatchOptions};
 use agree::Agreement;
 pub use args::{ActionArgs, DryRun, FollowArgs, WriteArgs};

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use kubectl_terminal::escape;
 use rollout_core::reason::{self, Next};
 use rollout_kube::{Cluster, Feed, Seen, SendOptions, Sent, Sight};
 use tokio::time::Instant;
 
 use super::OBSERVE;
-use crate::escape;
 
 /// A reason that was written with a change.
 pub(super) struct Given {

@@ -1,7 +1,7 @@
 //! Questions. They are asked where a person sits: on stderr and stdin where both are terminals, else at the terminal itself;
 //! what to do where nobody can be asked is the caller's decision.
 
-use crate::ui::Ui;
+use crate::Ui;
 
 /// The answer to a question of yes or no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use k8s_openapi::jiff::{SignedDuration, Timestamp, Unit};
 
+use crate::Ui;
 use crate::escape;
-use crate::ui::Ui;
 
 /// How long it may be silent off a terminal.
 const SILENCE: SignedDuration = SignedDuration::from_secs(60);
@@ -126,7 +126,7 @@ impl Progress {
 
     /// Takes the display away; what was noted stays.
     pub fn finish(self, ui: &mut Ui) {
-        ui.attach(None);
+        ui.detach();
         if let Some(bars) = self.bars {
             // Nothing is left to be drawn over, whether that succeeds or not.
             let _ = bars.clear();

@@ -93,7 +93,7 @@ impl Template {
         let mut out = String::new();
         apply(&self.blocks, document, &mut |found| {
             let values = found.into_iter().map(Cow::into_owned).collect();
-            out.push_str(&crate::output::json(&Value::Array(values)));
+            out.push_str(&super::json::to_string(&Value::Array(values)));
         })?;
         Ok(out)
     }

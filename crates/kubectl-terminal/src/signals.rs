@@ -6,7 +6,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::exit::Exit;
+/// What asked a program to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// The keyboard (SIGINT).
+    Interrupt,
+    /// Whoever runs it (SIGTERM).
+    Terminate,
+}
 
 /// Whether a command of somebody has the terminal, and with it the keyboard's signals.
 static LENT: AtomicBool = AtomicBool::new(false);
@@ -26,20 +33,20 @@ pub fn at_once<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// Waits for Ctrl-C or a request to terminate. What was written stays written; nothing here is half done.
-pub async fn ended() -> Exit {
+pub async fn ended() -> Signal {
     loop {
-        let exit = either().await;
+        let signal = either().await;
         if !LENT.load(Ordering::SeqCst) {
-            return exit;
+            return signal;
         }
     }
 }
 
-async fn either() -> Exit {
+async fn either() -> Signal {
     tokio::select! {
-        () = terminated() => Exit::Terminated,
+        () = terminated() => Signal::Terminate,
         result = tokio::signal::ctrl_c() => match result {
-            Ok(()) => Exit::Interrupted,
+            Ok(()) => Signal::Interrupt,
             Err(_) => std::future::pending().await,
         },
     }
@@ -81,12 +88,12 @@ impl Drop for Lent {
     }
 }
 
-/// Dies by the signal that ended a verb; returns where none did.
-pub fn die_of(exit: Exit) {
+/// Dies by a signal, as shells expect; returns where there are none.
+pub fn die_of(signal: Signal) {
     #[cfg(unix)]
-    unix::die_of(exit);
+    unix::die_of(signal);
     #[cfg(not(unix))]
-    let _ = exit;
+    let _ = signal;
 }
 
 #[cfg(unix)]
@@ -96,7 +103,7 @@ mod unix {
 
     use signal_hook::consts::{SIGINT, SIGTERM};
 
-    use crate::exit::Exit;
+    use super::Signal;
 
     /// Returns what says whether something blocks; while it does, the signals do what they do by default.
     pub fn blocks() -> &'static AtomicBool {
@@ -111,11 +118,10 @@ mod unix {
         })
     }
 
-    pub fn die_of(exit: Exit) {
-        let signal = match exit {
-            Exit::Interrupted => SIGINT,
-            Exit::Terminated => SIGTERM,
-            _ => return,
+    pub fn die_of(signal: Signal) {
+        let signal = match signal {
+            Signal::Interrupt => SIGINT,
+            Signal::Terminate => SIGTERM,
         };
         let _ = signal_hook::low_level::emulate_default_handler(signal);
     }

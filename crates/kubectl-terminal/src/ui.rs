@@ -3,52 +3,18 @@
 //!
 //! Writing never fails for the caller. When the reader of a stream is gone (`kubectl rollback history … | head -1`) the
 //! rest of what is written to that stream is dropped: a verb that changes something finishes its work, one that only
-//! shows (`status`, `-w`) asks [`Ui::stdout_is_closed`] and ends with [`Exit::Done`]. Any other failure, a full disk say, is
-//! kept, and [`Ui::finish`] reports it and turns the exit code into 1, so that no cut output passes for a whole one.
+//! shows (`status`, `-w`) asks [`Ui::stdout_is_closed`] and ends well. Any other failure, a full disk say, is kept, and
+//! [`Ui::finish`] reports it, so that no cut output passes for a whole one.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::sync::{Arc, Mutex};
 
 use anstream::AutoStream;
-use anstyle::{AnsiColor, Effects};
 use clap::ColorChoice;
 use indicatif::MultiProgress;
 
-use crate::exit::Exit;
+use crate::captured::Captured;
 use crate::signals;
-
-/// What a piece of text means; the colour follows from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// Something is as it should be.
-    Good,
-    /// Something wants attention.
-    Warn,
-    /// Something is broken.
-    Bad,
-    /// The name of a thing, e.g. `deployment/web`.
-    Name,
-    /// Of less interest.
-    Dim,
-}
-
-impl Style {
-    fn ansi(self) -> anstyle::Style {
-        match self {
-            Style::Good => AnsiColor::Green.on_default(),
-            Style::Warn => AnsiColor::Yellow.on_default(),
-            Style::Bad => AnsiColor::Red.on_default().effects(Effects::BOLD),
-            Style::Name => anstyle::Style::new().bold(),
-            Style::Dim => anstyle::Style::new().dimmed(),
-        }
-    }
-
-    /// Wraps text in the escape codes of this style.
-    pub(crate) fn wrap(self, text: &str) -> String {
-        let ansi = self.ansi();
-        format!("{ansi}{text}{ansi:#}")
-    }
-}
+use crate::style::{ColorEnv, Style, use_color};
 
 /// Where a `Ui` writes and reads, and what it takes them for.
 pub struct Streams {
@@ -66,34 +32,6 @@ pub struct Streams {
     pub stdin_is_terminal: bool,
     /// The columns of what stands in a terminal's place; a terminal itself is asked each time, as it may be resized.
     pub width: Option<usize>,
-}
-
-/// The environment's part in the decision about colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ColorEnv {
-    /// Whether `NO_COLOR` is set at all, even to nothing.
-    pub no_color: bool,
-    /// Whether `TERM` is `dumb`.
-    pub dumb_terminal: bool,
-}
-
-impl ColorEnv {
-    /// Reads the process's environment.
-    pub fn from_process() -> ColorEnv {
-        ColorEnv {
-            no_color: std::env::var_os("NO_COLOR").is_some(),
-            dumb_terminal: std::env::var_os("TERM").is_some_and(|term| term == "dumb"),
-        }
-    }
-}
-
-/// Decides whether one stream is coloured: the flag, then `NO_COLOR`, then `TERM=dumb`, then whether it is a terminal.
-pub fn use_color(choice: ColorChoice, env: ColorEnv, is_terminal: bool) -> bool {
-    match choice {
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-        ColorChoice::Auto => is_terminal && !env.no_color && !env.dumb_terminal,
-    }
 }
 
 struct Sink {
@@ -411,11 +349,16 @@ impl Ui {
         self.bars = bars;
     }
 
-    /// Ends the output: reports what could not be written to stdout, and returns the exit code that is left.
-    pub fn finish(&mut self, exit: Exit) -> Exit {
-        let Some(failure) = self.out.failure.take() else { return exit };
+    /// Lets what is written from now on stand where it is, whatever was drawn before.
+    pub fn detach(&mut self) {
+        self.attach(None);
+    }
+
+    /// Ends the output: reports what could not be written to stdout, and tells whether everything was.
+    pub fn finish(&mut self) -> bool {
+        let Some(failure) = self.out.failure.take() else { return true };
         self.error(&format!("cannot write to stdout: {failure}"));
-        Exit::worst_of([exit, Exit::Failed])
+        false
     }
 }
 
@@ -439,71 +382,11 @@ fn terminal_height() -> Option<usize> {
     terminal_size::terminal_size().map(|(_, height)| usize::from(height.0))
 }
 
-/// What a captured `Ui` has written so far.
-#[derive(Clone, Debug, Default)]
-pub struct Captured {
-    out: Buffer,
-    err: Buffer,
-}
-
-impl Captured {
-    /// Returns what went to stdout.
-    pub fn stdout(&self) -> String {
-        self.out.text()
-    }
-
-    /// Returns what went to stderr.
-    pub fn stderr(&self) -> String {
-        self.err.text()
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-impl Buffer {
-    fn text(&self) -> String {
-        match self.0.lock() {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(_) => String::new(),
-        }
-    }
-}
-
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Ok(mut buffer) = self.0.lock() {
-            buffer.extend_from_slice(bytes);
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::{Arc, Mutex};
 
-    #[test]
-    fn colour_follows_flag_then_environment_then_terminal() {
-        let plain = ColorEnv::default();
-        let no_color = ColorEnv { no_color: true, ..plain };
-        let dumb = ColorEnv { dumb_terminal: true, ..plain };
-        for (choice, env, terminal, expected) in [
-            (ColorChoice::Always, no_color, false, true),
-            (ColorChoice::Always, dumb, false, true),
-            (ColorChoice::Never, plain, true, false),
-            (ColorChoice::Auto, plain, true, true),
-            (ColorChoice::Auto, plain, false, false),
-            (ColorChoice::Auto, no_color, true, false),
-            (ColorChoice::Auto, dumb, true, false),
-        ] {
-            assert_eq!(use_color(choice, env, terminal), expected, "{choice:?} {env:?} {terminal}");
-        }
-    }
+    use super::*;
 
     #[test]
     fn each_stream_is_painted_for_itself() {
@@ -562,7 +445,7 @@ mod tests {
         ui.note("still heard");
         assert!(ui.stdout_is_closed());
         assert_eq!(*writes.lock().unwrap(), 1);
-        assert_eq!(ui.finish(Exit::Done), Exit::Done);
+        assert!(ui.finish());
         assert_eq!(captured.stderr(), "still heard\n");
     }
 
@@ -570,7 +453,7 @@ mod tests {
     fn a_full_disk_is_an_error() {
         let (mut ui, captured, _) = failing(io::ErrorKind::StorageFull);
         ui.line("one");
-        assert_eq!(ui.finish(Exit::Done), Exit::Failed);
+        assert!(!ui.finish());
         assert!(captured.stderr().starts_with("error: cannot write to stdout: "), "{}", captured.stderr());
     }
 

@@ -6,7 +6,7 @@ use tabled::grid::util::string::get_line_width;
 use tabled::settings::{Padding, Style as Borders};
 
 use crate::escape;
-use crate::ui::{Style, Ui};
+use crate::{Style, Ui};
 
 /// The blanks between two columns.
 const GAP: usize = 3;

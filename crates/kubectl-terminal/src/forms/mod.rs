@@ -4,9 +4,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::jsonpath::{JsonPathError, Template};
-use crate::ui::Ui;
-use crate::{escape, kyaml, yaml};
+use crate::{Ui, escape};
+use jsonpath::{JsonPathError, Template};
+
+pub mod json;
+pub mod jsonpath;
+mod kyaml;
+pub mod yaml;
 
 /// The forms of `-o` that every verb has.
 const FORMS: &str = "json,yaml,kyaml,name,wide,jsonpath=…,jsonpath-file=…,jsonpath-as-json=…";
@@ -209,24 +213,15 @@ fn document_text(document: &Value, form: &OutputForm) -> Result<String, OutputEr
         result.map_err(|source| OutputError::Execute { template: template.text().to_string(), source })
     };
     match form {
-        OutputForm::Human | OutputForm::Wide | OutputForm::Own(_) | OutputForm::Json => Ok(json(document)),
+        OutputForm::Human | OutputForm::Wide | OutputForm::Own(_) | OutputForm::Json => {
+            Ok(json::to_string(document))
+        }
         OutputForm::Yaml => yaml::to_string(document).map_err(OutputError::Yaml),
         OutputForm::Kyaml => Ok(kyaml::to_string(document)),
         OutputForm::Name => Ok(names(document)),
         OutputForm::JsonPath(template) => execute(template, template.render(document)),
         OutputForm::JsonPathAsJson(template) => execute(template, template.render_json(document)),
     }
-}
-
-/// Writes JSON with kubectl's four blanks and a line end.
-pub(crate) fn json(document: &Value) -> String {
-    let mut bytes = Vec::new();
-    let indent = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, indent);
-    // Writing a Value to memory cannot fail.
-    let _ = serde::Serialize::serialize(document, &mut serializer);
-    bytes.push(b'\n');
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Lists the workloads that a document, or each item of a list or a timeline, is about.

@@ -2,7 +2,7 @@
 
 use console::truncate_str;
 
-use crate::ui::Ui;
+use crate::Ui;
 
 /// What was drawn last.
 #[derive(Default)]
