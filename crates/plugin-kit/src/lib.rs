@@ -1,29 +1,18 @@
-//! What makes the three plugins one family: targets, output, progress, prompts, errors, exit codes, completion.
+//! What makes the three plugins one family, in the order in which a call passes: what the call is ([`call`]), what it points at
+//! ([`targets`]), what is said ([`say`]), what is followed ([`follow`]), what is changed ([`change`]), and the verbs that two
+//! plugins or more have ([`verbs`]). A verb that one plugin alone has lives with that plugin.
 #![deny(missing_docs)]
 
-// The terminal: what every verb says, asks and is told.
-pub mod exit;
-pub mod manifests;
-pub mod patience;
-pub mod process;
+pub mod call;
 pub mod targets;
 
-// The flow of a verb: arguments, session, objects, what is said of them, exit code.
-pub mod describe;
-pub mod documents;
-pub mod ending_text;
-pub mod error;
-pub mod event_text;
-pub mod gates;
-mod overlay;
-pub mod plan_text;
-pub mod report;
-pub mod run;
-pub mod session;
-mod together;
-pub mod verbs;
-pub mod watch;
-pub mod write;
+pub mod say;
 
+pub mod follow;
+
+pub mod change;
+
+pub mod verbs;
+
+pub use call::{Plugin, Verb, run};
 pub use rollout_core::Kind;
-pub use run::{Plugin, Verb, run};

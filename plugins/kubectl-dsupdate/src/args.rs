@@ -1,16 +1,14 @@
 //! What `kubectl dsupdate` is, and the verbs that only it has.
 
 use clap::{Args, Subcommand};
-use plugin_kit::error::CliError;
-use plugin_kit::exit::Exit;
-use plugin_kit::run::Verb;
-use plugin_kit::session::Session;
-use plugin_kit::verbs::SharedVerb;
-use plugin_kit::verbs::nodes::{self, NodesArgs};
+use plugin_kit::call::{CliError, Examples, Exit, Session, Verb};
+use plugin_kit::change::ActionArgs;
 use plugin_kit::verbs::steps::{self, NodeArgs, StartArgs};
-use plugin_kit::verbs::strategy::{self, StrategyArgs};
-use plugin_kit::write::ActionArgs;
+use plugin_kit::verbs::{EXAMPLES, SharedVerb};
 use plugin_kit::{Kind, Plugin};
+
+use crate::nodes::{self, NodesArgs};
+use crate::strategy::{self, StrategyArgs};
 
 /// The plugin.
 pub const PLUGIN: Plugin = Plugin {
@@ -52,7 +50,7 @@ pub struct StartOverNodes {
     nodes: NodeArgs,
 }
 
-const START_EXAMPLES: (&str, &str) = (
+const START_EXAMPLES: Examples = (
     "start",
     "\
 Examples:
@@ -63,8 +61,8 @@ Examples:
 );
 
 impl Verb for DsupdateVerb {
-    const EXAMPLES: &'static [(&'static str, &'static str)] =
-        &[START_EXAMPLES, steps::ABORT_EXAMPLES, nodes::EXAMPLES, strategy::EXAMPLES];
+    const EXAMPLES: &'static [&'static [Examples]] =
+        &[EXAMPLES, &[START_EXAMPLES, steps::ABORT_EXAMPLES, nodes::EXAMPLES, strategy::EXAMPLES]];
 
     async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
         match self {

@@ -1,6 +1,8 @@
 //! `kubectl dsupdate`: Update DaemonSets, and roll them back.
 
 mod args;
+mod nodes;
+mod strategy;
 
 use std::process::ExitCode;
 

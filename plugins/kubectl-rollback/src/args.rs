@@ -2,16 +2,13 @@
 
 use clap::Subcommand;
 use plugin_kit::Plugin;
-use plugin_kit::error::CliError;
-use plugin_kit::exit::Exit;
-use plugin_kit::run::Verb;
-use plugin_kit::session::Session;
-use plugin_kit::verbs::SharedVerb;
-use plugin_kit::verbs::attempt::{self, TryArgs};
-use plugin_kit::verbs::guard::{self, GuardArgs};
-use plugin_kit::verbs::timeline::{self, TimelineArgs};
-use plugin_kit::verbs::unstick;
-use plugin_kit::write::ActionArgs;
+use plugin_kit::call::{CliError, Examples, Exit, Session, Verb};
+use plugin_kit::change::ActionArgs;
+use plugin_kit::verbs::{EXAMPLES, SharedVerb, unstick};
+
+use crate::attempt::{self, TryArgs};
+use crate::guard::{self, GuardArgs};
+use crate::timeline::{self, TimelineArgs};
 
 /// The plugin.
 pub const PLUGIN: Plugin = Plugin {
@@ -45,8 +42,8 @@ pub enum RollbackVerb {
 }
 
 impl Verb for RollbackVerb {
-    const EXAMPLES: &'static [(&'static str, &'static str)] =
-        &[timeline::EXAMPLES, guard::EXAMPLES, attempt::EXAMPLES, unstick::EXAMPLES];
+    const EXAMPLES: &'static [&'static [Examples]] =
+        &[EXAMPLES, &[timeline::EXAMPLES, guard::EXAMPLES, attempt::EXAMPLES, unstick::EXAMPLES]];
 
     async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
         match self {

@@ -1,17 +1,14 @@
 //! What `kubectl stspartition` is, and the verbs that only it has.
 
 use clap::Subcommand;
-use plugin_kit::error::CliError;
-use plugin_kit::exit::Exit;
-use plugin_kit::run::Verb;
-use plugin_kit::session::Session;
-use plugin_kit::verbs::SharedVerb;
-use plugin_kit::verbs::partition::{self, AdvanceArgs, SetArgs};
-use plugin_kit::verbs::pods::{self, PodsArgs};
+use plugin_kit::call::{CliError, Examples, Exit, Session, Verb};
+use plugin_kit::change::ActionArgs;
 use plugin_kit::verbs::steps::{self, NodeArgs, StartArgs};
-use plugin_kit::verbs::unstick;
-use plugin_kit::write::ActionArgs;
+use plugin_kit::verbs::{EXAMPLES, SharedVerb, unstick};
 use plugin_kit::{Kind, Plugin};
+
+use crate::partition::{self, AdvanceArgs, SetArgs};
+use crate::pods::{self, PodsArgs};
 
 /// The plugin.
 pub const PLUGIN: Plugin = Plugin {
@@ -50,7 +47,7 @@ pub enum StspartitionVerb {
     Unstick(ActionArgs),
 }
 
-const START_EXAMPLES: (&str, &str) = (
+const START_EXAMPLES: Examples = (
     "start",
     "\
 Examples:
@@ -60,13 +57,16 @@ Examples:
 );
 
 impl Verb for StspartitionVerb {
-    const EXAMPLES: &'static [(&'static str, &'static str)] = &[
-        START_EXAMPLES,
-        steps::ABORT_EXAMPLES,
-        pods::EXAMPLES,
-        partition::SET_EXAMPLES,
-        partition::ADVANCE_EXAMPLES,
-        unstick::EXAMPLES,
+    const EXAMPLES: &'static [&'static [Examples]] = &[
+        EXAMPLES,
+        &[
+            START_EXAMPLES,
+            steps::ABORT_EXAMPLES,
+            pods::EXAMPLES,
+            partition::SET_EXAMPLES,
+            partition::ADVANCE_EXAMPLES,
+            unstick::EXAMPLES,
+        ],
     ];
 
     async fn run(self, session: &mut Session) -> Result<Exit, CliError> {

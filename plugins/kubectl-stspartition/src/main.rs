@@ -1,6 +1,8 @@
 //! `kubectl stspartition`: Update StatefulSets, and roll them back.
 
 mod args;
+mod partition;
+mod pods;
 
 use std::process::ExitCode;
 

@@ -2,6 +2,8 @@
 
 use rollout_core::Kind;
 
+use crate::call::CliError;
+
 /// The ways in which a command line can point at nothing, in kubectl's words where it has them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
@@ -108,5 +110,12 @@ impl TargetError {
             | TargetError::FlagWithFiles(_)
             | TargetError::TargetAfterImage(_) => None,
         }
+    }
+}
+
+/// What a command line points at is checked before anything is sent, so it is usage.
+impl From<TargetError> for CliError {
+    fn from(error: TargetError) -> CliError {
+        CliError::usage(error.to_string()).hint(error.hint())
     }
 }

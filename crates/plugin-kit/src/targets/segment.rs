@@ -1,6 +1,6 @@
 //! Names and namespaces as segments of an API path, checked before anything is asked, in client-go's words.
 
-use crate::error::CliError;
+use crate::call::CliError;
 
 /// Checks the namespace and the name of an object (k8s.io/client-go, `rest/request.go`; k8s.io/apimachinery,
 /// `pkg/api/validation/path/name.go`). What else a name may not be called, the server says.

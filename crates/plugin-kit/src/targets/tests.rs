@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use super::*;
+use crate::Kind;
 
 #[derive(Parser)]
 struct Cli {

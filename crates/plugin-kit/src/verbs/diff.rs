@@ -3,8 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use kubectl_terminal::forms::yaml;
-use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::forms::{self, OutputArgs, OutputForm, yaml};
 use kubectl_terminal::{Style, Ui, escape};
 use rollout_core::diff::{self, Change};
 use rollout_core::revision::RevisionNumber;
@@ -14,12 +13,11 @@ use serde_json::Value;
 use similar::TextDiff;
 use tokio::process::Command;
 
-use crate::documents;
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::session::Session;
-use crate::targets::{TargetArgs, VerbMode};
-use crate::together;
+use super::parse_revision;
+use crate::call::{CliError, Exit, Session};
+use crate::say::changes::change_lines;
+use crate::say::documents;
+use crate::targets::{TargetArgs, VerbMode, together};
 
 const UNIFIED: &str = "unified";
 const JSON_PATCH: &str = "json-patch";
@@ -39,12 +37,6 @@ pub struct DiffArgs {
 /// Two revisions to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair(RevisionNumber, Option<RevisionNumber>);
-
-/// Reads a revision number; for clap.
-pub fn parse_revision(text: &str) -> Result<RevisionNumber, String> {
-    let number = text.parse().ok().and_then(RevisionNumber::new);
-    number.ok_or_else(|| format!("revision must be a positive integer: {text}"))
-}
 
 fn parse_pair(text: &str) -> Result<Pair, String> {
     match text.split_once(',') {
@@ -163,26 +155,6 @@ fn fields(ui: &mut Ui, head: &str, changes: &[Change]) {
         let line = ui.paint(style, &line);
         ui.line(&line);
     }
-}
-
-/// Returns the lines of a semantic diff: `+ path: value`, `- path: value`, `~ path: old -> new`.
-pub fn change_lines(changes: &[Change]) -> Vec<String> {
-    let shown = |value: &Value| match value {
-        Value::String(text) => escape::inline(text).into_owned(),
-        other => escape::inline(&other.to_string()).into_owned(),
-    };
-    changes
-        .iter()
-        .map(|change| {
-            let path = escape::inline(&change.path);
-            match (&change.from, &change.to) {
-                (Some(from), Some(to)) => format!("~ {path}: {} -> {}", shown(from), shown(to)),
-                (None, Some(to)) => format!("+ {path}: {}", shown(to)),
-                (Some(from), None) => format!("- {path}: {}", shown(from)),
-                (None, None) => format!("~ {path}"),
-            }
-        })
-        .collect()
 }
 
 fn unified(ui: &mut Ui, names: &[String; 2], templates: [&Value; 2]) -> Result<(), CliError> {

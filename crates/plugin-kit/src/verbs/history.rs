@@ -11,14 +11,11 @@ use rollout_core::status::{Progress, evaluate};
 use rollout_core::{Kind, Revision, RevisionSelector, Snapshot, Workload, template};
 use rollout_kube::Depth;
 
-use crate::describe;
-use crate::documents;
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::session::Session;
-use crate::targets::{TargetArgs, VerbMode};
-use crate::together;
-use crate::verbs::diff::parse_revision;
+use super::parse_revision;
+use crate::call::{CliError, Exit, Session};
+use crate::say::changes::began_with;
+use crate::say::{self, documents};
+use crate::targets::{TargetArgs, VerbMode, together};
 
 /// The arguments of `history`.
 #[derive(Args, Debug)]
@@ -107,7 +104,7 @@ impl View<'_> {
                 let number = chosen.label();
                 self.ui.line(&format!("{} with revision #{number}", self.head));
                 let wanted = chosen.readable_template().map_err(|error| CliError::no_revision(id, &error))?;
-                let text = describe::pod_template(wanted, chosen.change_cause.as_deref());
+                let text = say::template::pod_template(wanted, chosen.change_cause.as_deref());
                 self.ui.out(&escape::block(&text));
                 Ok(None)
             }
@@ -178,12 +175,6 @@ fn changed(snapshot: &Snapshot, revision: &Revision) -> String {
         Some(changes) => summary(&changes),
         None => began_with(revision),
     }
-}
-
-/// What a revision without a predecessor has, in a line.
-pub fn began_with(revision: &Revision) -> String {
-    let images = revision.template.as_ref().map(template::images).unwrap_or_default();
-    images.into_iter().map(|(container, image)| format!("{container} {image}")).collect::<Vec<_>>().join("; ")
 }
 
 fn images(revision: &Revision) -> String {

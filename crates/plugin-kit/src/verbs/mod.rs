@@ -1,31 +1,24 @@
 //! The verbs that all three plugins have.
 
-pub mod attempt;
 pub mod diff;
-pub mod guard;
 pub mod history;
-pub mod nodes;
-pub mod partition;
 pub mod pause;
-pub mod pods;
+mod revision;
 pub mod status;
 pub mod steps;
-pub mod strategy;
-pub mod timeline;
 pub mod undo;
 pub mod unstick;
+
+pub use revision::parse_revision;
 
 use clap::Subcommand;
 use kubectl_terminal::completion::{self, CompletionArgs};
 
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::run::Verb;
-use crate::session::Session;
-use crate::write::ActionArgs;
+use crate::call::{CliError, Examples, Exit, Session, Verb};
+use crate::change::ActionArgs;
 
-/// The examples with which the help of each verb starts; `{me}` and `{target}` are filled in.
-pub const EXAMPLES: [(&str, &str); 9] = [
+/// The examples of these verbs.
+pub const EXAMPLES: &[Examples] = &[
     (
         "history",
         "\
@@ -114,6 +107,8 @@ pub enum SharedVerb {
 }
 
 impl Verb for SharedVerb {
+    const EXAMPLES: &'static [&'static [Examples]] = &[EXAMPLES];
+
     async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
         match self {
             SharedVerb::History(args) => history::run(args, session).await,

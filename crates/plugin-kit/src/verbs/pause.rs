@@ -5,25 +5,21 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use kubectl_terminal::forms::OutputArgs;
-use rollout_core::Snapshot;
 use rollout_core::follow::Follow;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
-use rollout_core::pause;
 use rollout_core::plan::{Decision, Plan, Refusal, WarningId};
 use rollout_core::query::Query;
 use rollout_core::revision::RevisionNumber;
 use rollout_core::steps::{self, Driver, GivenChecks, Holder, ResumeOptions, Rollout, Stage};
 use rollout_core::stored::{Stored, Unreadable};
 use rollout_core::workload::WorkloadId;
+use rollout_core::{Snapshot, pause};
 use rollout_kube::{Checking, Service};
 
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::gates::{Checks, GateArgs};
-use crate::process;
-use crate::session::Session;
+use crate::call::{CliError, Exit, Session, holder};
+use crate::change::{self, ActionArgs, Intent, WriteArgs};
+use crate::follow::gates::{Checks, GateArgs};
 use crate::targets::{TargetArgs, VerbMode};
-use crate::write::{self, ActionArgs, Intent, WriteArgs};
 
 /// The arguments of `resume`.
 #[derive(Args, Debug)]
@@ -77,7 +73,7 @@ pub async fn resume(args: ResumeArgs, session: &mut Session) -> Result<Exit, Cli
     let allowed = write.follow.allow.iter().any(|id| id == WarningId::StoredChecks.as_str());
     let checks = Checks::of(session, allowed || !check.is_empty()).await?;
     let mut intent = Resume {
-        holder: process::holder(),
+        holder: holder(),
         release,
         take_over,
         pause_after: pause_after.and_then(|steps| usize::try_from(steps).ok()),
@@ -89,7 +85,7 @@ pub async fn resume(args: ResumeArgs, session: &mut Session) -> Result<Exit, Cli
         checks,
         gates: RefCell::default(),
     };
-    write::run(session, &write, &form, found, &mut intent).await
+    change::run(session, &write, &form, found, &mut intent).await
 }
 
 fn rollout(snapshot: &Snapshot) -> Option<Rollout> {

@@ -7,8 +7,6 @@ use clap::{ArgAction, Args};
 use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
 use kubectl_terminal::table::{Column, Table};
 use kubectl_terminal::{Ui, duration, escape};
-use rollout_core::cause::Cause;
-use rollout_core::evidence::Skipped;
 use rollout_core::follow::Follow;
 use rollout_core::machine::Ending;
 use rollout_core::revision::RevisionNumber;
@@ -17,16 +15,13 @@ use rollout_core::{Snapshot, Workload, WorkloadId};
 use rollout_kube::{Cluster, Depth, End, Reading, Seen};
 use serde_json::Value;
 
-use crate::documents;
-use crate::ending_text;
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::patience::PatienceArgs;
-use crate::session::Session;
+use super::parse_revision;
+use crate::call::{CliError, Exit, Session};
+use crate::follow::{self, Job, PatienceArgs, WatchOptions};
+use crate::say::causes::{print_causes, print_skipped, warn_of_hidden_pods};
+use crate::say::{self, documents};
+use crate::targets::together::{self, Answers};
 use crate::targets::{TargetArgs, VerbMode};
-use crate::together::{self, Answers};
-use crate::verbs::diff::parse_revision;
-use crate::watch::{self, Job, WatchOptions};
 
 /// The arguments of `status`.
 #[derive(Args, Debug)]
@@ -153,7 +148,7 @@ async fn wait(
         ..WatchOptions::plain(args.output_watch_events && !form.is_human(), session.plugin.name.to_string())
     };
     let ids: Vec<WorkloadId> = jobs.iter().map(|job| job.id.clone()).collect();
-    let ends = watch::watch(&mut session.ui, cluster, jobs, &options).await;
+    let ends = follow::watch(&mut session.ui, cluster, jobs, &options).await;
     let called = session.called();
     reports.extend(ids.iter().zip(ends).map(|(id, end)| ended(id, end, args.held_ok, &called)));
     reports
@@ -172,19 +167,8 @@ fn is_wanted(args: &StatusArgs, ui: &mut Ui, snapshot: &Snapshot) -> Result<(), 
     Ok(())
 }
 
-/// Says that the pods may not be read, where they may not.
-pub fn warn_of_hidden_pods(ui: &mut Ui, snapshot: &Snapshot) {
-    let id = &snapshot.workload.id;
-    if snapshot.pods.is_none() {
-        ui.warn(&format!(
-            "the pods of {id} in namespace {} may not be listed: its counters are believed, and why pods fail is not seen",
-            id.namespace
-        ));
-    }
-}
-
 fn ended(id: &WorkloadId, end: End, held_ok: bool, called: &str) -> Result<Report, CliError> {
-    let (exit, sentence) = ending_text::ending(&end, id, held_ok);
+    let (exit, sentence) = say::ending::ending(&end, id, held_ok);
     match end {
         End { snapshot: Some(snapshot), progress: Some(progress), ending } if ending != Ending::Gone => {
             Ok(Report::new(exit, sentence, snapshot, progress, called))
@@ -199,9 +183,9 @@ fn now(snapshot: Box<Snapshot>, called: &str) -> Report {
     let id = &snapshot.workload.id;
     let end = |ending| End { ending, progress: None, snapshot: Some(snapshot.clone()) };
     let (exit, sentence) = match (progress.state, progress.hold) {
-        (State::Complete, _) => ending_text::ending(&end(Ending::Complete), id, true),
-        (State::Failed, _) => ending_text::ending(&end(Ending::Failed), id, true),
-        (State::Held, Some(hold)) => ending_text::ending(&end(Ending::Held(hold)), id, true),
+        (State::Complete, _) => say::ending::ending(&end(Ending::Complete), id, true),
+        (State::Failed, _) => say::ending::ending(&end(Ending::Failed), id, true),
+        (State::Held, Some(hold)) => say::ending::ending(&end(Ending::Held(hold)), id, true),
         (State::Unobserved | State::Advancing | State::Stalled | State::Held, _) => {
             (Exit::Done, waiting(&snapshot, &progress))
         }
@@ -237,7 +221,7 @@ impl Report {
         let hint = progress
             .hold
             .filter(|_| progress.state == State::Held)
-            .map(|hold| ending_text::way_on(hold, &snapshot));
+            .map(|hold| say::ending::way_on(hold, &snapshot));
         let hint = hint.or_else(|| failed_hint(&snapshot, &progress, called));
         let document = documents::about(
             &snapshot.workload.id,
@@ -262,39 +246,12 @@ impl Report {
     }
 }
 
-/// Prints why a rollout fails or does not get on.
-pub fn print_causes<'a>(ui: &mut Ui, causes: impl IntoIterator<Item = &'a Cause>) {
-    for cause in causes {
-        let evidence = cause
-            .evidence
-            .as_deref()
-            .filter(|evidence| !cause.message.contains(evidence))
-            .map(|evidence| format!(" ({})", escape::inline(evidence)))
-            .unwrap_or_default();
-        ui.note(&format!("  {}: {}{evidence}", cause.id.as_str(), escape::inline(&cause.message)));
-        for line in &cause.log {
-            ui.note(&format!("    | {}", escape::inline(line)));
-        }
-        if let Some(fix) = &cause.fix {
-            ui.note(&format!("    to help: {}", escape::inline(fix)));
-        }
-    }
-}
-
-/// Prints what is not known because it may not be read.
-pub fn print_skipped(ui: &mut Ui, skipped: &[Skipped]) {
-    // Of hidden pods somebody has been warned already.
-    for skipped in skipped.iter().filter(|it| **it != Skipped::Pods) {
-        ui.note(&format!("  skipped: {} may not be read", skipped.as_str()));
-    }
-}
-
 fn failed_hint(snapshot: &Snapshot, progress: &Progress, called: &str) -> Option<String> {
     let id = &snapshot.workload.id;
     if progress.state != State::Failed {
         return None;
     }
-    if let Some(ways) = ending_text::ways_on_in_steps(snapshot) {
+    if let Some(ways) = say::ending::ways_on_in_steps(snapshot) {
         return Some(ways);
     }
     let stuck = progress.causes.iter().any(|cause| cause.id.is_stuck());

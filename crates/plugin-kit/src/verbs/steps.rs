@@ -16,14 +16,10 @@ use rollout_core::{Amount, Kind, Snapshot, Workload, template};
 use rollout_kube::{Checking, Depth};
 use serde_json::Value;
 
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::gates::{Checks, GateArgs};
-use crate::manifests;
-use crate::process;
-use crate::session::{Found, Session};
-use crate::targets::{ManifestSource, TargetArgs, VerbMode};
-use crate::write::{self, ActionArgs, Intent, WriteArgs};
+use crate::call::{CliError, Exit, Session, holder};
+use crate::change::{self, ActionArgs, Intent, WriteArgs};
+use crate::follow::gates::{Checks, GateArgs};
+use crate::targets::{Found, ManifestSource, TargetArgs, VerbMode, manifests};
 
 /// How long a step's pods soak unless somebody says otherwise.
 const SOAK: Duration = Duration::from_secs(120);
@@ -140,9 +136,8 @@ pub async fn start(args: StartArgs, nodes: NodeArgs, session: &mut Session) -> R
     };
     let checks = gate.checks(session).await?;
     let pause_after = pause_after.and_then(|steps| usize::try_from(steps).ok());
-    let start =
-        StartOptions { template: None, rules, options, pause_after, holder: Some(process::holder()), reason };
-    write::run(session, &write, &form, found, &mut Start { change, start, gate, checks }).await
+    let start = StartOptions { template: None, rules, options, pause_after, holder: Some(holder()), reason };
+    change::run(session, &write, &form, found, &mut Start { change, start, gate, checks }).await
 }
 
 /// What the template becomes.
@@ -284,7 +279,7 @@ impl Intent for Start {
 
 /// Runs `abort`.
 pub async fn abort(args: ActionArgs, session: &mut Session) -> Result<Exit, CliError> {
-    args.run(session, &mut Abort { holder: process::holder() }).await
+    args.run(session, &mut Abort { holder: holder() }).await
 }
 
 struct Abort {

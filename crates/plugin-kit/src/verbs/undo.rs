@@ -14,14 +14,11 @@ use rollout_core::stored::Stored;
 use rollout_core::undo::{Drive, UndoOptions, plan};
 use rollout_core::{RevisionSelector, Snapshot};
 
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::process;
-use crate::session::Session;
+use super::parse_revision;
+use crate::call::{CliError, Exit, Session, holder};
+use crate::change::{self, Intent, WriteArgs};
 use crate::targets::{TargetArgs, VerbMode};
-use crate::verbs::diff::parse_revision;
 use crate::verbs::steps;
-use crate::write::{self, Intent, WriteArgs};
 
 /// The arguments of `undo`.
 #[derive(Args, Debug)]
@@ -100,12 +97,12 @@ pub async fn run(args: UndoArgs, session: &mut Session) -> Result<Exit, CliError
     };
     let timeout = duration::limit(write.follow.timeout);
     // What is taken back together is guarded, and a guard drives what it guards.
-    let drive = (write.wait && !all_or_none).then(|| Drive { holder: process::holder(), timeout });
+    let drive = (write.wait && !all_or_none).then(|| Drive { holder: holder(), timeout });
     let whole = all_or_none || to_time.is_some() && !partial;
     let allow = write.follow.allow.clone();
     let options = UndoOptions { target, resume, reason, drive };
     let mut intent = Undo { options, whole, all_or_none, allow };
-    write::run(session, &write, &form, found, &mut intent).await
+    change::run(session, &write, &form, found, &mut intent).await
 }
 
 struct Undo {
@@ -127,7 +124,7 @@ impl Intent for Undo {
         }
         if stored.is_some() && self.options.target == RevisionSelector::Previous {
             // This process drives what has to be driven.
-            return core_steps::abort(snapshot, Some(process::holder()));
+            return core_steps::abort(snapshot, Some(holder()));
         }
         let mut options = self.options.clone();
         options.target = resolved.map_or(options.target, RevisionSelector::Number);
@@ -169,11 +166,11 @@ impl Intent for Undo {
 
     /// What is stored of a rollout in steps says how it is taken back.
     fn machine(&self, plan: &Plan, before: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
-        if let Some(aborting) = steps::aborting(&process::holder(), before) {
+        if let Some(aborting) = steps::aborting(&holder(), before) {
             return Some(aborting);
         }
         if plan.drives() {
-            return Some(Box::new(Driver::new(process::holder())));
+            return Some(Box::new(Driver::new(holder())));
         }
         if !self.all_or_none {
             return Some(Box::new(Follow::driving(&plan.template, limit)));

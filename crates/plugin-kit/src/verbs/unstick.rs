@@ -1,16 +1,13 @@
 //! `unstick`: find the pod that a StatefulSet hangs on, explain, and delete it.
 
-use rollout_core::Snapshot;
 use rollout_core::follow::Follow;
 use rollout_core::machine::Machine;
 use rollout_core::plan::{Decision, Plan, Refusal};
 use rollout_core::revision::RevisionNumber;
-use rollout_core::unstick;
+use rollout_core::{Snapshot, unstick};
 
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::session::Session;
-use crate::write::{ActionArgs, Intent};
+use crate::call::{CliError, Exit, Session};
+use crate::change::{ActionArgs, Intent};
 
 /// The examples with which the help of `unstick` starts.
 pub const EXAMPLES: (&str, &str) = (

@@ -1,0 +1,17 @@
+//! From a process's arguments to its exit code.
+
+mod error;
+mod exit;
+mod holder;
+mod plugin;
+mod run;
+mod session;
+mod verb;
+
+pub use error::CliError;
+pub use exit::Exit;
+pub use holder::holder;
+pub use plugin::Plugin;
+pub use run::run;
+pub use session::{CommandLine, Session};
+pub use verb::{Examples, Verb};

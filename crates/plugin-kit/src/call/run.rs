@@ -1,0 +1,236 @@
+//! The one way from a process's arguments to its exit code.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+use kubectl_connect::ConnectionArgs;
+use kubectl_terminal::{Ui, completion, signals};
+use rollout_core::Kind;
+
+use super::{Exit, Plugin, Session, Verb};
+
+#[derive(Parser)]
+#[command(disable_help_subcommand = true, disable_version_flag = true)]
+struct Cli<V: Subcommand> {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+
+    /// When to colour: auto, always or never
+    #[arg(long, value_enum, default_value_t, global = true, hide = true, value_name = "WHEN")]
+    color: ColorChoice,
+
+    #[command(subcommand)]
+    verb: V,
+}
+
+/// Runs a plugin.
+pub fn run<V: Verb>(plugin: Plugin) -> ExitCode {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    let argv0 = words.first().cloned().unwrap_or_default();
+    let called = called_as(&argv0, plugin.name);
+    let command = command::<V>(plugin, &called);
+    if completion::is_completer(&argv0) {
+        let mut ui = Ui::from_process(ColorChoice::Never);
+        ui.out(&completion::answer(command, &words[1..]));
+        return end(&mut ui, Exit::Done).into();
+    }
+    insert_default_verb(plugin, &command, &mut words);
+    let cli = match command.try_get_matches_from(words).and_then(|it| Cli::<V>::from_arg_matches(&it)) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let ui = Ui::from_process(cli.color);
+    let mut session = Session::new(ui, plugin, called, self::command::<V>, cli.connection);
+    let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run_verb(cli.verb, &mut session)),
+        Err(error) => {
+            session.ui.error(&format!("no runtime: {error}"));
+            Exit::Failed
+        }
+    };
+    let exit = end(&mut session.ui, exit);
+    // Whatever it made for a while is gone by then.
+    drop(session);
+    exit.signal().into_iter().for_each(signals::die_of);
+    exit.into()
+}
+
+/// Ends the output: what could not be written does not pass for success.
+fn end(ui: &mut Ui, exit: Exit) -> Exit {
+    if ui.finish() { exit } else { Exit::worst_of([exit, Exit::Failed]) }
+}
+
+async fn run_verb<V: Verb>(verb: V, session: &mut Session) -> Exit {
+    let exit = tokio::select! {
+        result = verb.run(session) => result,
+        signal = signals::ended() => Ok(signal.into()),
+    };
+    session.ui.detach();
+    if let Ok(Exit::Interrupted | Exit::Terminated) = exit {
+        tokio::select! {
+            () = session.let_go() => {}
+            _ = signals::ended() => {}
+        }
+    }
+    let exit = match exit {
+        Ok(exit) => exit,
+        Err(error) => {
+            session.report(&error);
+            error.exit
+        }
+    };
+    match (session.report_server_warnings(), exit) {
+        (Exit::Failed, Exit::Done) => Exit::Failed,
+        (_, exit) => exit,
+    }
+}
+
+fn command<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
+    let target = match plugin.kind {
+        None => "deploy/web",
+        Some(_) => "web",
+    };
+    let example = |text: &str| text.replace("{me}", called).replace("{target}", target);
+    let mut command = Cli::<V>::command()
+        .name(plugin.name)
+        .bin_name(called)
+        .about(plugin.about)
+        // As in kubectl the last of a repeated flag counts: scripts append to what they are given.
+        .args_override_self(true)
+        .before_help(example(plugin.examples))
+        .after_help(format!("Connection flags are those of kubectl: {called} options"));
+    for (verb, text) in V::EXAMPLES.iter().copied().flatten() {
+        command = command.mut_subcommand(verb, |it| it.before_help(example(text)));
+    }
+    command
+}
+
+/// The name that a user typed: krew may publish the same binary under another plugin's name.
+fn called_as(argv0: &OsString, name: &str) -> String {
+    let file = Path::new(argv0).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name);
+    match file.strip_prefix("kubectl-") {
+        Some(plugin) => format!("kubectl {}", plugin.replace('_', "-")),
+        None => file.to_string(),
+    }
+}
+
+/// `kubectl rollback deploy/web` is short for `kubectl rollback undo deploy/web`. Only what is a target stands for the verb: a
+/// word that is nothing may be a verb with a typo, and with `-f` nobody sees what would be undone.
+fn insert_default_verb(plugin: Plugin, command: &clap::Command, words: &mut Vec<OsString>) {
+    let Some(verb) = plugin.default_verb else { return };
+    let Some(of_verb) = command.find_subcommand(verb) else { return };
+    let flags: Vec<&clap::Arg> = command.get_arguments().chain(of_verb.get_arguments()).collect();
+    let mut typed = words.iter().skip(1).map_while(|word| word.to_str()).take_while(|it| *it != "--");
+    let mut first = None;
+    while let Some(word) = typed.next() {
+        if !word.starts_with('-') {
+            first = first.or(Some(word));
+            continue;
+        }
+        if names_files(word) {
+            return;
+        }
+        if takes_the_next(&flags, word) {
+            typed.next();
+        }
+    }
+    let is_target = |word: &str| {
+        let kind = word.split(['/', ',']).next().unwrap_or_default();
+        word.contains('/') || Kind::parse(kind).is_some()
+    };
+    let is_verb = |word: &str| command.get_subcommands().any(|it| it.get_name() == word);
+    if first.is_some_and(|word| !is_verb(word) && is_target(word)) {
+        words.insert(1, verb.into());
+    }
+}
+
+fn names_files(flag: &str) -> bool {
+    let long = flag.split('=').next().unwrap_or_default();
+    ["--filename", "--kustomize"].contains(&long)
+        || !flag.starts_with("--") && (flag.starts_with("-f") || flag.starts_with("-k"))
+}
+
+/// Tells whether a flag's value is the word after it.
+fn takes_the_next(flags: &[&clap::Arg], word: &str) -> bool {
+    let known = |it: &&&clap::Arg| match word.strip_prefix("--") {
+        Some(long) => it.get_long() == Some(long),
+        None => {
+            it.get_short().is_some_and(|short| word.strip_prefix('-') == Some(short.to_string().as_str()))
+        }
+    };
+    flags.iter().find(known).is_some_and(|it| it.get_action().takes_values() && !it.is_require_equals_set())
+}
+
+fn refuse(error: &clap::Error) -> ExitCode {
+    let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+    // A closed pipe is not an error.
+    let _ = error.print();
+    exit.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Args, Subcommand};
+
+    #[derive(Args)]
+    struct Words {
+        words: Vec<String>,
+        #[arg(short = 'l', long)]
+        selector: Option<String>,
+        #[arg(short = 'f', long)]
+        filename: Vec<String>,
+        #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "client")]
+        dry_run: Option<String>,
+    }
+
+    #[derive(Subcommand)]
+    enum Verbs {
+        Undo(Words),
+        Status(Words),
+    }
+
+    fn means(line: &str) -> String {
+        let plugin = Plugin {
+            name: "kubectl-rollback",
+            about: "",
+            examples: "",
+            kind: None,
+            default_verb: Some("undo"),
+        };
+        let command = Cli::<Verbs>::command();
+        let mut words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        words.insert(0, "me".into());
+        insert_default_verb(plugin, &command, &mut words);
+        words.iter().skip(1).map(|it| it.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn only_a_target_is_short_for_an_undo() {
+        for line in [
+            "deploy/web",
+            "deploy web",
+            "deploy,sts -l app=web",
+            "-n shop deploy/web",
+            "--dry-run deploy/web",
+            "pod/web",
+        ] {
+            assert_eq!(means(line), format!("undo {line}"));
+        }
+        for line in [
+            "stauts deploy/web",
+            "staus -l app=web deploy",
+            "status deploy/web",
+            "-f web.yaml",
+            "deploy/web -f x",
+            "web",
+            "-n deploy stauts",
+            "deploy/web -kdir",
+            "deploy/web --filename=x",
+        ] {
+            assert_eq!(means(line), line);
+        }
+    }
+}

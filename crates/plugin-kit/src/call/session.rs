@@ -1,0 +1,193 @@
+//! One call of a plugin: its terminal, its connection, and the objects that it was pointed at.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use k8s_openapi::jiff::Timestamp;
+use kubectl_connect::{Agent, Connection, ConnectionArgs, Connector, Settings};
+use kubectl_terminal::{Ui, escape};
+use rollout_core::stored::Stored;
+use rollout_core::workload::WorkloadId;
+use rollout_core::{Snapshot, steps};
+use rollout_kube::{Cluster, SendOptions, Sent};
+
+use crate::call::{CliError, Exit, Plugin, holder};
+
+/// How often it is tried to let go of what is driven.
+const LET_GO: u32 = 3;
+/// How long that may take.
+const LETTING_GO: Duration = Duration::from_secs(3);
+
+/// Makes the command line of a plugin, under the name it was called by.
+pub type CommandLine = fn(Plugin, &str) -> clap::Command;
+
+/// What a verb works with.
+pub struct Session {
+    /// The terminal.
+    pub ui: Ui,
+    /// Which plugin this is.
+    pub plugin: Plugin,
+    called: String,
+    command: CommandLine,
+    args: ConnectionArgs,
+    connection: Option<Connection>,
+    pub(crate) stdin_taken: bool,
+    driven: Vec<WorkloadId>,
+    pub(crate) spans: bool,
+}
+
+impl Session {
+    /// Starts a session; nothing is read or sent yet.
+    pub fn new(
+        ui: Ui,
+        plugin: Plugin,
+        called: String,
+        command: CommandLine,
+        args: ConnectionArgs,
+    ) -> Session {
+        Session {
+            ui,
+            plugin,
+            called,
+            command,
+            args,
+            connection: None,
+            stdin_taken: false,
+            driven: Vec::new(),
+            spans: false,
+        }
+    }
+
+    /// Returns the name that the plugin was called by, e.g. `kubectl rollback`.
+    pub fn called(&self) -> String {
+        self.called.clone()
+    }
+
+    /// Tells whether this call is about more than one namespace, so that whatever names a workload has to say its own.
+    pub fn spans(&self) -> bool {
+        self.spans
+    }
+
+    /// Returns a workload as kubectl names it, with its namespace where there are several.
+    pub fn named(&self, id: &WorkloadId) -> String {
+        id.qualified() + &self.place(&id.namespace)
+    }
+
+    pub(crate) fn place(&self, namespace: &str) -> String {
+        if self.spans { format!(" in namespace {namespace}") } else { String::new() }
+    }
+
+    /// Adds the namespace to a sentence that lacks it, where there are several.
+    pub fn placed(&self, sentence: String, id: &WorkloadId) -> String {
+        let said = sentence.contains(&format!("namespace {}", id.namespace));
+        if self.spans && !said {
+            format!("{sentence} ({id} in namespace {})", id.namespace)
+        } else {
+            sentence
+        }
+    }
+
+    /// Makes the command line anew: one that has been parsed with cannot be completed any more.
+    pub fn command(&self) -> clap::Command {
+        (self.command)(self.plugin, &self.called)
+    }
+
+    /// Connects, once.
+    pub async fn cluster(&mut self) -> Result<Cluster, CliError> {
+        let connection = self.connection().await?;
+        let clock = connection.clock.clone();
+        Ok(Cluster::new(connection.client.clone(), move || clock.now().unwrap_or_else(Timestamp::now)))
+    }
+
+    /// Returns the namespace that names without one are in.
+    pub async fn namespace(&mut self) -> Result<String, CliError> {
+        Ok(self.connection().await?.namespace.clone())
+    }
+
+    /// Returns the connection flags, and what they mean here.
+    pub async fn settings(&mut self) -> Result<(&ConnectionArgs, &Settings), CliError> {
+        self.connection().await?;
+        match &self.connection {
+            Some(connection) => Ok((&self.args, &connection.settings)),
+            None => unreachable!("it was made just now"),
+        }
+    }
+
+    async fn connection(&mut self) -> Result<&Connection, CliError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                let agent = Agent { plugin: self.plugin.name, version: env!("CARGO_PKG_VERSION") };
+                Connector::new(&self.args, &agent).stdin_taken(self.stdin_taken).connect().await?
+            }
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    /// Notes what is driven from here: it is let go when this call is interrupted.
+    pub fn drives(&mut self, ids: impl IntoIterator<Item = WorkloadId>) {
+        self.driven.extend(ids);
+    }
+
+    /// Lets go of what is stored as driven from here after its driver has ended: the last pictures show it.
+    pub async fn driven_still(&mut self, last: impl Iterator<Item = &Snapshot>) {
+        let holder = holder();
+        let mine = |snapshot: &&Snapshot| {
+            let rollout = Stored::of(&snapshot.workload).and_then(|stored| stored.rollout);
+            rollout.is_some_and(|rollout| rollout.holder.as_ref() == Some(&holder))
+        };
+        let mine: Vec<String> = last.filter(mine).map(|it| it.workload.id.uid.clone()).collect();
+        self.driven.retain(|id| mine.contains(&id.uid));
+        self.let_go().await;
+    }
+
+    /// Lets go of what is driven from here, so that another call can go on at once. What does not come through is free when
+    /// the lease is over.
+    pub async fn let_go(&mut self) {
+        let driven = std::mem::take(&mut self.driven);
+        let Some(cluster) = (!driven.is_empty()).then(|| self.cluster()) else { return };
+        let Ok(cluster) = cluster.await else { return };
+        let field_manager = self.plugin.name.to_string();
+        let send = SendOptions { dry_run: false, field_manager };
+        let one = async |id: WorkloadId| {
+            for _ in 0..LET_GO {
+                let Ok(workload) = cluster.workload(id.kind, &id.namespace, &id.name).await else { return };
+                let Some(request) = steps::let_go(&workload, &holder()) else { return };
+                // A patch of this call may have come in between.
+                if !matches!(cluster.send(&request, &send).await, Ok(Sent::Changed)) {
+                    return;
+                }
+            }
+        };
+        let all = join_all(driven.into_iter().map(one));
+        let _ = tokio::time::timeout(LETTING_GO, all).await;
+    }
+
+    /// Prints an error, with what the connection knows about it.
+    pub fn report(&mut self, error: &CliError) {
+        self.ui.note(&escape::block(&error.message));
+        let explained = error
+            .api
+            .as_ref()
+            .zip(self.connection.as_ref())
+            .and_then(|(api, connection)| connection.explain(api.clone()).hint().map(str::to_string));
+        for hint in error.hints.iter().cloned().chain(explained) {
+            self.ui.hint(&escape::block(&hint));
+        }
+    }
+
+    /// Prints what the server warned of, and says whether that counts as a failure.
+    pub fn report_server_warnings(&mut self) -> Exit {
+        let Some(connection) = &self.connection else { return Exit::Done };
+        for warning in connection.warnings.take_new() {
+            self.ui.warn(&escape::inline(&warning));
+        }
+        match connection.warnings.as_error().filter(|_| connection.settings.warnings_as_errors) {
+            Some(sentence) => {
+                self.ui.note(&sentence);
+                Exit::Failed
+            }
+            None => Exit::Done,
+        }
+    }
+}

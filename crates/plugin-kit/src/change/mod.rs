@@ -1,0 +1,17 @@
+//! What is changed: the plan, the question, the write, what follows, and the report.
+
+mod action;
+mod admission;
+mod agree;
+mod args;
+mod flow;
+mod intent;
+mod reason;
+mod report;
+mod run;
+
+pub use action::ActionArgs;
+pub use args::{DryRun, FollowArgs, WriteArgs};
+pub use intent::{Intent, depth};
+pub use report::Reports;
+pub use run::run;

@@ -1,0 +1,157 @@
+//! What a verb that changes something says about each workload in the end: a sentence, a document, an exit code.
+
+use kubectl_terminal::escape;
+use kubectl_terminal::forms::{self, OutputForm};
+use rollout_core::machine::Ending;
+use rollout_core::plan::Plan;
+use rollout_core::revision::RevisionNumber;
+use rollout_core::status::Hold;
+use rollout_core::workload::WorkloadId;
+use rollout_kube::End;
+use serde_json::Value;
+
+use crate::call::{CliError, Exit, Session};
+use crate::say;
+use crate::say::causes::{print_causes, print_skipped};
+use crate::say::documents::{self, Outcome};
+
+/// What became of the workloads of one call.
+pub struct Reports<'a> {
+    /// The call.
+    pub session: &'a mut Session,
+    /// How its answer is printed.
+    pub form: &'a OutputForm,
+    documents: Vec<Value>,
+    exits: Vec<Exit>,
+    /// What was not said because a document says it.
+    unsaid: Vec<String>,
+    /// Whether everything on stdout is a line of JSON.
+    lines: bool,
+}
+
+impl<'a> Reports<'a> {
+    /// Starts with what went wrong before.
+    pub fn new(session: &'a mut Session, form: &'a OutputForm, exits: Vec<Exit>) -> Reports<'a> {
+        Reports { session, form, documents: Vec::new(), exits, unsaid: Vec::new(), lines: false }
+    }
+
+    /// Says a line of data, where people read.
+    pub fn say(&mut self, line: &str) {
+        if self.form.is_human() {
+            self.session.ui.line(&escape::inline(line));
+        } else {
+            self.unsaid.push(line.to_string());
+        }
+    }
+
+    /// Lets the document be one more line of JSON behind the events.
+    pub fn in_lines(&mut self, events: bool) {
+        self.lines = events;
+    }
+
+    /// Says what went wrong with one workload.
+    pub fn failed(&mut self, error: &CliError) {
+        self.session.report(error);
+        self.exits.push(error.exit);
+    }
+
+    /// Counts an exit code that has been explained.
+    pub fn exit(&mut self, exit: Exit) {
+        self.exits.push(exit);
+    }
+
+    /// Keeps a document that is no `Result`.
+    pub fn document(&mut self, document: Value) {
+        self.documents.push(document);
+    }
+
+    /// Keeps what became of one workload.
+    pub fn finish(&mut self, id: &WorkloadId, outcome: Outcome<'_>) {
+        self.exits.push(outcome.exit);
+        self.documents.push(outcome.document(id));
+    }
+
+    /// Says how the following of one workload ended; `held_ok` makes being held a success.
+    pub fn ended(&mut self, id: &WorkloadId, plan: Option<&Plan>, end: &End, held_ok: bool) {
+        // Nobody wanted a change to meet its end.
+        let held_ok = held_ok && end.ending != Ending::Held(Hold::Deleting);
+        let (exit, sentence) = say::ending::ending(end, id, held_ok);
+        let sentence = self.session.placed(sentence, id);
+        if exit == Exit::Done {
+            self.say(&sentence);
+        } else {
+            self.session.ui.note(&escape::inline(&sentence));
+            print_causes(&mut self.session.ui, say::ending::causes(end));
+            if let Some(progress) = &end.progress {
+                print_skipped(&mut self.session.ui, &progress.skipped);
+            }
+        }
+        let way_on = match (&end.ending, end.snapshot.as_deref(), exit) {
+            (Ending::Held(hold), Some(snapshot), Exit::Held) => Some(say::ending::way_on(*hold, snapshot)),
+            (_, _, _) => say::ending::hint(end, id),
+        };
+        if let Some(hint) = way_on {
+            self.session.ui.hint(&escape::inline(&hint));
+        }
+        let status = end
+            .snapshot
+            .as_deref()
+            .zip(end.progress.as_ref())
+            .map(|(snapshot, progress)| documents::Status::of(snapshot, progress, None));
+        self.finish(
+            id,
+            Outcome {
+                // Others stand in the status.
+                causes: end.ending.causes().unwrap_or_default(),
+                back: back(end),
+                status,
+                ..Outcome::new(word(&end.ending), exit).of(plan)
+            },
+        );
+    }
+
+    /// Prints the documents, and says how the process ends.
+    pub fn close(self, single: bool) -> Result<Exit, CliError> {
+        let Reports { session, form, documents, mut exits, unsaid, lines } = self;
+        if !form.is_human()
+            && let Some(document) = documents::list(documents, single)
+            && let Err(error) = forms::print_last(&mut session.ui, &document, form, lines)
+        {
+            // What was done is done, and how it ended is never hidden behind a template that does not fit.
+            unsaid.iter().for_each(|line| session.ui.note(&escape::inline(line)));
+            session.report(&error.into());
+            if Exit::worst_of(exits.iter().copied()) == Exit::Done {
+                exits.push(Exit::Failed);
+            }
+        }
+        Ok(Exit::worst_of(exits))
+    }
+}
+
+/// From which revision to which a rollout was taken back.
+fn back(end: &End) -> Option<(Option<RevisionNumber>, Option<RevisionNumber>)> {
+    let Ending::Undone { from, to, causes: _ } = &end.ending else { return None };
+    Some((*from, *to))
+}
+
+fn word(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Complete => "complete",
+        Ending::Held(_) => "held",
+        Ending::Failed => "failed",
+        Ending::TimedOut => "timed-out",
+        Ending::Superseded => "superseded",
+        Ending::Gone => "gone",
+        Ending::Refused(_) => "refused",
+        Ending::CheckBroken(_) => "check-broken",
+        Ending::Paused { .. } => "paused",
+        Ending::HeldShort { .. } => "held",
+        Ending::StepFailed { .. } => "step-failed",
+        Ending::StepHeld { .. } => "step-held",
+        Ending::Aborted { .. } => "aborted",
+        Ending::AbortedByHand => "aborted-by-hand",
+        Ending::TakenOver(_) => "taken-over",
+        Ending::Undone { .. } => "undone",
+        Ending::NotUndone { .. } => "not-undone",
+    }
+}

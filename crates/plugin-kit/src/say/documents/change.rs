@@ -1,0 +1,140 @@
+//! `Diff`, `Plan` and `Result`: what differs, what is going to change, and what came of it.
+
+use rollout_core::cause::Cause;
+use rollout_core::diff::Change;
+use rollout_core::plan::{self, Impact, PlannedStep, Request, Warning};
+use rollout_core::revision::RevisionNumber;
+use rollout_core::workload::WorkloadId;
+use serde::Serialize;
+use serde_json::Value;
+use serde_with::skip_serializing_none;
+
+use super::{Body, Status, about};
+use crate::call::Exit;
+
+/// Two revisions compared.
+#[skip_serializing_none]
+#[derive(Debug, Serialize)]
+pub struct Diff<'a> {
+    from: Option<RevisionNumber>,
+    to: Option<RevisionNumber>,
+    changes: &'a [Change],
+}
+
+impl Body for Diff<'_> {
+    const KIND: &'static str = "Diff";
+}
+
+impl<'a> Diff<'a> {
+    /// These two.
+    pub fn of(from: &rollout_core::Revision, to: &rollout_core::Revision, changes: &'a [Change]) -> Diff<'a> {
+        Diff { from: from.number, to: to.number, changes }
+    }
+}
+
+/// A change before it is made.
+#[skip_serializing_none]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan<'a> {
+    from_revision: Option<RevisionNumber>,
+    to_revision: Option<RevisionNumber>,
+    changes: &'a [Change],
+    requests: &'a [Request],
+    steps: Option<&'a [PlannedStep]>,
+    /// Absent where nobody can know.
+    impact: Option<&'a Impact>,
+    notes: &'a [String],
+    warnings: &'a [Warning],
+}
+
+impl Body for Plan<'_> {
+    const KIND: &'static str = "Plan";
+}
+
+impl<'a> Plan<'a> {
+    /// This one.
+    pub fn of(plan: &'a plan::Plan) -> Plan<'a> {
+        Plan {
+            from_revision: plan.from,
+            to_revision: plan.to,
+            changes: &plan.changes,
+            requests: &plan.requests,
+            steps: filled(&plan.steps),
+            impact: Some(&plan.impact).filter(|impact| impact.known),
+            notes: &plan.notes,
+            warnings: &plan.warnings,
+        }
+    }
+}
+
+/// What a verb that writes came to.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// One word for it.
+    pub outcome: &'static str,
+    /// How the verb ends.
+    pub exit: Exit,
+    /// What was planned.
+    pub plan: Option<&'a plan::Plan>,
+    /// The revision that was left and the one that came back, where that was not planned beforehand.
+    pub back: Option<(Option<RevisionNumber>, Option<RevisionNumber>)>,
+    /// How far the rollout is.
+    pub status: Option<Status<'a>>,
+    /// Why a rollout failed that was taken back.
+    pub causes: &'a [Cause],
+    /// Warnings where there was no plan.
+    pub warnings: &'a [Warning],
+}
+
+/// An [`Outcome`] as a document, whose kind is `Result`.
+#[skip_serializing_none]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResultBody<'a> {
+    outcome: &'static str,
+    exit_code: u8,
+    from_revision: Option<RevisionNumber>,
+    to_revision: Option<RevisionNumber>,
+    causes: Option<&'a [Cause]>,
+    plan: Option<Plan<'a>>,
+    status: Option<Status<'a>>,
+    warnings: Option<&'a [Warning]>,
+}
+
+impl Body for ResultBody<'_> {
+    const KIND: &'static str = "Result";
+}
+
+impl<'a> Outcome<'a> {
+    /// An outcome of which nothing more is known.
+    pub fn new(outcome: &'static str, exit: Exit) -> Outcome<'a> {
+        Outcome { outcome, exit, plan: None, back: None, status: None, causes: &[], warnings: &[] }
+    }
+
+    /// Adds what was planned.
+    pub fn of(self, plan: impl Into<Option<&'a plan::Plan>>) -> Outcome<'a> {
+        Outcome { plan: plan.into(), ..self }
+    }
+
+    /// Returns its document.
+    pub fn document(self, workload: &WorkloadId) -> Value {
+        let Outcome { outcome, exit, plan, back, status, causes, warnings } = self;
+        let (from_revision, to_revision) = plan.map(|plan| (plan.from, plan.to)).or(back).unwrap_or_default();
+        let rolled = ResultBody {
+            outcome,
+            exit_code: exit.code(),
+            from_revision,
+            to_revision,
+            causes: filled(causes),
+            plan: plan.map(Plan::of),
+            status,
+            warnings: filled(warnings),
+        };
+        about(workload, rolled)
+    }
+}
+
+fn filled<T>(items: &[T]) -> Option<&[T]> {
+    Some(items).filter(|items| !items.is_empty())
+}

@@ -1,0 +1,376 @@
+//! `nodes`: what runs on each node of a DaemonSet, and why a node is not updated or not ready.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::Args;
+use k8s_openapi::jiff::Timestamp;
+use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::screen::Screen;
+use kubectl_terminal::table::{Cell, Column, Table};
+use kubectl_terminal::{Style, Ui, duration, escape};
+use plugin_kit::call::{CliError, Exit, Session};
+use plugin_kit::say::{self, documents};
+use plugin_kit::targets::{TargetArgs, VerbMode, together};
+use rollout_core::names::few;
+use rollout_core::node_rows::{NodeRow, Nodes, Share, Trouble};
+use rollout_core::ordinal_rows::{self, OUTSIDE_STEP};
+use rollout_core::revision::RevisionNumber;
+use rollout_core::steps::{self, Stage};
+use rollout_core::stored::Stored;
+use rollout_core::workload::WorkloadId;
+use rollout_core::{Snapshot, Workload};
+use rollout_kube::{Cluster, Depth, Feed, Sight};
+use serde_json::Value;
+
+/// How often at most a watched table is drawn anew.
+const REDRAW: Duration = Duration::from_millis(250);
+/// How often it is looked at although nothing changed: ages and `minReadySeconds` pass in silence.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// The examples with which its help starts.
+pub const EXAMPLES: (&str, &str) = (
+    "nodes",
+    "\
+Examples:
+  {me} nodes {target}                  # which revision runs where, problems first
+  {me} nodes {target} --behind         # only the nodes that are not updated
+  {me} nodes {target} --by topology.kubernetes.io/zone
+  {me} nodes {target} -w               # watch it",
+);
+
+/// The arguments of `nodes`.
+#[derive(Args, Debug)]
+pub struct NodesArgs {
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Show only the nodes that are not updated
+    #[arg(long)]
+    behind: bool,
+    /// Group the nodes by the values of a label
+    #[arg(long, value_name = "LABEL")]
+    by: Option<String>,
+    /// Watch: draw the table anew on a terminal, print the rows that change elsewhere
+    #[arg(short, long)]
+    watch: bool,
+}
+
+/// Runs `nodes`.
+pub async fn run(args: NodesArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let form = args.output.form(&[])?;
+    if args.by.as_deref() == Some("") {
+        return Err(CliError::usage("--by needs a label"));
+    }
+    if args.watch && !form.is_human() {
+        return Err(CliError::usage("--watch shows a table; a document is printed once, without --watch"));
+    }
+    let found = session.find::<Workload>(&args.targets, VerbMode::Reading).await?;
+    let several = found.workloads.len() + found.exits.len();
+    if args.watch && several > 1 {
+        return Err(CliError::usage(format!(
+            "watch is only supported on individual resources - {several} resources were found"
+        )));
+    }
+    let view = View { form: &form, args: &args, called: session.called() };
+    let cluster = session.cluster().await?;
+    let mut exits = found.exits;
+    if args.watch {
+        if let Some(workload) = found.workloads.into_iter().next() {
+            view.watch(session, &cluster, workload).await?;
+        }
+        return Ok(Exit::worst_of(exits));
+    }
+    let mut items = Vec::new();
+    let seen =
+        together::seen(&mut session.ui, &cluster, found.workloads, found.whole.as_ref(), |_| Depth::Nodes);
+    for (index, (_, seen)) in seen.await.into_iter().enumerate() {
+        let snapshot = seen.map(|seen| seen.into_snapshot(cluster.now()));
+        match snapshot.map_err(CliError::from).and_then(|it| view.show(&mut session.ui, &it, index > 0)) {
+            Ok(document) => items.extend(document),
+            Err(error) => {
+                session.report(&error);
+                exits.push(error.exit);
+            }
+        }
+    }
+    if !form.is_human()
+        && let Some(document) = documents::list(items, found.single)
+    {
+        forms::print_document(&mut session.ui, &document, &form)?;
+    }
+    Ok(Exit::worst_of(exits))
+}
+
+/// How the nodes are shown.
+struct View<'a> {
+    form: &'a OutputForm,
+    args: &'a NodesArgs,
+    called: String,
+}
+
+impl View<'_> {
+    /// Prints them, or returns their document.
+    fn show(&self, ui: &mut Ui, snapshot: &Snapshot, next: bool) -> Result<Option<Value>, CliError> {
+        let nodes = self.nodes(snapshot)?;
+        if let Some(warning) = hidden_nodes(snapshot) {
+            ui.warn(&warning);
+        }
+        let rows: Vec<&NodeRow<'_>> = self.shown(&nodes).collect();
+        if !self.form.is_human() {
+            let document = documents::Nodes::of(snapshot, &nodes, &rows, hidden_nodes(snapshot));
+            return Ok(Some(documents::about(&snapshot.workload.id, document)));
+        }
+        if next {
+            ui.line("");
+        }
+        for line in self.summary(snapshot, &nodes) {
+            ui.line(&line);
+        }
+        self.table(&rows, snapshot.now).no_headers(self.args.output.no_headers).print(ui);
+        if rows.is_empty() && !nodes.rows.is_empty() {
+            ui.note("No node is behind.");
+        }
+        Ok(None)
+    }
+
+    fn nodes<'s>(&self, snapshot: &'s Snapshot) -> Result<Nodes<'s>, CliError> {
+        let WorkloadId { namespace, .. } = &snapshot.workload.id;
+        let at = format!("{} in namespace {namespace}", snapshot.workload.id);
+        let hidden =
+            || CliError::failed(format!("the pods of {at} may not be listed, and its nodes go by them"));
+        let by = self.args.by.as_deref();
+        let nodes = Nodes::of(snapshot, by).ok_or_else(hidden)?;
+        match by {
+            Some(_) if snapshot.nodes.is_none() => {
+                Err(CliError::failed("the nodes may not be listed, and --by goes by their labels"))
+            }
+            Some(label) if !nodes.rows.is_empty() && nodes.rows.iter().all(|row| row.group.is_none()) => {
+                Err(CliError::failed(format!("no node of {at} has the label {label:?}")))
+            }
+            Some(_) | None => Ok(nodes),
+        }
+    }
+
+    fn shown<'n, 's>(&self, nodes: &'n Nodes<'s>) -> impl Iterator<Item = &'n NodeRow<'s>> {
+        let behind = self.args.behind;
+        nodes.rows.iter().filter(move |row| !behind || !row.updated)
+    }
+
+    /// Returns what is said above the table, a line each.
+    fn summary(&self, snapshot: &Snapshot, nodes: &Nodes<'_>) -> Vec<String> {
+        let total = nodes.rows.len();
+        let mut lines = vec![snapshot.workload.id.qualified()];
+        lines.extend(nodes.revisions.iter().map(|share| share_line(share, total)));
+        if nodes.without_pod > 0 {
+            lines.push(format!("no pod: {} of {total} nodes", nodes.without_pod));
+        }
+        if total == 0 {
+            lines.push("no node: the template places no pod anywhere".to_string());
+        }
+        if let Some(label) = &self.args.by {
+            lines.extend(group_lines(label, nodes));
+        }
+        lines.extend(rollout_lines(snapshot, &self.called));
+        if !nodes.outside.is_empty() {
+            lines.push(format!("{OUTSIDE_STEP}: {}", ordinal_rows::outside(&nodes.outside)));
+        }
+        lines.extend(nodes.blocked.iter().map(|(why, names)| format!("blocked: {}: {why}", few(names))));
+        let tainted = nodes.tainted.iter();
+        lines
+            .extend(tainted.map(|(taint, names)| {
+                format!("no pod belongs on {}: untolerated taint {taint}", few(names))
+            }));
+        lines.iter().map(|line| escape::inline(line).into_owned()).collect()
+    }
+
+    fn table<'r, 's: 'r>(&self, rows: &[&'r NodeRow<'s>], now: Timestamp) -> Table {
+        let header =
+            self.args.by.as_deref().map(|label| label.rsplit('/').next().unwrap_or(label).to_uppercase());
+        let text = |text: Option<&str>| text.unwrap_or("<none>").to_string();
+        let mut columns: Vec<Column<'_, NodeRow<'s>>> =
+            vec![Column::new("NODE", |it: &NodeRow<'_>| it.node).flexible()];
+        if let Some(header) = &header {
+            columns.push(Column::new(header, move |it: &NodeRow<'_>| text(it.group)).flexible());
+        }
+        columns.extend([
+            Column::new("REVISION", |it: &NodeRow<'_>| RevisionNumber::or(it.revision, "<none>")),
+            Column::new("UPDATED", |it: &NodeRow<'_>| yes(it.updated)),
+            Column::new("READY", |it: &NodeRow<'_>| yes(it.ready)),
+            Column::new("REASON", |it: &NodeRow<'_>| reason(it)).flexible(),
+            Column::new("POD", move |it: &NodeRow<'_>| text(it.pod.map(|pod| pod.name.as_str()))).wide(),
+            Column::new("RESTARTS", |it: &NodeRow<'_>| it.pod.map_or(0, |pod| pod.restarts())).wide(),
+            Column::new("AGE", move |it: &NodeRow<'_>| {
+                let since = it.pod.and_then(|pod| pod.created);
+                since.map_or_else(|| "<none>".to_string(), |since| duration::age(since, now))
+            })
+            .wide(),
+            Column::new("IMAGES", |it: &NodeRow<'_>| images(it)).wide(),
+        ]);
+        Table::of(&columns, rows.iter().copied(), self.form.is_wide())
+    }
+}
+
+fn share_line(share: &Share, total: usize) -> String {
+    let Share { revision, nodes, ready } = share;
+    let revision = match revision {
+        Some(number) => format!("revision {number}"),
+        None => "a revision that is not recorded".to_string(),
+    };
+    let not_ready = nodes - ready;
+    let unready = if not_ready > 0 { format!(", {not_ready} not ready") } else { String::new() };
+    format!("{revision}: {nodes} of {total} nodes{unready}")
+}
+
+fn group_lines(label: &str, nodes: &Nodes<'_>) -> Vec<String> {
+    let mut groups: BTreeMap<(bool, Option<&str>), (usize, usize)> = BTreeMap::new();
+    for row in &nodes.rows {
+        let (updated, total) = groups.entry((row.group.is_none(), row.group)).or_default();
+        *updated += usize::from(row.updated);
+        *total += 1;
+    }
+    let line = |((_, value), (updated, total)): ((bool, Option<&str>), (usize, usize))| {
+        let named = value.map_or_else(|| format!("no {label}"), |value| format!("{label}={value}"));
+        format!("{named}: {updated} of {total} nodes updated")
+    };
+    groups.into_iter().map(line).collect()
+}
+
+/// What is stored of a rollout in steps.
+fn rollout_lines(snapshot: &Snapshot, called: &str) -> Vec<String> {
+    let stored = match Stored::read(&snapshot.workload) {
+        Ok(stored) => stored,
+        Err(error) => return vec![error.to_string()],
+    };
+    let Some(Stored { rollout, paused_strategy, .. }) = stored else { return Vec::new() };
+    let Some(rollout) = rollout else {
+        let resume = format!("paused: {called} resume {} lets it go on", snapshot.workload.id.name);
+        return paused_strategy.map(|_| resume).into_iter().collect();
+    };
+    if steps::is_superseded(snapshot) {
+        let ways = say::ending::ways_on_in_steps(snapshot);
+        return say::ending::held_in_steps(snapshot).into_iter().chain(ways).collect();
+    }
+    let mut lines = vec![rollout.under_way(snapshot).to_string()];
+    let what = if rollout.phase == Stage::Paused { "it was held up" } else { "it failed" };
+    lines.extend(rollout.failure.as_ref().map(|why| format!("{what}: {why}")));
+    lines
+}
+
+/// Returns what is to be known where the nodes may not be read.
+fn hidden_nodes(snapshot: &Snapshot) -> Option<String> {
+    snapshot.nodes.is_none().then(|| {
+        "the nodes may not be listed: only those with a pod are shown, and what keeps pods away is not seen".to_string()
+    })
+}
+
+fn yes(it: bool) -> Cell {
+    Cell::new(if it { "yes" } else { "no" })
+}
+
+fn reason(row: &NodeRow<'_>) -> Cell {
+    let cell = Cell::new(row.reason.as_deref().unwrap_or("<none>"));
+    match row.trouble {
+        Trouble::Blocked(_) | Trouble::Failing => cell.styled(Style::Bad),
+        Trouble::Unready => cell.styled(Style::Warn),
+        Trouble::Behind | Trouble::Fine => cell,
+    }
+}
+
+fn images(row: &NodeRow<'_>) -> String {
+    let containers = row.pod.into_iter().flat_map(|pod| &pod.containers);
+    containers.map(|it| format!("{}={}", it.name, it.image)).collect::<Vec<_>>().join(",")
+}
+
+impl View<'_> {
+    /// Shows the nodes again and again, until the set is gone or nobody reads any more.
+    async fn watch(
+        &self,
+        session: &mut Session,
+        cluster: &Cluster,
+        workload: Workload,
+    ) -> Result<(), CliError> {
+        let seen = cluster.seen(workload, Depth::Nodes).await?;
+        let mut feed = Feed::start(cluster, seen);
+        let mut sight = feed.sight();
+        let mut screen = Shown::default();
+        while !session.ui.stdout_is_closed() {
+            match sight {
+                Sight::Snapshot(snapshot) => screen.show(&mut session.ui, self, &snapshot)?,
+                Sight::Gone => return Err(CliError::failed("object has been deleted")),
+                Sight::Forbidden(words) => return Err(CliError::failed(words)),
+                Sight::Lost(error) => {
+                    let error = escape::inline(&error).into_owned();
+                    session.ui.note(&format!("the API server does not answer ({error}): trying again"));
+                }
+                Sight::Back => session.ui.note("the API server answers again"),
+            }
+            tokio::time::sleep(REDRAW).await;
+            sight = feed.next(GLANCE).await;
+        }
+        Ok(())
+    }
+}
+
+/// What was shown last of nodes that are watched.
+#[derive(Default)]
+struct Shown {
+    /// On a terminal.
+    screen: Screen,
+    /// What was said of each node elsewhere.
+    rows: Option<BTreeMap<String, String>>,
+}
+
+impl Shown {
+    fn show(&mut self, ui: &mut Ui, view: &View<'_>, snapshot: &Snapshot) -> Result<(), CliError> {
+        if ui.can_redraw() { self.redraw(ui, view, snapshot) } else { self.changed(ui, view, snapshot) }
+    }
+
+    fn redraw(&mut self, ui: &mut Ui, view: &View<'_>, snapshot: &Snapshot) -> Result<(), CliError> {
+        let nodes = view.nodes(snapshot)?;
+        let rows: Vec<&NodeRow<'_>> = view.shown(&nodes).collect();
+        let mut lines = hidden_nodes(snapshot).into_iter().collect::<Vec<_>>();
+        lines.extend(view.summary(snapshot, &nodes));
+        let table = view.table(&rows, snapshot.now).no_headers(view.args.output.no_headers);
+        let table = table.render(ui.width(), ui.stdout_has_color());
+        lines.extend(table.lines().map(str::to_string));
+        self.screen.draw(ui, lines);
+        Ok(())
+    }
+
+    /// Prints everything first, and then the rows that have changed.
+    fn changed(&mut self, ui: &mut Ui, view: &View<'_>, snapshot: &Snapshot) -> Result<(), CliError> {
+        let nodes = view.nodes(snapshot)?;
+        let rows: Vec<&NodeRow<'_>> = view.shown(&nodes).collect();
+        let said: BTreeMap<String, String> =
+            rows.iter().map(|row| (row.node.to_string(), state(row))).collect();
+        let Some(before) = self.rows.replace(said) else {
+            view.show(ui, snapshot, false)?;
+            return Ok(());
+        };
+        // As lines of the whole table, so that columns stay where they are.
+        let table =
+            view.table(&rows, snapshot.now).no_headers(true).render(ui.width(), ui.stdout_has_color());
+        for (row, line) in rows.iter().zip(table.lines()) {
+            if before.get(row.node) != Some(&state(row)) {
+                ui.line(line);
+            }
+        }
+        let why = if view.args.behind { "no longer behind" } else { "gone" };
+        let gone = |node: &&String| !self.rows.as_ref().is_some_and(|now| now.contains_key(*node));
+        for node in before.keys().filter(gone) {
+            ui.line(&format!("{}   {why}", escape::inline(node)));
+        }
+        Ok(())
+    }
+}
+
+/// What a row says, but for what passes with the time.
+fn state(row: &NodeRow<'_>) -> String {
+    let NodeRow { node: _, group, pod, revision, updated, ready, reason, trouble } = row;
+    let counts_down = *trouble == Trouble::Unready && *ready;
+    let reason = reason.as_ref().filter(|_| !counts_down);
+    let pod = pod.map(|pod| (&pod.name, pod.restarts()));
+    format!("{group:?} {pod:?} {revision:?} {updated} {ready} {reason:?} {counts_down}")
+}

@@ -1,0 +1,189 @@
+//! `strategy`: how a DaemonSet replaces its pods, shown or changed.
+
+use clap::Args;
+use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::table::{Column, Table};
+use plugin_kit::call::{CliError, Exit, Session};
+use plugin_kit::change::{self, Intent, WriteArgs};
+use plugin_kit::say::documents;
+use plugin_kit::targets::{Found, TargetArgs, VerbMode};
+use rollout_core::follow::Follow;
+use rollout_core::machine::Machine;
+use rollout_core::plan::{Decision, Plan, Refusal};
+use rollout_core::revision::RevisionNumber;
+use rollout_core::stored::Stored;
+use rollout_core::strategy::{self, StrategyChange, StrategyKind};
+use rollout_core::{Amount, Snapshot, Strategy, Workload};
+
+/// The examples with which its help starts.
+pub const EXAMPLES: (&str, &str) = (
+    "strategy",
+    "\
+Examples:
+  {me} strategy {target}                        # what it is, and how many pods that means
+  {me} strategy {target} --max-unavailable 10%  # after a question
+  {me} strategy {target} --max-unavailable 0 --max-surge 1
+  {me} strategy {target} --type OnDelete        # nothing moves by itself any more",
+);
+
+/// The arguments of `strategy`.
+#[derive(Args, Debug)]
+pub struct StrategyArgs {
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// The type: RollingUpdate or OnDelete
+    #[arg(long = "type", value_name = "TYPE", value_parser = parse_kind)]
+    kind: Option<StrategyKind>,
+    /// How many pods may be missing during a rollout: a number or a percentage of the nodes
+    #[arg(long, value_name = "N|%", value_parser = parse_amount, allow_hyphen_values = true)]
+    max_unavailable: Option<Amount>,
+    /// How many nodes may have an old and a new pod during a rollout: a number or a percentage of the nodes
+    #[arg(long, value_name = "N|%", value_parser = parse_amount, allow_hyphen_values = true)]
+    max_surge: Option<Amount>,
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+/// Runs `strategy`.
+pub async fn run(args: StrategyArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let StrategyArgs { targets, output, kind, max_unavailable, max_surge, write } = args;
+    let form = output.form(&[])?;
+    let change = StrategyChange { kind, max_unavailable, max_surge };
+    if change.is_empty() {
+        let found = session.find(&targets, VerbMode::Reading).await?;
+        return show(session, &form, output.no_headers, found);
+    }
+    change.check().map_err(|error| CliError::strategy(Exit::Usage, &error.to_string(), &error))?;
+    let found = session.find(&targets, VerbMode::Writing).await?;
+    change::run(session, &write, &form, found, &mut Change(change)).await
+}
+
+fn parse_kind(text: &str) -> Result<StrategyKind, String> {
+    StrategyKind::ALL
+        .into_iter()
+        .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
+        .ok_or_else(|| "must be RollingUpdate or OnDelete".to_string())
+}
+
+fn parse_amount(text: &str) -> Result<Amount, String> {
+    let digits = text.strip_suffix('%').unwrap_or(text);
+    let number =
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u32>().ok()).flatten();
+    // The API has 32 bits and a sign.
+    let number = number.filter(|number| i32::try_from(*number).is_ok());
+    match (number, digits.len() == text.len()) {
+        (Some(number), true) => Ok(Amount::Count(number)),
+        (Some(number), false) => Ok(Amount::Percent(number)),
+        (None, _) => Err("must be a number of pods or a percentage, such as 1 or 10%".to_string()),
+    }
+}
+
+fn show(session: &mut Session, form: &OutputForm, no_headers: bool, found: Found) -> Result<Exit, CliError> {
+    let Found { workloads, exits, single, all_namespaces, .. } = found;
+    if !form.is_human() {
+        let paused = |it: &Workload| Stored::of(it).and_then(|stored| stored.paused_strategy);
+        let document =
+            |it: &Workload| documents::about(&it.id, documents::Strategy::of(it, paused(it).as_ref()));
+        let documents = workloads.iter().map(document).collect();
+        if let Some(document) = documents::list(documents, single) {
+            forms::print_document(&mut session.ui, &document, form)?;
+        }
+        return Ok(Exit::worst_of(exits));
+    }
+    let mut columns: Vec<Column<'_, Workload>> = Vec::new();
+    if all_namespaces {
+        columns.push(Column::new("NAMESPACE", |it: &Workload| it.id.namespace.clone()));
+    }
+    columns.extend([
+        Column::new("NAME", |it: &Workload| it.id.name.clone()).flexible(),
+        Column::new("TYPE", |it: &Workload| it.strategy.name().to_string()),
+        Column::new("MAX-UNAVAILABLE", |it: &Workload| amounts(it).0),
+        Column::new("MAX-SURGE", |it: &Workload| amounts(it).1),
+    ]);
+    Table::of(&columns, &workloads, form.is_wide()).no_headers(no_headers).print(&mut session.ui);
+    for workload in &workloads {
+        if let Some(words) = held(workload) {
+            session.ui.note(&words);
+        }
+    }
+    Ok(Exit::worst_of(exits))
+}
+
+/// Returns both amounts, with what they come to: `10% (1 of 4 pods)`.
+fn amounts(workload: &Workload) -> (String, String) {
+    let desired = workload.desired;
+    match &workload.strategy {
+        Strategy::RollingUpdate { max_unavailable, max_surge } => {
+            let (missing, twice) = strategy::resolved(*max_unavailable, *max_surge, desired);
+            let words = |amount: &Amount, pods: u32| match amount {
+                Amount::Count(0) => "0".to_string(),
+                Amount::Count(_) | Amount::Percent(_) => format!("{amount} ({pods} of {desired} pods)"),
+            };
+            (words(max_unavailable, missing), words(max_surge, twice))
+        }
+        Strategy::Partitioned { .. } | Strategy::OnDelete | Strategy::Recreate | Strategy::Other(_) => {
+            ("<none>".to_string(), "<none>".to_string())
+        }
+    }
+}
+
+/// Says where the strategy is only what holds a workload for now.
+fn held(workload: &Workload) -> Option<String> {
+    let stored = Stored::of(workload)?;
+    let (what, before) = match (stored.rollout, stored.paused_strategy) {
+        (Some(rollout), _) => ("in a rollout in steps", rollout.strategy),
+        (None, Some(strategy)) => ("paused", strategy),
+        (None, None) => return None,
+    };
+    let mut object = workload.object.clone();
+    object["spec"]["updateStrategy"] = before;
+    let before = Workload::from_object(workload.id.kind, object).ok()?.strategy;
+    Some(format!("{} is {what}; afterwards it has {} again", workload.id, strategy::words(&before)))
+}
+
+/// Another strategy for each.
+struct Change(StrategyChange);
+
+impl Intent for Change {
+    fn plan(&self, snapshot: &Snapshot, _: Option<RevisionNumber>) -> Result<Decision, Refusal> {
+        strategy::plan(snapshot, &self.0)
+    }
+
+    fn question(&self, plan: &Plan) -> String {
+        format!("Change the strategy of {}?", plan.workload)
+    }
+
+    fn question_for(&self, count: usize) -> String {
+        format!("Change the strategy of {count} workloads?")
+    }
+
+    fn done(&self, _: &Plan) -> String {
+        "strategy changed".to_string()
+    }
+
+    fn nothing(&self, _: Option<RevisionNumber>) -> String {
+        "unchanged: it has this strategy already".to_string()
+    }
+
+    /// What the change sets going is watched to its end.
+    fn machine(&self, plan: &Plan, _: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
+        let moves = plan.impact.moves_by_itself && !plan.impact.pods.is_empty();
+        moves.then(|| Box::new(Follow::watching(limit)) as Box<dyn Machine>)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_as_the_api_reads_them() {
+        assert_eq!(parse_amount("0"), Ok(Amount::Count(0)));
+        assert_eq!(parse_amount("25%"), Ok(Amount::Percent(25)));
+        for wrong in ["-1", "+1", "1.5", "%", "", "ten", "-5%", "5%%", "4294967296", "2147483648"] {
+            assert!(parse_amount(wrong).is_err(), "{wrong}");
+        }
+    }
+}

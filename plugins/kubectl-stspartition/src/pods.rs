@@ -1,0 +1,296 @@
+//! `pods`: a StatefulSet by ordinal, with the line where its partition is.
+
+use std::time::Duration;
+
+use clap::Args;
+use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::screen::Screen;
+use kubectl_terminal::table::{Cell, Table};
+use kubectl_terminal::{Style, Ui, duration, escape};
+use plugin_kit::call::{CliError, Exit, Session};
+use plugin_kit::say::{self, documents};
+use plugin_kit::targets::{TargetArgs, VerbMode, together};
+use rollout_core::names::few;
+use rollout_core::ordinal_rows::{self, OrdinalRow, Zone};
+use rollout_core::patience::Patience;
+use rollout_core::plan::Decision;
+use rollout_core::stored::Stored;
+use rollout_core::{Pod, Side, Snapshot, Strategy, Workload, partition, steps};
+use rollout_kube::{Cluster, Depth, Feed, Reader, Sight};
+use serde_json::Value;
+
+/// The examples with which the help of `pods` starts.
+pub const EXAMPLES: (&str, &str) = (
+    "pods",
+    "\
+Examples:
+  {me} pods {target}                # which pod is at which revision, and what comes next
+  {me} pods {target} -w             # and again whenever that changes
+  {me} pods {target} -o wide        # with nodes, restarts and images",
+);
+
+/// After how long the picture is looked at again without a change: some things become true by the time alone.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// The arguments of `pods`.
+#[derive(Args, Debug)]
+pub struct PodsArgs {
+    #[command(flatten)]
+    targets: TargetArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Watch: draw it anew on a terminal, print it again whenever it changes elsewhere
+    #[arg(short, long)]
+    watch: bool,
+}
+
+/// Runs `pods`.
+pub async fn run(args: PodsArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let form = args.output.form(&[])?;
+    let found = session.find(&args.targets, VerbMode::Reading).await?;
+    let cluster = session.cluster().await?;
+    let (mut exits, several) = (found.exits, found.workloads.len() > 1);
+    let view = View { form: &form, no_headers: args.output.no_headers, named: several };
+    if args.watch {
+        return match <[Workload; 1]>::try_from(found.workloads) {
+            Ok([workload]) => watch(&view, session, &cluster, workload).await,
+            Err(none) if none.is_empty() => Ok(Exit::worst_of(exits)),
+            Err(all) => Err(CliError::usage(format!(
+                "watch is only supported on individual resources - {} resources were found",
+                all.len()
+            ))),
+        };
+    }
+    let mut documents = Vec::new();
+    let seen =
+        together::seen(&mut session.ui, &cluster, found.workloads, found.whole.as_ref(), |_| Depth::Pods);
+    let seen = seen.await;
+    for (_, snapshot) in together::examined(&mut session.ui, &cluster, seen, Patience::default()).await {
+        match snapshot.map_err(CliError::from).and_then(readable) {
+            Ok(snapshot) if form.is_human() => view.print(&mut session.ui, &snapshot),
+            Ok(snapshot) => documents.push(document(&snapshot)),
+            Err(error) => {
+                session.report(&error);
+                exits.push(error.exit);
+            }
+        }
+    }
+    if let Some(document) = documents::list(documents, found.single).filter(|_| !form.is_human()) {
+        forms::print_document(&mut session.ui, &document, &form)?;
+    }
+    Ok(Exit::worst_of(exits))
+}
+
+/// Without the pods there is nothing to show, and a table of missing ones would be a lie.
+fn readable(snapshot: Snapshot) -> Result<Snapshot, CliError> {
+    let id = &snapshot.workload.id;
+    match snapshot.pods {
+        Some(_) => Ok(snapshot),
+        None => {
+            Err(CliError::failed(format!("the pods of {id} in namespace {} may not be listed", id.namespace)))
+        }
+    }
+}
+
+/// Shows the set until somebody has seen enough, or it is gone.
+async fn watch(
+    view: &View<'_>,
+    session: &mut Session,
+    cluster: &Cluster,
+    workload: Workload,
+) -> Result<Exit, CliError> {
+    let seen = cluster.seen(workload, Depth::Pods).await?;
+    let mut feed = Feed::start(cluster, seen);
+    let mut reader = Reader::default();
+    let mut shown: Option<Value> = None;
+    let mut screen = Screen::default();
+    let mut sight = feed.sight();
+    while !session.ui.stdout_is_closed() {
+        match sight {
+            Sight::Gone => return Err(CliError::failed("object has been deleted")),
+            Sight::Forbidden(words) => return Err(CliError::failed(words)),
+            Sight::Lost(error) => session
+                .ui
+                .note(&format!("the API server does not answer ({}): trying again", escape::inline(&error))),
+            Sight::Back => session.ui.note("the API server answers again"),
+            Sight::Snapshot(snapshot) => {
+                let mut snapshot = readable(*snapshot)?;
+                reader.look(cluster, &mut snapshot).await;
+                if view.form.is_human() && session.ui.can_redraw() {
+                    let lines = view.lines(&session.ui, &snapshot);
+                    screen.draw(&mut session.ui, lines);
+                } else {
+                    let document = document(&snapshot);
+                    // An age that grows is no change.
+                    if shown.as_ref() != Some(&document) {
+                        view.again(&mut session.ui, &snapshot, &document, shown.is_some())?;
+                        shown = Some(document);
+                    }
+                }
+            }
+        }
+        sight = feed.next(GLANCE).await;
+    }
+    Ok(Exit::Done)
+}
+
+fn document(snapshot: &Snapshot) -> Value {
+    let (rows, notices) = (ordinal_rows::rows(snapshot), ordinal_rows::notices(snapshot));
+    documents::about(&snapshot.workload.id, documents::Pods::of(snapshot, &rows, &notices))
+}
+
+/// How a set is shown.
+struct View<'a> {
+    form: &'a OutputForm,
+    no_headers: bool,
+    /// Whether it is one of several.
+    named: bool,
+}
+
+impl View<'_> {
+    fn again(
+        &self,
+        ui: &mut Ui,
+        snapshot: &Snapshot,
+        document: &Value,
+        changed: bool,
+    ) -> Result<(), CliError> {
+        if !self.form.is_human() {
+            return Ok(forms::print_document(ui, document, self.form)?);
+        }
+        if changed {
+            ui.line("");
+        }
+        self.print(ui, snapshot);
+        Ok(())
+    }
+
+    fn print(&self, ui: &mut Ui, snapshot: &Snapshot) {
+        self.lines(ui, snapshot).iter().for_each(|line| ui.line(line));
+    }
+
+    fn lines(&self, ui: &Ui, snapshot: &Snapshot) -> Vec<String> {
+        let id = &snapshot.workload.id;
+        let mut lines = Vec::new();
+        if self.named {
+            lines.push(format!("{} in namespace {}", id.qualified(), escape::inline(&id.namespace)));
+        }
+        let rows = ordinal_rows::rows(snapshot);
+        let table = self.table(snapshot, &rows).render(ui.width(), ui.stdout_has_color());
+        lines.extend(table.lines().map(str::to_string));
+        if rows.is_empty() {
+            lines.push(format!("{id} has 0 replicas and no pods"));
+        }
+        for notice in ordinal_rows::notices(snapshot) {
+            lines.push(format!("{}: {}", notice.id, escape::inline(&notice.message)));
+            lines.extend(notice.fix.as_ref().map(|fix| format!("  to help: {}", escape::inline(fix))));
+        }
+        lines.push(escape::inline(&next(snapshot)).into_owned());
+        if self.named {
+            lines.push(String::new());
+        }
+        lines
+    }
+
+    fn table(&self, snapshot: &Snapshot, rows: &[OrdinalRow<'_>]) -> Table {
+        let wide = self.form.is_wide();
+        let headers = ["POD", "REVISION", "SIDE", "READY", "REASON", "NODE", "RESTARTS", "AGE", "IMAGES"];
+        let shown = if wide { headers.len() } else { 5 };
+        let mut table = Table::plain(&headers[..shown]).no_headers(self.no_headers);
+        if !wide {
+            table = table.shorten("REASON");
+        }
+        let mut zone: Option<Zone> = None;
+        for row in rows {
+            if zone != Some(row.zone) {
+                for rule in rules(snapshot, zone, row.zone) {
+                    table.rule(&rule);
+                }
+                zone = Some(row.zone);
+            }
+            table.push(cells(snapshot, row).into_iter().take(shown));
+        }
+        table
+    }
+}
+
+/// The lines between two zones.
+fn rules(snapshot: &Snapshot, from: Option<Zone>, to: Zone) -> Vec<String> {
+    let workload = &snapshot.workload;
+    let mut rules = Vec::new();
+    if from == Some(Zone::Beyond) {
+        rules.push(format!("above: beyond {} replicas", workload.desired));
+    }
+    match to {
+        Zone::Kept => rules.push(format!("partition {}", workload.partition())),
+        Zone::BelowStart => rules.push(format!("below: lower than ordinal {}", workload.first_ordinal)),
+        Zone::Beyond | Zone::Updated => {}
+    }
+    rules
+}
+
+fn cells(snapshot: &Snapshot, row: &OrdinalRow<'_>) -> Vec<Cell> {
+    let none = || "<none>".to_string();
+    let pod = row.pod;
+    let revision = match (row.revision, pod) {
+        (Some(revision), _) => revision.label(),
+        (None, Some(pod)) => pod.revision.clone().unwrap_or_else(none),
+        (None, None) => none(),
+    };
+    let side = row.side.map_or("<none>", |side| match side {
+        Side::New => "new",
+        Side::Old => "old",
+    });
+    let ready = pod.is_some_and(|pod| pod.ready() && !pod.terminating);
+    let reason = Cell::from(row.reason.clone().unwrap_or_else(none));
+    let images = |pod: &Pod| {
+        let images = pod.containers.iter().map(|it| format!("{}={}", it.name, it.image));
+        images.collect::<Vec<_>>().join(",")
+    };
+    vec![
+        Cell::from(row.name.as_str()),
+        Cell::from(revision),
+        Cell::from(side),
+        Cell::from(if ready { "yes" } else { "no" }),
+        if row.reason.is_some() { reason.styled(Style::Bad) } else { reason },
+        Cell::from(pod.and_then(|pod| pod.node.clone()).unwrap_or_else(none)),
+        Cell::from(pod.map_or_else(none, |pod| pod.restarts().to_string())),
+        Cell::from(
+            pod.and_then(|pod| pod.created).map_or_else(none, |created| duration::age(created, snapshot.now)),
+        ),
+        Cell::from(pod.map_or_else(none, images)),
+    ]
+}
+
+/// Says what `advance` would do, or what else has a hand on the set.
+fn next(snapshot: &Snapshot) -> String {
+    if steps::is_superseded(snapshot) {
+        let words =
+            say::ending::held_in_steps(snapshot).into_iter().chain(say::ending::ways_on_in_steps(snapshot));
+        return words.collect::<Vec<_>>().join("; ");
+    }
+    if let Some(rollout) = Stored::of(&snapshot.workload).and_then(|stored| stored.rollout) {
+        return format!("stored: {}", rollout.under_way(snapshot));
+    }
+    let old = snapshot.living().filter(|pod| snapshot.side(pod) == Side::Old).count();
+    match partition::advance(snapshot, None) {
+        Ok(Decision::Change(plan)) => {
+            let names: Vec<String> = plan.impact.pods.iter().map(|pod| pod.name.clone()).collect();
+            match (names.is_empty(), snapshot.target()) {
+                (true, _) => "next: advance would lower the partition and replace no pod".to_string(),
+                (false, None) => format!("next: advance would make {} new", few(&names)),
+                (false, Some(target)) => {
+                    format!("next: advance would make {} new ({})", few(&names), partition::called(target))
+                }
+            }
+        }
+        Ok(Decision::Nothing { .. }) if old == 0 => "next: nothing, no pod is old".to_string(),
+        Ok(Decision::Nothing { .. }) => {
+            "next: nothing is held back, the controller replaces what is old".to_string()
+        }
+        Err(_) if snapshot.workload.strategy == Strategy::OnDelete => {
+            format!("next: nothing by itself, the strategy is OnDelete and {old} pods are old")
+        }
+        Err(refusal) => format!("next: advance would be refused: {refusal}"),
+    }
+}
