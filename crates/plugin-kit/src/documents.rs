@@ -1,18 +1,16 @@
 //! The versioned documents of `-o json` and its relatives: shapes and names, no wording.
 
 use k8s_openapi::jiff::{Timestamp, Unit};
-use rollout_core::cause::Cause;
-use rollout_core::diff::Change;
-use rollout_core::node_rows::{Blocked, NodeRow, Nodes};
-use rollout_core::ordinal_rows::{self, Notice, OUTSIDE_STEP, OrdinalRow};
-use rollout_core::plan::{Plan, Refusal};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::status::{Progress, State};
-use rollout_core::steps;
+use rollout_core::history::RevisionNumber;
+use rollout_core::judge::{Cause, Progress, State};
+use rollout_core::objects::WorkloadId;
+use rollout_core::plan::{Plan, Refusal, steps, strategy};
 use rollout_core::stored::Stored;
-use rollout_core::timeline::{Entry, EntryState};
-use rollout_core::workload::WorkloadId;
-use rollout_core::{History, Pod, Revision, Side, Snapshot, Workload, strategy, template};
+use rollout_core::template::diff::Change;
+use rollout_core::view::nodes::{Blocked, NodeRow, Nodes};
+use rollout_core::view::ordinals::{self, Notice, OUTSIDE_STEP, OrdinalRow};
+use rollout_core::view::timeline::{Entry, EntryState};
+use rollout_core::{History, Pod, Revision, Side, Snapshot, Workload, template};
 use serde_json::{Map, Value, json};
 
 use crate::exit::Exit;
@@ -272,9 +270,9 @@ pub fn nodes(snapshot: &Snapshot, nodes: &Nodes<'_>, rows: &[&NodeRow<'_>], hidd
         .chain(tainted)
         .map(|(id, message, nodes)| json!({"id": id, "message": message, "nodes": nodes}));
     let hidden = hidden.map(|message| json!({"id": "nodes-hidden", "message": message}));
-    let outside = (!nodes.outside.is_empty()).then(|| {
-        json!({"id": OUTSIDE_STEP, "message": ordinal_rows::outside(&nodes.outside), "nodes": nodes.outside})
-    });
+    let outside = (!nodes.outside.is_empty()).then(
+        || json!({"id": OUTSIDE_STEP, "message": ordinals::outside(&nodes.outside), "nodes": nodes.outside}),
+    );
     with(
         document("Nodes", &snapshot.workload.id),
         json!({

@@ -1,12 +1,10 @@
 //! How a rollout ended, in words: a sentence with its exit code, what holds it, and the command that helps.
 
-use rollout_core::cause::Cause;
+use rollout_core::judge::{Cause, Hold};
 use rollout_core::machine::{Ending, NoWayBack};
-use rollout_core::names::few;
-use rollout_core::status::Hold;
-use rollout_core::steps::{self, Stage};
-use rollout_core::stored::{STORED, Stored};
-use rollout_core::workload::WorkloadId;
+use rollout_core::objects::{WorkloadId, few};
+use rollout_core::plan::steps;
+use rollout_core::stored::{STORED, Stage, Stored};
 use rollout_core::{Kind, RevisionNumber, Side, Snapshot};
 use rollout_kube::End;
 

@@ -2,9 +2,9 @@
 
 use kubectl_connect::{ApiError, ConnectError};
 use rollout_core::NoRevision;
+use rollout_core::objects::WorkloadId;
 use rollout_core::plan::Refusal;
 use rollout_core::stored::Unreadable;
-use rollout_core::workload::WorkloadId;
 use rollout_kube::Reading;
 
 use crate::ending_text;

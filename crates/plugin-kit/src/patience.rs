@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use rollout_core::patience::Patience;
+use rollout_core::snapshot::Patience;
 
 use crate::duration;
 

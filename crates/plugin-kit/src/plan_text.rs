@@ -1,9 +1,9 @@
 //! A plan as people read it before they agree to it.
 
-use rollout_core::diff::summary;
-use rollout_core::names::few;
+use rollout_core::history::RevisionNumber;
+use rollout_core::objects::few;
 use rollout_core::plan::{Impact, Plan, PlannedStep, Warning};
-use rollout_core::revision::RevisionNumber;
+use rollout_core::template::diff::summary;
 
 use crate::escape;
 use crate::table::Table;

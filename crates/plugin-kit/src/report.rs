@@ -1,10 +1,10 @@
 //! What a verb that changes something says about each workload in the end: a sentence, a document, an exit code.
 
+use rollout_core::history::RevisionNumber;
+use rollout_core::judge::Hold;
 use rollout_core::machine::Ending;
+use rollout_core::objects::WorkloadId;
 use rollout_core::plan::Plan;
-use rollout_core::revision::RevisionNumber;
-use rollout_core::status::Hold;
-use rollout_core::workload::WorkloadId;
 use rollout_kube::End;
 use serde_json::Value;
 

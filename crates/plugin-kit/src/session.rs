@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use k8s_openapi::jiff::Timestamp;
 use kubectl_connect::{Agent, Connection, ConnectionArgs, Connector, Settings};
-use rollout_core::steps;
+use rollout_core::objects::{ReadAs, WorkloadId};
+use rollout_core::plan::steps;
 use rollout_core::stored::Stored;
-use rollout_core::workload::{ReadAs, WorkloadId};
 use rollout_core::{Kind, Snapshot, Workload};
 use rollout_kube::{Cluster, Scope, SendOptions, Sent};
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{Stream, StreamExt, stream};
 use rollout_core::Workload;
-use rollout_core::workload::WorkloadId;
+use rollout_core::objects::WorkloadId;
 use rollout_kube::{Cluster, Depth, Reading, Seen};
 
 use crate::ui::Ui;

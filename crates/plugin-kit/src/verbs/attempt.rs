@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
-use rollout_core::cause::Symptom;
-use rollout_core::causes;
-use rollout_core::guard::{Guard, GuardOptions};
+use rollout_core::drive::{Guard, GuardOptions};
+use rollout_core::history::{Revision, RevisionNumber};
+use rollout_core::judge::causes;
 use rollout_core::machine::{CheckRun, Machine};
-use rollout_core::plan::{Decision, Plan, Refusal};
-use rollout_core::revision::{Revision, RevisionNumber};
-use rollout_core::steps;
-use rollout_core::upgrade::{self, SetImage};
-use rollout_core::workload::WorkloadId;
+use rollout_core::objects::WorkloadId;
+use rollout_core::plan::upgrade::{self, SetImage};
+use rollout_core::plan::{Decision, Plan, Refusal, steps};
+use rollout_core::snapshot::Symptom;
 use rollout_core::{Snapshot, Workload, template};
 use rollout_kube::Checking;
 

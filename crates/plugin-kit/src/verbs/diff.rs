@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use clap::Args;
-use rollout_core::diff::{self, Change};
-use rollout_core::revision::RevisionNumber;
+use rollout_core::history::RevisionNumber;
+use rollout_core::template::diff::{self, Change};
 use rollout_core::{NoRevision, Revision, RevisionSelector, Snapshot};
 use rollout_kube::Depth;
 use serde_json::Value;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
-use rollout_core::cause::Symptom;
-use rollout_core::guard::{Guard, GuardOptions};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::{Workload, steps};
+use rollout_core::Workload;
+use rollout_core::drive::{Guard, GuardOptions};
+use rollout_core::history::RevisionNumber;
+use rollout_core::plan::steps;
+use rollout_core::snapshot::Symptom;
 use rollout_kube::Cluster;
 
 use crate::duration;

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use k8s_openapi::jiff::Timestamp;
-use rollout_core::diff::summary;
-use rollout_core::revision::RevisionNumber;
-use rollout_core::status::{Progress, evaluate};
+use rollout_core::history::RevisionNumber;
+use rollout_core::judge::{Progress, evaluate};
+use rollout_core::template::diff::summary;
 use rollout_core::{Kind, Revision, RevisionSelector, Snapshot, Workload, template};
 use rollout_kube::Depth;
 

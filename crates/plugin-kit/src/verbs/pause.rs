@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use rollout_core::Snapshot;
-use rollout_core::follow::Follow;
+use rollout_core::drive::{Driver, Follow};
+use rollout_core::history::RevisionNumber;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
-use rollout_core::pause;
-use rollout_core::plan::{Decision, Plan, Refusal, WarningId};
-use rollout_core::query::Query;
-use rollout_core::revision::RevisionNumber;
-use rollout_core::steps::{self, Driver, GivenChecks, Holder, ResumeOptions, Rollout, Stage};
-use rollout_core::stored::{Stored, Unreadable};
-use rollout_core::workload::WorkloadId;
+use rollout_core::objects::WorkloadId;
+use rollout_core::plan::steps::{self, GivenChecks, ResumeOptions};
+use rollout_core::plan::{Decision, Plan, Refusal, WarningId, pause};
+use rollout_core::stored::{Holder, Query, Rollout, Stage, Stored, Unreadable};
 use rollout_kube::{Checking, Service};
 
 use crate::error::CliError;

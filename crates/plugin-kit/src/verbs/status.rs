@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
-use rollout_core::cause::Cause;
-use rollout_core::evidence::Skipped;
-use rollout_core::follow::Follow;
+use rollout_core::drive::Follow;
+use rollout_core::history::RevisionNumber;
+use rollout_core::judge::{Cause, Progress, State, evaluate};
 use rollout_core::machine::Ending;
-use rollout_core::revision::RevisionNumber;
-use rollout_core::status::{Progress, State, evaluate};
+use rollout_core::snapshot::Skipped;
 use rollout_core::{Snapshot, Workload, WorkloadId};
 use rollout_kube::{Cluster, Depth, End, Reader, Reading, Seen};
 use serde_json::Value;

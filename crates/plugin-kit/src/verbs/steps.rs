@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use rollout_core::drive::Driver;
+use rollout_core::history::RevisionNumber;
 use rollout_core::machine::{CheckRun, Machine};
+use rollout_core::objects::WorkloadId;
+use rollout_core::plan::steps::{self, StartOptions};
+use rollout_core::plan::upgrade::{self, SetImage};
 use rollout_core::plan::{Decision, Plan, Refusal};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::steps::{self, Driver, First, Holder, OnFailure, Rest, Rules, StartOptions, StepOptions};
-use rollout_core::stored::Stored;
-use rollout_core::upgrade::{self, SetImage};
-use rollout_core::workload::WorkloadId;
+use rollout_core::stored::{First, Holder, OnFailure, Rest, Rules, StepOptions, Stored};
 use rollout_core::{Amount, Kind, Snapshot, Workload, template};
 use rollout_kube::{Checking, Depth};
 use serde_json::Value;

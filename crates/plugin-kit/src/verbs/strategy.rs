@@ -1,12 +1,12 @@
 //! `strategy`: how a DaemonSet replaces its pods, shown or changed.
 
 use clap::Args;
-use rollout_core::follow::Follow;
+use rollout_core::drive::Follow;
+use rollout_core::history::RevisionNumber;
 use rollout_core::machine::Machine;
-use rollout_core::plan::{Decision, Plan, Refusal};
-use rollout_core::revision::RevisionNumber;
+use rollout_core::plan::strategy::{self, StrategyChange, StrategyKind};
+use rollout_core::plan::{BadStrategy, Decision, Plan, Refusal};
 use rollout_core::stored::Stored;
-use rollout_core::strategy::{self, BadStrategy, StrategyChange, StrategyKind};
 use rollout_core::{Amount, Snapshot, Strategy, Workload};
 
 use crate::documents;

@@ -1,15 +1,12 @@
 //! `undo`: back to an older revision.
 
 use clap::Args;
-use rollout_core::follow::Follow;
-use rollout_core::gate::GateOptions;
-use rollout_core::guard::{Guard, GuardOptions};
-use rollout_core::machine::Machine;
-use rollout_core::plan::{Decision, Plan, Refusal};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::steps::{self as core_steps, Driver};
+use rollout_core::drive::{Driver, Follow, Guard, GuardOptions};
+use rollout_core::history::RevisionNumber;
+use rollout_core::machine::{GateOptions, Machine};
+use rollout_core::plan::undo::{Drive, UndoOptions, plan};
+use rollout_core::plan::{Decision, Plan, Refusal, steps as core_steps};
 use rollout_core::stored::Stored;
-use rollout_core::undo::{Drive, UndoOptions, plan};
 use rollout_core::{RevisionSelector, Snapshot};
 
 use crate::duration::{self, Moment};

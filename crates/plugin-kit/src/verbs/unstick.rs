@@ -1,11 +1,10 @@
 //! `unstick`: find the pod that a StatefulSet hangs on, explain, and delete it.
 
 use rollout_core::Snapshot;
-use rollout_core::follow::Follow;
+use rollout_core::drive::Follow;
+use rollout_core::history::RevisionNumber;
 use rollout_core::machine::Machine;
-use rollout_core::plan::{Decision, Plan, Refusal};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::unstick;
+use rollout_core::plan::{Decision, Plan, Refusal, unstick};
 
 use crate::error::CliError;
 use crate::exit::Exit;

@@ -1,8 +1,8 @@
 //! Showing the plans, and asking where somebody can be asked.
 
 use rollout_core::Workload;
+use rollout_core::history::RevisionNumber;
 use rollout_core::plan::Plan;
-use rollout_core::revision::RevisionNumber;
 
 use super::{DryRun, Flow, Planned};
 use crate::documents::Outcome;

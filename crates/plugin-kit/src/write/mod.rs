@@ -9,15 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use rollout_core::cause::Symptom;
-use rollout_core::evidence;
+use rollout_core::history::RevisionNumber;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
-use rollout_core::plan::{Decision, Plan, Refusal, Request};
-use rollout_core::revision::RevisionNumber;
+use rollout_core::objects::WorkloadId;
+use rollout_core::plan::{Decision, Needs, Plan, Refusal, Request};
+use rollout_core::snapshot::Symptom;
 use rollout_core::stored::STORED;
-use rollout_core::surroundings::Needs;
-use rollout_core::workload::WorkloadId;
-use rollout_core::{Kind, Snapshot, Strategy, Workload};
+use rollout_core::{Kind, Snapshot, Strategy, Workload, judge};
 use rollout_kube::{Checking, Cluster, Depth, Feed, Reading, Seen, SendOptions, Sent, Sight};
 use serde_json::json;
 use tokio::time::Instant;
@@ -240,7 +238,7 @@ impl Flow<'_> {
         }
         let depth = self.intent.depth(&snapshot.workload);
         // What a set hangs on may only stand in its events.
-        if let Some(wanted) = evidence::of_refused_update(&snapshot) {
+        if let Some(wanted) = judge::of_refused_update(&snapshot) {
             snapshot.evidence = self.cluster.evidence(&id.namespace, &[wanted]).await.0;
         }
         let resolved = self.resolved.get(&id.uid).copied();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rollout_core::reason::{self, Next};
+use rollout_core::plan::reason::{self, Next};
 use rollout_kube::{Cluster, Feed, Seen, SendOptions, Sent, Sight};
 use tokio::time::Instant;
 
