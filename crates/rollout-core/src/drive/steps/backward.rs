@@ -1,6 +1,7 @@
 //! Putting the updated pods back when a rollout in steps is taken back.
 
-use crate::drive::steps::driver::Driver;
+use crate::drive::steps::outbox::{After, Outbox};
+use crate::drive::steps::pace::Pace;
 use crate::judge::cause::Cause;
 use crate::judge::deletion::{self, Wish};
 use crate::judge::live::{Live, live};
@@ -13,124 +14,134 @@ use crate::machine::ending::{Ending, NoWayBack};
 use crate::objects::pod::Pod;
 use crate::plan::steps::abort::partition_back;
 use crate::snapshot::Snapshot;
-use crate::stored::rollout::{Rollout, Stage, Way};
+use crate::stored::rollout::{Rollout, Way};
 
-/// A way back that its controller goes alone: nothing is stored of it any more.
-#[derive(Clone, Debug)]
-pub(super) struct Back {
-    rollout: Rollout,
+/// The way back of a driver.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Backward {
+    pace: Pace,
 }
 
-impl Back {
-    pub fn new(rollout: Rollout) -> Back {
-        Back { rollout: Rollout { phase: Stage::Aborting, ..rollout } }
-    }
+/// What the way back is gone by.
+#[derive(Clone, Copy)]
+pub(super) struct Behind<'a> {
+    pub snapshot: &'a Snapshot,
+    /// What is taken back.
+    pub rollout: &'a Rollout,
+    pub progress: &'a Progress,
+    /// Why a step failed.
+    pub causes: &'a [Cause],
 }
 
-impl Driver {
+impl Backward {
     /// The old template is there, and what is stored says that pods are put back.
-    pub(super) fn put_back(&mut self, snapshot: &Snapshot, rollout: &Rollout, progress: &Progress) -> Step {
-        if live(snapshot, rollout) != Live::Previous {
-            return Step::End(Ending::Superseded);
-        }
-        let failed = failures(snapshot, rollout, progress);
-        if !failed.is_empty() {
-            return self.not_undone(rollout, NoWayBack::Failed(failed));
-        }
-        let Some(places) = Places::of(snapshot, rollout) else {
-            return self.not_undone(rollout, NoWayBack::Refused("the pods cannot be read".to_string()));
+    pub fn step(&mut self, outbox: &mut Outbox, behind: Behind<'_>) -> Step {
+        let Behind { snapshot, rollout, .. } = behind;
+        let (places, over) = match self.look(behind) {
+            Ok(seen) => seen,
+            Err(step) => return step,
         };
-        let over = self.measure_back(snapshot, rollout, &places);
-        let moved = if snapshot.observed() { self.move_back(snapshot, rollout, &places) } else { None };
+        let moved = if snapshot.observed() { move_back(outbox, behind, &places) } else { None };
         match moved {
             Some(step) => step,
             None if snapshot.observed() && is_back(snapshot, rollout, &places, over) => {
-                if let Some(step) = self.clean(snapshot) {
+                if let Some(step) = outbox.clean(snapshot) {
                     return step;
                 }
-                self.ending = Some(self.undone(snapshot, rollout));
-                self.end(snapshot, rollout)
+                outbox.after = Some(After::End(behind.undone()));
+                outbox.end(snapshot, rollout)
             }
-            None if over => self.late(snapshot, rollout, &places),
+            None if over => behind.late(&places),
             None => Step::Wait,
         }
     }
 
-    /// Takes the time of the way back, and tells whether it is over.
-    fn measure_back(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> bool {
-        let updated = |pod: &Pod| rollout.is_updated(snapshot, pod);
-        let back = places.all.iter().filter(|it| it.serves(snapshot) && !it.living().any(updated));
-        self.pace.look(rollout, back.map(|it| it.name.as_str()), false, snapshot.now);
-        self.pace.is_over(rollout)
-    }
-
-    fn move_back(&mut self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> Option<Step> {
-        if let Blockage::Stuck(pod) = stuck::examine(snapshot) {
-            return self.delete(snapshot, rollout, &[pod], |_| Why::Blocks);
-        }
-        match rollout.way(snapshot.workload.id.kind) {
-            Way::Deletion => {
-                let updated = |pod: &Pod| rollout.is_updated(snapshot, pod);
-                let wish = Wish { unwanted: &updated, budget: places.budget(&rollout.options) };
-                let pods = deletion::next(snapshot, places, &places.all, &self.deletions, wish);
-                self.delete(
-                    snapshot,
-                    rollout,
-                    &pods,
-                    |_| if rollout.undo { Why::OnDelete } else { Why::PutBack },
-                )
-            }
-            Way::Partition => {
-                let partition = partition_back(snapshot, rollout);
-                (snapshot.workload.partition() > partition).then(|| self.lower(snapshot, rollout, partition))
-            }
-        }
-    }
-
     /// The controller puts the pods back; it is only watched.
-    pub(super) fn follow_back(&mut self, snapshot: &Snapshot, progress: &Progress, back: Back) -> Step {
-        let rollout = &back.rollout;
-        if live(snapshot, rollout) != Live::Previous {
-            return Step::End(Ending::Superseded);
-        }
-        let failed = failures(snapshot, rollout, progress);
-        if !failed.is_empty() {
-            return self.not_undone(rollout, NoWayBack::Failed(failed));
-        }
-        let Some(places) = Places::of(snapshot, rollout) else {
-            return self.not_undone(rollout, NoWayBack::Refused("the pods cannot be read".to_string()));
+    pub fn follow(&mut self, outbox: &mut Outbox, behind: Behind<'_>) -> Step {
+        let Behind { snapshot, rollout, .. } = behind;
+        let (places, over) = match self.look(behind) {
+            Ok(seen) => seen,
+            Err(step) => return step,
         };
-        let over = self.measure_back(snapshot, rollout, &places);
+        let goes_on = After::back(rollout.clone());
         if snapshot.observed() && is_back(snapshot, rollout, &places, false) {
-            let ending = self.undone(snapshot, rollout);
-            return match self.clean(snapshot) {
+            return match outbox.clean(snapshot) {
                 Some(step) => {
-                    self.back = Some(back);
+                    outbox.after = Some(goes_on);
                     step
                 }
-                None => Step::End(ending),
+                None => Step::End(behind.undone()),
             };
         }
         if over {
-            return self.late(snapshot, rollout, &places);
+            return behind.late(&places);
         }
-        self.back = Some(back);
+        outbox.after = Some(goes_on);
         Step::Wait
     }
 
+    /// Returns the places, and whether the time of the way back is over; or how it ends, where it leads nowhere.
+    fn look<'a>(&mut self, behind: Behind<'a>) -> Result<(Places<'a>, bool), Step> {
+        let Behind { snapshot, rollout, progress, causes: _ } = behind;
+        if live(snapshot, rollout) != Live::Previous {
+            return Err(Step::End(Ending::Superseded));
+        }
+        let failed = failures(snapshot, rollout, progress);
+        if !failed.is_empty() {
+            return Err(behind.not_undone(NoWayBack::Failed(failed)));
+        }
+        let Some(places) = Places::of(snapshot, rollout) else {
+            return Err(behind.not_undone(NoWayBack::Refused("the pods cannot be read".to_string())));
+        };
+        let updated = |pod: &Pod| rollout.is_updated(snapshot, pod);
+        let back = places.all.iter().filter(|it| it.serves(snapshot) && !it.living().any(updated));
+        self.pace.look(rollout, back.map(|it| it.name.as_str()), false, snapshot.now);
+        let over = self.pace.is_over(rollout);
+        Ok((places, over))
+    }
+}
+
+/// Moves the next pods back; nothing where all are, or have to be waited for.
+fn move_back(outbox: &mut Outbox, behind: Behind<'_>, places: &Places<'_>) -> Option<Step> {
+    let Behind { snapshot, rollout, .. } = behind;
+    if let Blockage::Stuck(pod) = stuck::examine(snapshot) {
+        return outbox.delete(snapshot, rollout, &[pod], |_| Why::Blocks);
+    }
+    match rollout.way(snapshot.workload.id.kind) {
+        Way::Deletion => {
+            let updated = |pod: &Pod| rollout.is_updated(snapshot, pod);
+            let wish = Wish { unwanted: &updated, budget: places.budget(&rollout.options) };
+            let pods = deletion::next(snapshot, places, &places.all, &outbox.deletions, wish);
+            outbox.delete(
+                snapshot,
+                rollout,
+                &pods,
+                |_| if rollout.undo { Why::OnDelete } else { Why::PutBack },
+            )
+        }
+        Way::Partition => {
+            let partition = partition_back(snapshot, rollout);
+            (snapshot.workload.partition() > partition).then(|| outbox.lower(snapshot, rollout, partition))
+        }
+    }
+}
+
+impl Behind<'_> {
     /// The time is over: where nobody's pod failed, and none that came back does, somebody's abort is only held up.
-    fn late(&self, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) -> Step {
+    fn late(&self, places: &Places<'_>) -> Step {
+        let Behind { snapshot, rollout, .. } = *self;
         let unready = |pod: &Pod| !rollout.is_updated(snapshot, pod) && !snapshot.available(pod);
         let came_back = |pod: &Pod| pod.created.is_some_and(|created| created >= rollout.began);
         let mut touchable = places.all.iter().filter(|place| place.touchable);
         let fails = touchable.any(|place| place.living().any(|pod| unready(pod) && came_back(pod)));
         match fails || !self.causes.is_empty() || rollout.failure.is_some() {
-            true => self.not_undone(rollout, NoWayBack::TimedOut),
+            true => self.not_undone(NoWayBack::TimedOut),
             false => Step::End(Ending::TimedOut),
         }
     }
 
-    fn undone(&self, snapshot: &Snapshot, rollout: &Rollout) -> Ending {
+    fn undone(&self) -> Ending {
+        let Behind { snapshot, rollout, .. } = *self;
         if rollout.undo {
             // What is left is where it would not come back.
             let left = snapshot.living().any(|pod| rollout.is_updated(snapshot, pod));
@@ -141,12 +152,12 @@ impl Driver {
             return Ending::Aborted { to };
         }
         let failed = rollout.target.as_ref().and_then(|it| it.find(snapshot));
-        Ending::Undone { from: failed.and_then(|it| it.number), to, causes: self.causes.clone() }
+        Ending::Undone { from: failed.and_then(|it| it.number), to, causes: self.causes.to_vec() }
     }
 
-    fn not_undone(&self, rollout: &Rollout, why: NoWayBack) -> Step {
-        let causes = self.causes.clone();
-        Step::End(match (rollout.undo, why) {
+    fn not_undone(&self, why: NoWayBack) -> Step {
+        let causes = self.causes.to_vec();
+        Step::End(match (self.rollout.undo, why) {
             (true, NoWayBack::Failed(_)) => Ending::Failed,
             (true, NoWayBack::TimedOut) => Ending::TimedOut,
             (true, NoWayBack::Refused(words)) => Ending::Refused(words),

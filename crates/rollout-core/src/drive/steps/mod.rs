@@ -3,6 +3,8 @@
 pub(crate) mod backward;
 pub(crate) mod driver;
 pub(crate) mod forward;
+pub(crate) mod judged;
+pub(crate) mod outbox;
 pub(crate) mod pace;
 
 pub use driver::Driver;
