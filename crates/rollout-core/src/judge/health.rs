@@ -1,7 +1,7 @@
 //! What is to be thought of one pod that is not available: whether it is bad, was ready before, or only passes.
 
 use crate::judge::cause::Cause;
-use crate::judge::causes;
+use crate::judge::causes::pod::{is_overdue, of_pod};
 use crate::judge::times::{MOMENT, RECOVERY};
 use crate::objects::event::EventRecord;
 use crate::objects::pod::Pod;
@@ -36,8 +36,7 @@ pub(crate) fn is_bad(snapshot: &Snapshot, pod: &Pod) -> bool {
     let probes =
         pod.containers.iter().map(|it| i64::from(it.allowance())).filter(|allowed| *allowed > 0).max();
     let given = if was_ready(pod) { probes.unwrap_or(RECOVERY).max(MOMENT) } else { MOMENT };
-    snapshot.seconds_since(pod.unready_since) >= given
-        || causes::of_pod(pod, snapshot).iter().any(Cause::fails)
+    snapshot.seconds_since(pod.unready_since) >= given || of_pod(pod, snapshot).iter().any(Cause::fails)
 }
 
 /// Tells whether a pod that is not ready was so before: its condition turned after its containers had started, or long after
@@ -59,7 +58,7 @@ pub(crate) fn passes(snapshot: &Snapshot, pod: &Pod) -> bool {
         return false;
     }
     match pod.terminating {
-        true => !causes::is_overdue(pod, snapshot),
+        true => !is_overdue(pod, snapshot),
         false => !snapshot.available(pod) && !is_bad(snapshot, pod),
     }
 }

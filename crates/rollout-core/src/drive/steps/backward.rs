@@ -39,7 +39,7 @@ impl Backward {
         let Behind { snapshot, rollout, .. } = behind;
         let (places, over) = match self.look(behind) {
             Ok(seen) => seen,
-            Err(step) => return step,
+            Err(ending) => return Step::End(ending),
         };
         let moved = if snapshot.observed() { move_back(outbox, behind, &places) } else { None };
         match moved {
@@ -61,7 +61,7 @@ impl Backward {
         let Behind { snapshot, rollout, .. } = behind;
         let (places, over) = match self.look(behind) {
             Ok(seen) => seen,
-            Err(step) => return step,
+            Err(ending) => return Step::End(ending),
         };
         let goes_on = After::back(rollout.clone());
         if snapshot.observed() && is_back(snapshot, rollout, &places, false) {
@@ -81,10 +81,10 @@ impl Backward {
     }
 
     /// Returns the places, and whether the time of the way back is over; or how it ends, where it leads nowhere.
-    fn look<'a>(&mut self, behind: Behind<'a>) -> Result<(Places<'a>, bool), Step> {
+    fn look<'a>(&mut self, behind: Behind<'a>) -> Result<(Places<'a>, bool), Ending> {
         let Behind { snapshot, rollout, progress, causes: _ } = behind;
         if live(snapshot, rollout) != Live::Previous {
-            return Err(Step::End(Ending::Superseded));
+            return Err(Ending::Superseded);
         }
         let failed = failures(snapshot, rollout, progress);
         if !failed.is_empty() {
@@ -135,7 +135,7 @@ impl Behind<'_> {
         let mut touchable = places.all.iter().filter(|place| place.touchable);
         let fails = touchable.any(|place| place.living().any(|pod| unready(pod) && came_back(pod)));
         match fails || !self.causes.is_empty() || rollout.failure.is_some() {
-            true => self.not_undone(NoWayBack::TimedOut),
+            true => Step::End(self.not_undone(NoWayBack::TimedOut)),
             false => Step::End(Ending::TimedOut),
         }
     }
@@ -155,14 +155,14 @@ impl Behind<'_> {
         Ending::Undone { from: failed.and_then(|it| it.number), to, causes: self.causes.to_vec() }
     }
 
-    fn not_undone(&self, why: NoWayBack) -> Step {
+    fn not_undone(&self, why: NoWayBack) -> Ending {
         let causes = self.causes.to_vec();
-        Step::End(match (self.rollout.undo, why) {
+        match (self.rollout.undo, why) {
             (true, NoWayBack::Failed(_)) => Ending::Failed,
             (true, NoWayBack::TimedOut) => Ending::TimedOut,
             (true, NoWayBack::Refused(words)) => Ending::Refused(words),
             (_, why) => Ending::NotUndone { why, causes },
-        })
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod alike;
 mod container;
 mod ended;
 mod placing;
-mod pod;
+pub(crate) mod pod;
 mod starting;
 mod words;
 mod workload;
