@@ -2,7 +2,7 @@
 //! controllers. Values in, values out: no client, no runtime, no terminal, no clock. The cluster side is `rollout-kube`.
 //!
 //! The modules are floors: each knows only those above it in this list.
-#![deny(missing_docs)]
+#![deny(missing_docs, unreachable_pub)]
 
 pub mod objects;
 

@@ -37,7 +37,7 @@ impl Deletions {
     }
 
     /// Forgets pods that are gone, so that thousands of them do not add up.
-    pub fn forget(&mut self, snapshot: &Snapshot) {
+    pub(crate) fn forget(&mut self, snapshot: &Snapshot) {
         let there = || snapshot.pods.iter().flatten().filter(|pod| !pod.terminating).map(|pod| &pod.uid);
         for sent in [&mut self.sure, &mut self.doubtful] {
             *sent = there().filter(|uid| sent.contains(*uid)).cloned().collect();

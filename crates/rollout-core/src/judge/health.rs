@@ -11,7 +11,7 @@ use crate::snapshot::Snapshot;
 /// does not allow the change. It tries that with every pod that is available before it replaces any, and ends its work there
 /// (pkg/controller/statefulset/stateful_set_control.go, `processReplica`; stateful_pod_control.go, `UpdateStatefulPod`), so
 /// that a set which was created anew around its pods, with other claims, hangs on the lowest one.
-pub fn refused_update<'a>(snapshot: &'a Snapshot, pod: &Pod) -> Option<&'a EventRecord> {
+pub(crate) fn refused_update<'a>(snapshot: &'a Snapshot, pod: &Pod) -> Option<&'a EventRecord> {
     let set = &snapshot.workload.id;
     let about = format!("pdate Pod {} in StatefulSet {} failed error:", pod.name, set.name);
     // Not all servers write the first word large.

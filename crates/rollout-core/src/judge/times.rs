@@ -11,24 +11,24 @@ use crate::snapshot::patience::Patience;
 pub const MOMENT: i64 = 10;
 /// Seconds that a pod that was ready before has at least to get so again: what a probe allows that says nothing of its times
 /// (three times ten seconds; pkg/apis/core/v1/defaults.go, `SetDefaults_Probe`).
-pub const RECOVERY: i64 = 30;
+pub(crate) const RECOVERY: i64 = 30;
 /// Seconds after which a pod that could not be created counts: the controllers try again at once, and what they miss may
 /// have been made a moment later, such as a new namespace's service account.
-pub const CREATION: i64 = 2;
+pub(crate) const CREATION: i64 = 2;
 /// Runs of a container that end before it counts as crashing: one may be a dependency that came up later.
-pub const CRASHES: u32 = 2;
+pub(crate) const CRASHES: u32 = 2;
 /// Seconds after which a kubelet begins its back-off anew: twice its longest back-off of five minutes
 /// (pkg/kubelet/kubelet.go, `MaxCrashLoopBackOff`). Runs that end further apart are no loop.
-pub const BACK_OFF: i64 = 600;
+pub(crate) const BACK_OFF: i64 = 600;
 /// Attempts that have to fail where they are counted: pulls of an image, probes that kill.
-pub const ATTEMPTS: u32 = 2;
+pub(crate) const ATTEMPTS: u32 = 2;
 /// Pods in a row that end in the place of one that is meant to run.
-pub const ENDED: u32 = 3;
+pub(crate) const ENDED: u32 = 3;
 /// Seconds for which a node may take to come after somebody has promised one (the default of cluster-autoscaler's
 /// `--max-node-provision-time` is 15 minutes, karpenter's registration time-to-live is too).
-pub const NODE: i64 = 900;
+pub(crate) const NODE: i64 = 900;
 /// Seconds beyond which a pod that took that long to get ready was not starting: it has been unready meanwhile.
-pub const START: i64 = 3600;
+pub(crate) const START: i64 = 3600;
 
 /// How many times the slowest start that is known a pod may take.
 const STARTS: i64 = 3;

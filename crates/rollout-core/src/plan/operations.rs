@@ -54,12 +54,12 @@ pub(crate) fn stored_path() -> String {
 }
 
 /// Makes a `test` operation of a JSON patch.
-pub fn test(path: &str, value: Value) -> Value {
+pub(crate) fn test(path: &str, value: Value) -> Value {
     json!({"op": "test", "path": path, "value": value})
 }
 
 /// Returns the operations that set an object's change cause, or take it away, and touch no other annotation.
-pub fn cause_operations(object: &Value, cause: Option<&str>) -> Vec<Value> {
+pub(crate) fn cause_operations(object: &Value, cause: Option<&str>) -> Vec<Value> {
     let operations = annotation_operations(object, CHANGE_CAUSE, cause);
     match (cause, operations.is_empty()) {
         // The same reason may be left over from another change: this one is to carry it to its revision.
@@ -76,7 +76,7 @@ pub(crate) fn cause_path() -> String {
 ///
 /// Where the object has no annotations at all, the map is made first, guarded by a test that it is still absent: both
 /// `test …/key null` and `add …/key` fail below a path that does not exist (hazard H16).
-pub fn annotation_operations(object: &Value, key: &str, value: Option<&str>) -> Vec<Value> {
+pub(crate) fn annotation_operations(object: &Value, key: &str, value: Option<&str>) -> Vec<Value> {
     const MAP: &str = "/metadata/annotations";
     let path = format!("{MAP}/{}", key.replace('~', "~0").replace('/', "~1"));
     let map = object.pointer(MAP).filter(|map| map.is_object());

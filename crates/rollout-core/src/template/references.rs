@@ -64,7 +64,7 @@ impl fmt::Display for Reference {
 }
 
 /// Returns what a template names, each object once, sorted; what is `optional: true` does not count.
-pub fn of(template: &Value) -> Vec<Reference> {
+pub(crate) fn of(template: &Value) -> Vec<Reference> {
     let spec = template.get("spec").unwrap_or(&Value::Null);
     let mut found = Found::default();
     for list in ["/initContainers", "/containers"] {

@@ -9,7 +9,7 @@ use crate::objects::quantity::Quantity;
 /// Returns the sum of requests and limits of one pod, by the names that quotas use: `requests.cpu`, `limits.memory` …
 /// (k8s.io/component-helpers/resource: containers and sidecars together, or one init container where that is more; what is
 /// said for the whole pod takes precedence).
-pub fn of(template: &Value) -> BTreeMap<String, Quantity> {
+pub(crate) fn of(template: &Value) -> BTreeMap<String, Quantity> {
     let spec = template.get("spec").unwrap_or(&Value::Null);
     let list = |name: &str| spec.get(name).and_then(Value::as_array).into_iter().flatten();
     let mut sidecars = BTreeMap::new();

@@ -35,7 +35,7 @@ pub(super) struct Behind<'a> {
 
 impl Backward {
     /// The old template is there, and what is stored says that pods are put back.
-    pub fn step(&mut self, outbox: &mut Outbox, behind: Behind<'_>) -> Step {
+    pub(super) fn step(&mut self, outbox: &mut Outbox, behind: Behind<'_>) -> Step {
         let Behind { snapshot, rollout, .. } = behind;
         let (places, over) = match self.look(behind) {
             Ok(seen) => seen,
@@ -57,7 +57,7 @@ impl Backward {
     }
 
     /// The controller puts the pods back; it is only watched.
-    pub fn follow(&mut self, outbox: &mut Outbox, behind: Behind<'_>) -> Step {
+    pub(super) fn follow(&mut self, outbox: &mut Outbox, behind: Behind<'_>) -> Step {
         let Behind { snapshot, rollout, .. } = behind;
         let (places, over) = match self.look(behind) {
             Ok(seen) => seen,

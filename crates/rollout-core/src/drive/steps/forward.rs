@@ -52,19 +52,19 @@ pub(super) struct Forward {
 
 impl Forward {
     /// The start was just written: with that template, on a workload of that generation.
-    pub fn starting(template: Value, generation: i64) -> Forward {
+    pub(super) fn starting(template: Value, generation: i64) -> Forward {
         Forward { started: Some((template, generation)), ..Forward::default() }
     }
 
     /// Takes in what the checks came to.
-    pub fn checked(&mut self, verdict: Verdict) {
+    pub(super) fn checked(&mut self, verdict: Verdict) {
         if let Some((_, _, gate)) = &mut self.gate {
             gate.checked(verdict);
         }
     }
 
     /// What was to be rolled out is: says what is next.
-    pub fn step(
+    pub(super) fn step(
         &mut self,
         outbox: &mut Outbox,
         snapshot: &Snapshot,

@@ -26,13 +26,13 @@ pub(super) struct At<'a> {
 
 impl<'a> At<'a> {
     /// The places that are new when the present step is done.
-    pub fn scope(&self) -> &'a [Place<'a>] {
+    pub(super) fn scope(&self) -> &'a [Place<'a>] {
         let places = self.places;
         &places.all[..places.end(self.rollout.done + 1)]
     }
 
     /// The new pods in them, those that have ended too, but for those that failed before the rollout was resumed.
-    pub fn own(&self) -> impl Iterator<Item = &'a Pod> {
+    pub(super) fn own(&self) -> impl Iterator<Item = &'a Pod> {
         let At { snapshot, rollout, .. } = *self;
         let new = move |pod: &&Pod| {
             snapshot.side(pod) == Side::New && !pod.terminating && !rollout.is_stale_failure(snapshot, pod)
@@ -42,7 +42,7 @@ impl<'a> At<'a> {
 
     /// What the step fails by: the pods of its own places, and what keeps pods of them from being made. A blocker is freed,
     /// and what the old revision meets as well is waited for.
-    pub fn failures(&self) -> Vec<Cause> {
+    pub(super) fn failures(&self) -> Vec<Cause> {
         let At { snapshot, rollout, places, progress } = *self;
         let waits = self.scope().iter().any(|place| !place.is_settled(snapshot));
         let outside = &places.all[places.end(rollout.done + 1)..];
@@ -67,7 +67,7 @@ impl<'a> At<'a> {
     }
 
     /// Tells whether a step whose time is over waits for its own new pods, and for nothing that holds them up.
-    pub fn is_own_fault(&self) -> bool {
+    pub(super) fn is_own_fault(&self) -> bool {
         let At { snapshot, progress, .. } = *self;
         if !snapshot.observed() {
             return false;
@@ -89,14 +89,14 @@ impl<'a> At<'a> {
     }
 
     /// What holds up a step whose time is over, as far as it is known.
-    pub fn holding_up(&self) -> Vec<Cause> {
+    pub(super) fn holding_up(&self) -> Vec<Cause> {
         let Causes { failed, on_probation: _, holding_up } = &self.progress.causes;
         let both = failed.iter().filter(|it| it.old_too).chain(holding_up);
         both.cloned().map(Cause::holds_up).collect()
     }
 
     /// Says what a step whose time is over waits for.
-    pub fn late(&self) -> String {
+    pub(super) fn late(&self) -> String {
         let At { snapshot, places, .. } = *self;
         let unsettled = self.scope().iter().filter(|place| !place.is_settled(snapshot));
         let beyond = places.beyond.iter().map(|pod| pod.name.as_str());

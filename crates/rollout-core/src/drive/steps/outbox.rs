@@ -62,7 +62,7 @@ pub(super) enum After {
 
 impl After {
     /// A rollout is taken back; while its controller does that, nothing is stored of it any more.
-    pub fn back(rollout: Rollout) -> After {
+    pub(super) fn back(rollout: Rollout) -> After {
         After::Back(Box::new(Rollout { phase: Stage::Aborting, ..rollout }))
     }
 }
@@ -108,7 +108,7 @@ struct Written {
 
 impl Outbox {
     /// Nothing was sent yet.
-    pub fn new() -> Outbox {
+    pub(super) fn new() -> Outbox {
         Outbox {
             deletions: Deletions::default(),
             after: None,
@@ -125,7 +125,7 @@ impl Outbox {
     }
 
     /// Looks for what was sent in a picture; returns what has to be done before anything else is decided.
-    pub fn look(&mut self, snapshot: &Snapshot) -> Option<Step> {
+    pub(super) fn look(&mut self, snapshot: &Snapshot) -> Option<Step> {
         self.now = snapshot.now;
         if let Some(words) = &self.refused {
             return Some(Step::End(Ending::Refused(words.clone())));
@@ -139,7 +139,7 @@ impl Outbox {
     }
 
     /// Returns what a budget says that forbids an eviction.
-    pub fn forbidden(&self) -> Option<String> {
+    pub(super) fn forbidden(&self) -> Option<String> {
         self.forbidden.values().next().map(|it| it.words.clone())
     }
 
@@ -160,7 +160,7 @@ impl Outbox {
     }
 
     /// Lowers the partition. It is counted against the replicas, which must be what they were.
-    pub fn lower(&mut self, snapshot: &Snapshot, rollout: &Rollout, partition: u32) -> Step {
+    pub(super) fn lower(&mut self, snapshot: &Snapshot, rollout: &Rollout, partition: u32) -> Step {
         let workload = &snapshot.workload;
         let reached = Some(Reached::Index { partition, replicas: workload.desired });
         let after = Rollout { reached, ..rollout.clone() };
@@ -170,7 +170,7 @@ impl Outbox {
     }
 
     /// Deletes or evicts pods, unless that was asked for already, or a budget has just forbidden it.
-    pub fn delete(
+    pub(super) fn delete(
         &mut self,
         snapshot: &Snapshot,
         rollout: &Rollout,
@@ -199,7 +199,7 @@ impl Outbox {
         (!requests.is_empty()).then_some(Step::SendAll(requests))
     }
 
-    pub fn write(
+    pub(super) fn write(
         &mut self,
         snapshot: &Snapshot,
         act: Act,
@@ -213,7 +213,7 @@ impl Outbox {
 
     /// A driver that waits says now and then that it is still there. It goes on where it may not: what it holds is guarded by
     /// what each patch tests.
-    pub fn renew(&mut self, snapshot: &Snapshot, holder: &Holder) -> Option<Step> {
+    pub(super) fn renew(&mut self, snapshot: &Snapshot, holder: &Holder) -> Option<Step> {
         let rollout = Stored::of(&snapshot.workload)?.rollout?;
         let mine = rollout.holder.as_ref() == Some(holder) && rollout.workload == snapshot.workload.id.uid;
         if !mine || !matches!(rollout.phase, Stage::Running | Stage::Aborting) || self.written.is_some() {
@@ -235,7 +235,7 @@ impl Outbox {
 
     /// A revision that was recorded meanwhile carries a copy of what is stored (hazard H23), which is taken off where that is
     /// allowed: no trace stays.
-    pub fn clean(&mut self, snapshot: &Snapshot) -> Option<Step> {
+    pub(super) fn clean(&mut self, snapshot: &Snapshot) -> Option<Step> {
         let mut revisions = patch::copies(snapshot);
         let revision = revisions.find(|it| !self.cleaned.contains(&it.uid))?;
         self.cleaned.push(revision.uid.clone());
@@ -244,13 +244,13 @@ impl Outbox {
         Some(Step::Send { act: Act::Clean { object: revision.name.clone() }, request })
     }
 
-    pub fn send(&mut self, snapshot: &Snapshot, act: Act, request: Request) -> Step {
+    pub(super) fn send(&mut self, snapshot: &Snapshot, act: Act, request: Request) -> Step {
         self.last = VecDeque::from([Last::Patch { version: version_of(snapshot) }]);
         Step::Send { act, request }
     }
 
     /// Puts back what was there, and leaves no trace.
-    pub fn end(&mut self, snapshot: &Snapshot, rollout: &Rollout) -> Step {
+    pub(super) fn end(&mut self, snapshot: &Snapshot, rollout: &Rollout) -> Step {
         let mut changes: Vec<_> = replicas_are(snapshot).into_iter().collect();
         changes.push(set_strategy(&rollout.strategy));
         changes.extend(restored_limit(rollout));
@@ -258,7 +258,7 @@ impl Outbox {
     }
 
     /// Takes in what came of the request that was sent first of those that are open.
-    pub fn sent(&mut self, sent: &Sent) {
+    pub(super) fn sent(&mut self, sent: &Sent) {
         let Some(last) = self.last.pop_front() else { return };
         match (last, sent) {
             (Last::Deletion { uid, .. }, Sent::Done(_) | Sent::Changed | Sent::Gone) => {

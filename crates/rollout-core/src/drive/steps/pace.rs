@@ -22,7 +22,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Looks at a step; `soaks` where nothing is waited for but time.
-    pub fn look<'n>(
+    pub(super) fn look<'n>(
         &mut self,
         rollout: &Rollout,
         done: impl Iterator<Item = &'n str>,
@@ -47,7 +47,7 @@ impl Pace {
     }
 
     /// Tells whether the time that was given is over.
-    pub fn is_over(&self, rollout: &Rollout) -> bool {
+    pub(super) fn is_over(&self, rollout: &Rollout) -> bool {
         rollout.options.timeout.is_some_and(|limit| self.spent >= limit)
     }
 }

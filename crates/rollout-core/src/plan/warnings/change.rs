@@ -8,7 +8,7 @@ use crate::snapshot::Snapshot;
 
 /// A change of a template that is about to be made.
 #[derive(Clone, Copy, Debug)]
-pub struct TemplateChange<'a> {
+pub(crate) struct TemplateChange<'a> {
     /// What was seen, with its surroundings; a strategy that the change itself brings is the workload's already.
     pub snapshot: &'a Snapshot,
     /// The template that will be written.

@@ -19,7 +19,7 @@ pub(crate) use hazards::way_back_restarts;
 pub(crate) use target::{beyond_limit, numbers, raise_limit};
 
 /// Returns what speaks against a change, and the revision to choose instead where there is a better one.
-pub fn of_template_change(change: &TemplateChange<'_>) -> (Vec<Warning>, Option<RevisionNumber>) {
+pub(crate) fn of_template_change(change: &TemplateChange<'_>) -> (Vec<Warning>, Option<RevisionNumber>) {
     let mut warnings = Vec::new();
     let better = target::warnings(change, &mut warnings);
     owners::warnings(change, &mut warnings);
@@ -30,7 +30,7 @@ pub fn of_template_change(change: &TemplateChange<'_>) -> (Vec<Warning>, Option<
 
 /// Returns what speaks against a template that goes out in steps, or comes back from them: who puts the change back, and what
 /// it lacks. How its pods move is for the steps to say.
-pub fn of_steps(change: &TemplateChange<'_>) -> Vec<Warning> {
+pub(crate) fn of_steps(change: &TemplateChange<'_>) -> Vec<Warning> {
     let mut warnings = Vec::new();
     owners::warnings(change, &mut warnings);
     around::warnings(change, &mut warnings);
@@ -38,6 +38,6 @@ pub fn of_steps(change: &TemplateChange<'_>) -> Vec<Warning> {
 }
 
 /// Returns what could not be looked at, a sentence each.
-pub fn skipped(snapshot: &Snapshot) -> Vec<String> {
+pub(crate) fn skipped(snapshot: &Snapshot) -> Vec<String> {
     snapshot.surroundings.hidden.iter().map(|what| format!("skipped: {what}")).collect()
 }
