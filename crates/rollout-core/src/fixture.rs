@@ -3,10 +3,10 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::kind::Kind;
-use crate::pods::Pod;
+use crate::objects::kind::Kind;
+use crate::objects::pod::Pod;
+use crate::objects::workload::Workload;
 use crate::snapshot::Snapshot;
-use crate::workload::Workload;
 
 pub(crate) const UID: &str = "uid-web";
 

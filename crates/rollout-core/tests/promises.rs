@@ -4,12 +4,12 @@
 
 use k8s_openapi::jiff::Timestamp;
 use proptest::prelude::*;
-use rollout_core::follow::Follow;
+use rollout_core::drive::Follow;
+use rollout_core::judge::stuck::{Blockage, examine};
+use rollout_core::judge::{State, evaluate};
 use rollout_core::machine::{Act, Machine, Step};
 use rollout_core::plan::Decision;
-use rollout_core::status::{State, evaluate};
-use rollout_core::stuck::{Blockage, examine};
-use rollout_core::undo::{UndoOptions, plan};
+use rollout_core::plan::undo::{UndoOptions, plan};
 use rollout_core::{Kind, Pod, RevisionNumber, RevisionSelector, Side, Snapshot, Workload, template};
 use serde_json::{Value, json};
 
@@ -269,7 +269,7 @@ proptest! {
                 let counts = |it: &&Pod| {
                     let since = if it.terminating { it.ends_by } else { it.unready_since };
                     snapshot.index(it).is_some_and(|index| index < scene.desired)
-                        || snapshot.seconds_since(since) < rollout_core::stuck::MOMENT
+                        || snapshot.seconds_since(since) < rollout_core::judge::MOMENT
                 };
                 let others_fine = pods.iter().filter(|it| it.name != pod).filter(counts).all(|it| snapshot.available(it));
                 prop_assert!(others_fine && pods.len() as u32 >= scene.desired, "an available pod went while another was not");

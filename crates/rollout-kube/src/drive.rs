@@ -7,13 +7,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use kube::Error;
 use rollout_core::Snapshot;
-use rollout_core::cause::Symptom;
-use rollout_core::event::Event;
-use rollout_core::machine::{self, Act, CheckRun, Ending, Machine, Order, Step, Verdict};
-use rollout_core::patience::Patience;
-use rollout_core::plan::{Method, Request};
-use rollout_core::status::{Hold, Progress, evaluate};
-use rollout_core::surroundings::{Needs, Surroundings};
+use rollout_core::judge::{Hold, Progress, evaluate};
+use rollout_core::machine::{self, Act, CheckRun, Ending, Event, Machine, Order, Step, Verdict};
+use rollout_core::plan::{Method, Needs, Request};
+use rollout_core::snapshot::{Patience, Surroundings, Symptom};
 use tokio::sync::watch;
 use tokio::time::sleep;
 

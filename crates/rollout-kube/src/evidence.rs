@@ -1,5 +1,5 @@
 //! Reading what a snapshot does not hold where something looks wrong: events, nodes, the ends of logs. What of it is worth
-//! reading is said by `rollout_core::evidence`.
+//! reading is said by `rollout_core::judge::wanted`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,10 +7,9 @@ use std::time::Duration;
 use kube::Error;
 use kube::api::{GetParams, ListParams, LogParams, Request};
 use rollout_core::Snapshot;
-use rollout_core::cause::Symptom;
-use rollout_core::evidence::{EventRecord, Evidence, LogTail, Node, Skipped, Wanted, wanted};
-use rollout_core::patience::Patience;
-use rollout_core::status::{State, evaluate};
+use rollout_core::judge::{State, Wanted, evaluate, wanted};
+use rollout_core::objects::{EventRecord, NodeReadiness};
+use rollout_core::snapshot::{Evidence, LogTail, Patience, Skipped, Symptom};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -28,7 +27,7 @@ const SHOWN: usize = 16 << 10;
 /// What one request answered.
 enum Found {
     Events(Vec<EventRecord>),
-    Node(Node),
+    Node(NodeReadiness),
     Log(LogTail),
     Hidden(Skipped),
     Nothing,
@@ -91,10 +90,10 @@ impl Cluster {
     }
 
     /// A node that is gone is not ready either.
-    async fn node(&self, name: String) -> Result<Node, Error> {
+    async fn node(&self, name: String) -> Result<NodeReadiness, Error> {
         let request = Request::new("/api/v1/nodes").get(&name, &GetParams::default());
         match self.client.request(request.map_err(Error::BuildRequest)?).await {
-            Err(Error::Api(status)) if status.code == 404 => Ok(Node {
+            Err(Error::Api(status)) if status.code == 404 => Ok(NodeReadiness {
                 name,
                 ready: false,
                 reason: "NotFound".to_string(),
@@ -176,7 +175,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Starts where something is known to have failed before (see `rollout_core::causes::symptoms`), with a patience.
+    /// Starts where something is known to have failed before (see `rollout_core::judge::causes::symptoms`), with a patience.
     pub fn new(known: BTreeSet<Symptom>, patience: Patience) -> Reader {
         Reader { known, patience, ..Reader::default() }
     }

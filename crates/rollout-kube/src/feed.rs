@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::Error;
 use kube::api::{Request, WatchEvent, WatchParams};
-use rollout_core::nodes::Node;
+use rollout_core::objects::Node;
 use rollout_core::{Kind, Pod, Snapshot, Workload};
 use serde::de::DeserializeOwned;
 use serde_json::Value;

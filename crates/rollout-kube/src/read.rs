@@ -5,8 +5,8 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{GetParams, ListParams, Request};
 use kube::{Client, Error};
-use rollout_core::record::{Record, RecordObject};
-use rollout_core::workload::{NotAWorkload, ReadAs};
+use rollout_core::history::{RevisionMetadata, RevisionObject};
+use rollout_core::objects::{NotAWorkload, ReadAs};
 use rollout_core::{Kind, Revision, Snapshot, Workload};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -154,13 +154,13 @@ impl Cluster {
         kind: Kind,
         scope: &Scope,
         selector: Option<&str>,
-        mut each: impl FnMut(Record),
+        mut each: impl FnMut(RevisionMetadata),
     ) -> Result<(), Error> {
         let listing = match kind {
             Kind::Deployment => Listing::Metadata,
             Kind::DaemonSet | Kind::StatefulSet => Listing::Objects,
         };
-        let mut record = |object: RecordObject| each(Record::new(kind, object));
+        let mut record = |object: RevisionObject| each(RevisionMetadata::new(kind, object));
         let selection = Selection { labels: selector, fields: None };
         self.pages(&revisions_path(kind, scope), selection, listing, &mut record).await?;
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use kube::Error;
 use rollout_core::history::owner;
-use rollout_core::nodes::Node;
+use rollout_core::objects::Node;
 use rollout_core::{Kind, Pod, Workload};
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -4,8 +4,9 @@ use futures_util::future::try_join_all;
 use kube::Error;
 use kube::api::{GetParams, Request};
 use rollout_core::WorkloadId;
-use rollout_core::references::{Reference, ReferenceKind};
-use rollout_core::surroundings::{Autoscaler, Budget, Needs, Presence, Quota, Surroundings};
+use rollout_core::plan::Needs;
+use rollout_core::snapshot::{Autoscaler, Budget, Presence, Quota, Surroundings};
+use rollout_core::template::{Reference, ReferenceKind};
 use serde_json::Value;
 
 use crate::read::{Cluster, Listed, Selection};

@@ -6,6 +6,8 @@ mod bench;
 mod cluster;
 mod demo;
 mod dist;
+#[cfg(test)]
+mod floors;
 mod install;
 mod measure;
 mod plugins;

@@ -12,14 +12,12 @@ use kubectl_terminal::{Style, Ui, duration, escape};
 use plugin_kit::call::{CliError, Exit, Session};
 use plugin_kit::say::{self, documents};
 use plugin_kit::targets::{TargetArgs, VerbMode, together};
-use rollout_core::names::few;
-use rollout_core::node_rows::{NodeRow, Nodes, Share, Trouble};
-use rollout_core::ordinal_rows::{self, OUTSIDE_STEP};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::steps::{self, Stage};
-use rollout_core::stored::Stored;
-use rollout_core::workload::WorkloadId;
-use rollout_core::{Snapshot, Workload};
+use rollout_core::objects::few;
+use rollout_core::plan::steps;
+use rollout_core::stored::{Stage, Stored};
+use rollout_core::view::nodes::{NodeRow, Nodes, Share, Trouble};
+use rollout_core::view::ordinals::{self, OUTSIDE_STEP};
+use rollout_core::{RevisionNumber, Snapshot, Workload, WorkloadId};
 use rollout_kube::{Cluster, Depth, Feed, Sight};
 use serde_json::Value;
 
@@ -174,7 +172,7 @@ impl View<'_> {
         }
         lines.extend(rollout_lines(snapshot, &self.called));
         if !nodes.outside.is_empty() {
-            lines.push(format!("{OUTSIDE_STEP}: {}", ordinal_rows::outside(&nodes.outside)));
+            lines.push(format!("{OUTSIDE_STEP}: {}", ordinals::outside(&nodes.outside)));
         }
         lines.extend(nodes.blocked.iter().map(|(why, names)| format!("blocked: {}: {why}", few(names))));
         let tainted = nodes.tainted.iter();

@@ -7,13 +7,12 @@ use plugin_kit::call::{CliError, Exit, Session};
 use plugin_kit::change::{self, Intent, WriteArgs};
 use plugin_kit::say::documents;
 use plugin_kit::targets::{Found, TargetArgs, VerbMode};
-use rollout_core::follow::Follow;
+use rollout_core::drive::Follow;
 use rollout_core::machine::Machine;
+use rollout_core::plan::strategy::{self, StrategyChange, StrategyKind};
 use rollout_core::plan::{Decision, Plan, Refusal};
-use rollout_core::revision::RevisionNumber;
 use rollout_core::stored::Stored;
-use rollout_core::strategy::{self, StrategyChange, StrategyKind};
-use rollout_core::{Amount, Snapshot, Strategy, Workload};
+use rollout_core::{Amount, RevisionNumber, Snapshot, Strategy, Workload};
 
 /// The examples with which its help starts.
 pub const EXAMPLES: (&str, &str) = (

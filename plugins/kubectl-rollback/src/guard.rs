@@ -13,10 +13,10 @@ use plugin_kit::follow::{self, Job, WatchOptions};
 use plugin_kit::say::causes::warn_of_hidden_pods;
 use plugin_kit::targets::{Found, TargetArgs, VerbMode};
 use plugin_kit::verbs::parse_revision;
-use rollout_core::cause::Symptom;
-use rollout_core::guard::{Guard, GuardOptions};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::{Workload, steps};
+use rollout_core::drive::{Guard, GuardOptions};
+use rollout_core::plan::steps;
+use rollout_core::snapshot::Symptom;
+use rollout_core::{RevisionNumber, Workload};
 use rollout_kube::Cluster;
 
 /// How long pods soak unless somebody says otherwise.

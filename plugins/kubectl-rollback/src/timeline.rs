@@ -15,11 +15,9 @@ use plugin_kit::say::changes::began_with;
 use plugin_kit::say::documents;
 use plugin_kit::targets::together::{self, AT_ONCE};
 use plugin_kit::targets::{Found, TargetArgs, VerbMode};
-use rollout_core::diff::{Change, summary};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::timeline::{Entry, EntryState, Outline, Timeline};
-use rollout_core::workload::WorkloadId;
-use rollout_core::{Kind, Revision};
+use rollout_core::template::diff::{Change, summary};
+use rollout_core::view::timeline::{Entry, EntryState, Outline, Timeline};
+use rollout_core::{Kind, Revision, RevisionNumber, WorkloadId};
 use rollout_kube::{Cluster, Scope};
 
 /// How many entries are shown where nobody says how many.

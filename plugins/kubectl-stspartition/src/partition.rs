@@ -5,14 +5,11 @@ use kubectl_terminal::forms::OutputArgs;
 use plugin_kit::call::{CliError, Exit, Session};
 use plugin_kit::change::{self, Intent, WriteArgs};
 use plugin_kit::targets::{TargetArgs, VerbMode};
-use rollout_core::follow::Follow;
+use rollout_core::drive::{Follow, Revert};
 use rollout_core::machine::Machine;
-use rollout_core::names::few;
-use rollout_core::partition::{self, HIGHEST};
-use rollout_core::plan::{Decision, Plan, Refusal};
-use rollout_core::recreate::Recreate;
-use rollout_core::revision::RevisionNumber;
-use rollout_core::{Amount, Snapshot};
+use rollout_core::objects::{HIGHEST_PARTITION, few};
+use rollout_core::plan::{Decision, Plan, Refusal, partition};
+use rollout_core::{Amount, RevisionNumber, Snapshot};
 
 /// The examples with which the help of `set` starts.
 pub const SET_EXAMPLES: (&str, &str) = (
@@ -69,8 +66,8 @@ fn parse_partition(text: &str) -> Result<u32, String> {
         Ok(number) if number < 0 => Err("a partition is 0 or more".to_string()),
         Ok(number) => u32::try_from(number)
             .ok()
-            .filter(|it| *it <= HIGHEST)
-            .ok_or_else(|| format!("a partition is {HIGHEST} at most")),
+            .filter(|it| *it <= HIGHEST_PARTITION)
+            .ok_or_else(|| format!("a partition is {HIGHEST_PARTITION} at most")),
         Err(_) => Err("a partition is a whole number".to_string()),
     }
 }
@@ -140,7 +137,7 @@ impl Intent for Set {
     /// A partition that is raised makes no pod new.
     fn machine(&self, plan: &Plan, before: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
         match (self.recreate, self.partition < before.workload.partition()) {
-            (true, _) => Some(Box::new(Recreate::new(before, self.partition, limit))),
+            (true, _) => Some(Box::new(Revert::new(before, self.partition, limit))),
             (false, true) => Some(Box::new(Follow::driving(&plan.template, limit))),
             (false, false) => None,
         }
@@ -189,7 +186,7 @@ mod tests {
     #[test]
     fn partitions_and_amounts_are_read_strictly() {
         assert_eq!(parse_partition("0"), Ok(0));
-        assert_eq!(parse_partition("2147483647"), Ok(HIGHEST));
+        assert_eq!(parse_partition("2147483647"), Ok(HIGHEST_PARTITION));
         for bad in ["-1", "2147483648", "99999999999999999999", "two", "", "1.5", "50%"] {
             assert!(parse_partition(bad).is_err(), "{bad}");
         }

@@ -10,12 +10,12 @@ use kubectl_terminal::{Style, Ui, duration, escape};
 use plugin_kit::call::{CliError, Exit, Session};
 use plugin_kit::say::{self, documents};
 use plugin_kit::targets::{TargetArgs, VerbMode, together};
-use rollout_core::names::few;
-use rollout_core::ordinal_rows::{self, OrdinalRow, Zone};
-use rollout_core::patience::Patience;
-use rollout_core::plan::Decision;
+use rollout_core::objects::few;
+use rollout_core::plan::{Decision, partition, steps};
+use rollout_core::snapshot::Patience;
 use rollout_core::stored::Stored;
-use rollout_core::{Pod, Side, Snapshot, Strategy, Workload, partition, steps};
+use rollout_core::view::ordinals::{self, OrdinalRow, Zone};
+use rollout_core::{Pod, Side, Snapshot, Strategy, Workload, judge};
 use rollout_kube::{Cluster, Depth, Feed, Reader, Sight};
 use serde_json::Value;
 
@@ -135,7 +135,7 @@ async fn watch(
 }
 
 fn document(snapshot: &Snapshot) -> Value {
-    let (rows, notices) = (ordinal_rows::rows(snapshot), ordinal_rows::notices(snapshot));
+    let (rows, notices) = (ordinals::rows(snapshot), ordinals::notices(snapshot));
     documents::about(&snapshot.workload.id, documents::Pods::of(snapshot, &rows, &notices))
 }
 
@@ -175,13 +175,13 @@ impl View<'_> {
         if self.named {
             lines.push(format!("{} in namespace {}", id.qualified(), escape::inline(&id.namespace)));
         }
-        let rows = ordinal_rows::rows(snapshot);
+        let rows = ordinals::rows(snapshot);
         let table = self.table(snapshot, &rows).render(ui.width(), ui.stdout_has_color());
         lines.extend(table.lines().map(str::to_string));
         if rows.is_empty() {
             lines.push(format!("{id} has 0 replicas and no pods"));
         }
-        for notice in ordinal_rows::notices(snapshot) {
+        for notice in ordinals::notices(snapshot) {
             lines.push(format!("{}: {}", notice.id, escape::inline(&notice.message)));
             lines.extend(notice.fix.as_ref().map(|fix| format!("  to help: {}", escape::inline(fix))));
         }
@@ -280,7 +280,7 @@ fn next(snapshot: &Snapshot) -> String {
                 (true, _) => "next: advance would lower the partition and replace no pod".to_string(),
                 (false, None) => format!("next: advance would make {} new", few(&names)),
                 (false, Some(target)) => {
-                    format!("next: advance would make {} new ({})", few(&names), partition::called(target))
+                    format!("next: advance would make {} new ({})", few(&names), judge::called(target))
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
-use rollout_core::steps::Holder;
+use rollout_core::stored::Holder;
 
 /// Returns this call as the holder of a rollout, always the same one.
 pub fn holder() -> Holder {

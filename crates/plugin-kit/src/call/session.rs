@@ -6,9 +6,9 @@ use futures_util::future::join_all;
 use k8s_openapi::jiff::Timestamp;
 use kubectl_connect::{Agent, Connection, ConnectionArgs, Connector, Settings};
 use kubectl_terminal::{Ui, escape};
+use rollout_core::plan::steps;
 use rollout_core::stored::Stored;
-use rollout_core::workload::WorkloadId;
-use rollout_core::{Snapshot, steps};
+use rollout_core::{Snapshot, WorkloadId};
 use rollout_kube::{Cluster, SendOptions, Sent};
 
 use crate::call::{CliError, Exit, Plugin, holder};

@@ -1,7 +1,7 @@
 //! What the server makes of a change: admission may store another template than the one that is sent.
 
-use rollout_core::diff;
 use rollout_core::plan::Plan;
+use rollout_core::template::diff;
 use rollout_kube::{SendOptions, Sent};
 use serde_json::Value;
 

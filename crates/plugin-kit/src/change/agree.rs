@@ -2,8 +2,8 @@
 
 use kubectl_terminal::prompt::{self, Answer, Choice};
 use rollout_core::Workload;
+use rollout_core::history::RevisionNumber;
 use rollout_core::plan::Plan;
-use rollout_core::revision::RevisionNumber;
 
 use super::args::DryRun;
 use super::flow::{Flow, Planned};

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use kubectl_terminal::escape;
-use rollout_core::Snapshot;
 use rollout_core::plan::{Plan, Request};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::workload::WorkloadId;
+use rollout_core::{RevisionNumber, Snapshot, WorkloadId};
 use rollout_kube::{Cluster, Scope, Seen};
 
 use super::args::WriteArgs;

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use rollout_core::cause::Symptom;
 use rollout_core::machine::{CheckRun, Machine, Verdict};
 use rollout_core::plan::{Decision, Plan, Refusal};
-use rollout_core::revision::RevisionNumber;
+use rollout_core::snapshot::Symptom;
 use rollout_core::stored::STORED;
-use rollout_core::workload::WorkloadId;
-use rollout_core::{Kind, Snapshot, Strategy, Workload};
+use rollout_core::{Kind, RevisionNumber, Snapshot, Strategy, Workload, WorkloadId};
 use rollout_kube::{Checking, Depth};
 
 /// What somebody wants of each workload.

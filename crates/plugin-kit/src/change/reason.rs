@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kubectl_terminal::escape;
-use rollout_core::reason::{self, Next};
+use rollout_core::plan::reason::{self, Next};
 use rollout_kube::{Cluster, Feed, Seen, SendOptions, Sent, Sight};
 use tokio::time::Instant;
 

@@ -2,11 +2,10 @@
 
 use kubectl_terminal::escape;
 use kubectl_terminal::forms::{self, OutputForm};
+use rollout_core::judge::Hold;
 use rollout_core::machine::Ending;
 use rollout_core::plan::Plan;
-use rollout_core::revision::RevisionNumber;
-use rollout_core::status::Hold;
-use rollout_core::workload::WorkloadId;
+use rollout_core::{RevisionNumber, WorkloadId};
 use rollout_kube::End;
 use serde_json::Value;
 

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use kubectl_terminal::duration;
 use kubectl_terminal::forms::OutputForm;
-use rollout_core::plan::{Decision, Plan, Refusal};
-use rollout_core::surroundings::Needs;
-use rollout_core::workload::WorkloadId;
-use rollout_core::{Snapshot, Workload, evidence};
+use rollout_core::plan::{Decision, Needs, Plan, Refusal};
+use rollout_core::{Snapshot, Workload, WorkloadId, judge};
 use rollout_kube::{Reading, Seen, SendOptions, Sent};
 
 use super::agree::Agreement;
@@ -150,7 +148,7 @@ impl Flow<'_> {
         }
         let depth = self.intent.depth(&snapshot.workload);
         // What a set hangs on may only stand in its events.
-        if let Some(wanted) = evidence::of_refused_update(&snapshot) {
+        if let Some(wanted) = judge::of_refused_update(&snapshot) {
             snapshot.evidence = self.cluster.evidence(&id.namespace, &[wanted]).await.0;
         }
         let resolved = self.resolved.get(&id.uid).copied();

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use clap::Args;
 use kubectl_terminal::duration;
-use rollout_core::cause::{Cause, CauseId};
-use rollout_core::gate::GateOptions;
-use rollout_core::machine::{CheckRun, Verdict};
-use rollout_core::query::{NoCondition, Query};
-use rollout_core::steps::StepOptions;
-use rollout_core::workload::WorkloadId;
+use rollout_core::WorkloadId;
+use rollout_core::judge::Cause;
+use rollout_core::machine::{CheckRun, GateOptions, Verdict};
+use rollout_core::snapshot::CauseId;
+use rollout_core::stored::{NoCondition, Query, StepOptions};
 use rollout_kube::{Checking, Cluster, NoService, Service};
 use tempfile::NamedTempFile;
 

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use kubectl_terminal::Ui;
-use rollout_core::Snapshot;
 use rollout_core::plan::Refusal;
-use rollout_core::workload::WorkloadId;
+use rollout_core::{Snapshot, WorkloadId};
 use rollout_kube::{Cluster, Depth, Feed, Seen, Sight};
 use tokio::time::Instant;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use kubectl_terminal::duration;
-use rollout_core::patience::Patience;
+use rollout_core::snapshot::Patience;
 
 /// The flag of every verb that judges a rollout.
 #[derive(Args, Clone, Copy, Debug, Default)]

@@ -7,11 +7,9 @@ use futures_util::stream::FuturesUnordered;
 use k8s_openapi::jiff::Timestamp;
 use kubectl_terminal::progress::{Progress, Share};
 use kubectl_terminal::{Ui, forms};
-use rollout_core::cause::{CauseId, Symptom};
-use rollout_core::event::Event;
-use rollout_core::machine::{Act, CheckRun, Ending, Machine, Order, Verdict};
-use rollout_core::patience::Patience;
-use rollout_core::workload::WorkloadId;
+use rollout_core::WorkloadId;
+use rollout_core::machine::{Act, CheckRun, Ending, Event, Machine, Order, Verdict};
+use rollout_core::snapshot::{CauseId, Patience, Symptom};
 use rollout_kube::{Checking, Cluster, End, Feed, Seen, SendOptions};
 use tokio::sync::mpsc;
 

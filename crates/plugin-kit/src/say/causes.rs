@@ -2,8 +2,8 @@
 
 use kubectl_terminal::{Ui, escape};
 use rollout_core::Snapshot;
-use rollout_core::cause::Cause;
-use rollout_core::evidence::Skipped;
+use rollout_core::judge::Cause;
+use rollout_core::snapshot::Skipped;
 
 /// Says that the pods may not be read, where they may not.
 pub fn warn_of_hidden_pods(ui: &mut Ui, snapshot: &Snapshot) {

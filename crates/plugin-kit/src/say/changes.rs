@@ -1,7 +1,7 @@
 //! What changes in a template, in words.
 
 use kubectl_terminal::escape;
-use rollout_core::diff::Change;
+use rollout_core::template::diff::Change;
 use rollout_core::{Revision, template};
 use serde_json::Value;
 

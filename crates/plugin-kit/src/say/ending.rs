@@ -1,14 +1,12 @@
 //! How a rollout ended, in words: a sentence with its exit code, what holds it, and the command that helps.
 
 use kubectl_terminal::path;
-use rollout_core::cause::Cause;
+use rollout_core::judge::{Cause, Hold};
 use rollout_core::machine::{Ending, NoWayBack};
-use rollout_core::names::few;
-use rollout_core::status::Hold;
-use rollout_core::steps::{self, Stage};
-use rollout_core::stored::{STORED, Stored};
-use rollout_core::workload::WorkloadId;
-use rollout_core::{Kind, RevisionNumber, Side, Snapshot};
+use rollout_core::objects::few;
+use rollout_core::plan::steps;
+use rollout_core::stored::{STORED, Stage, Stored};
+use rollout_core::{Kind, RevisionNumber, Side, Snapshot, WorkloadId};
 use rollout_kube::End;
 
 use crate::call::Exit;

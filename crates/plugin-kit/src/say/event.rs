@@ -1,11 +1,10 @@
 //! What happens while a rollout is followed, in words and as fields of a document.
 
 use rollout_core::RevisionNumber;
-use rollout_core::diff::Change;
-use rollout_core::event::{Event, StepProgress};
-use rollout_core::machine::{Act, Why};
-use rollout_core::names::few;
-use rollout_core::status::Progress;
+use rollout_core::judge::Progress;
+use rollout_core::machine::{Act, Event, StepProgress, Why};
+use rollout_core::objects::few;
+use rollout_core::template::diff::Change;
 
 use crate::say::changes::change_lines;
 use crate::say::documents::Fields;

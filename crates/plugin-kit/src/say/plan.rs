@@ -2,10 +2,10 @@
 
 use kubectl_terminal::table::Table;
 use kubectl_terminal::{Style, Ui, escape};
-use rollout_core::diff::summary;
-use rollout_core::names::few;
+use rollout_core::RevisionNumber;
+use rollout_core::objects::few;
 use rollout_core::plan::{Impact, Plan, PlannedStep, Warning};
-use rollout_core::revision::RevisionNumber;
+use rollout_core::template::diff::summary;
 
 use crate::say::changes::change_lines;
 

@@ -1,10 +1,8 @@
 //! Why something is not done, with the ways on.
 
-use rollout_core::NoRevision;
-use rollout_core::plan::Refusal;
+use rollout_core::plan::{BadStrategy, Refusal};
 use rollout_core::stored::Unreadable;
-use rollout_core::strategy::BadStrategy;
-use rollout_core::workload::WorkloadId;
+use rollout_core::{NoRevision, WorkloadId};
 
 use super::ending;
 use crate::call::{CliError, Exit};

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use kubectl_terminal::signals;
-use rollout_core::workload::ReadAs;
+use rollout_core::objects::ReadAs;
 use rollout_core::{Kind, Workload};
 use rollout_kube::Scope;
 

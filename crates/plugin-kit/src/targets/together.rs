@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::{Stream, StreamExt, stream};
 use kubectl_terminal::Ui;
-use rollout_core::patience::Patience;
-use rollout_core::workload::WorkloadId;
-use rollout_core::{Snapshot, Workload};
+use rollout_core::snapshot::Patience;
+use rollout_core::{Snapshot, Workload, WorkloadId};
 use rollout_kube::{Cluster, Depth, Reader, Reading, Scope, Seen};
 use tokio::time::timeout;
 

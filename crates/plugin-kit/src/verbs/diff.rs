@@ -5,15 +5,14 @@ use std::io::Write;
 use clap::Args;
 use kubectl_terminal::forms::{self, OutputArgs, OutputForm, yaml};
 use kubectl_terminal::{Style, Ui, escape};
-use rollout_core::diff::{self, Change};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::{NoRevision, Revision, RevisionSelector, Snapshot, Workload};
+use rollout_core::template::diff::{self, Change};
+use rollout_core::{NoRevision, Revision, RevisionNumber, RevisionSelector, Snapshot, Workload};
 use rollout_kube::Depth;
 use serde_json::Value;
 use similar::TextDiff;
 use tokio::process::Command;
 
-use super::parse_revision;
+use super::revision::parse_revision;
 use crate::call::{CliError, Exit, Session};
 use crate::say::changes::change_lines;
 use crate::say::documents;

@@ -5,13 +5,12 @@ use k8s_openapi::jiff::Timestamp;
 use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
 use kubectl_terminal::table::{Column, Table};
 use kubectl_terminal::{Ui, duration, escape};
-use rollout_core::diff::summary;
-use rollout_core::revision::RevisionNumber;
-use rollout_core::status::{Progress, evaluate};
-use rollout_core::{Kind, Revision, RevisionSelector, Snapshot, Workload, template};
+use rollout_core::judge::{Progress, evaluate};
+use rollout_core::template::diff::summary;
+use rollout_core::{Kind, Revision, RevisionNumber, RevisionSelector, Snapshot, Workload, template};
 use rollout_kube::Depth;
 
-use super::parse_revision;
+use super::revision::parse_revision;
 use crate::call::{CliError, Exit, Session};
 use crate::say::changes::began_with;
 use crate::say::{self, documents};

@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use kubectl_terminal::forms::OutputArgs;
-use rollout_core::follow::Follow;
+use rollout_core::drive::{Driver, Follow};
 use rollout_core::machine::{CheckRun, Machine, Verdict};
-use rollout_core::plan::{Decision, Plan, Refusal, WarningId};
-use rollout_core::query::Query;
-use rollout_core::revision::RevisionNumber;
-use rollout_core::steps::{self, Driver, GivenChecks, Holder, ResumeOptions, Rollout, Stage};
-use rollout_core::stored::{Stored, Unreadable};
-use rollout_core::workload::WorkloadId;
-use rollout_core::{Snapshot, pause};
+use rollout_core::plan::steps::{self, GivenChecks, ResumeOptions};
+use rollout_core::plan::{Decision, Plan, Refusal, WarningId, pause};
+use rollout_core::stored::{Holder, Query, Rollout, Stage, Stored, Unreadable};
+use rollout_core::{RevisionNumber, Snapshot, WorkloadId};
 use rollout_kube::{Checking, Service};
 
 use crate::call::{CliError, Exit, Session, holder};

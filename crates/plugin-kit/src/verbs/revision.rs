@@ -1,6 +1,6 @@
 //! A revision as the value of a flag.
 
-use rollout_core::revision::RevisionNumber;
+use rollout_core::RevisionNumber;
 
 /// Reads a revision number; for clap.
 pub fn parse_revision(text: &str) -> Result<RevisionNumber, String> {

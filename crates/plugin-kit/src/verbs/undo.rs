@@ -3,18 +3,14 @@
 use clap::Args;
 use kubectl_terminal::duration::{self, Moment};
 use kubectl_terminal::forms::OutputArgs;
-use rollout_core::follow::Follow;
-use rollout_core::gate::GateOptions;
-use rollout_core::guard::{Guard, GuardOptions};
-use rollout_core::machine::Machine;
-use rollout_core::plan::{Decision, Plan, Refusal};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::steps::{self as core_steps, Driver};
+use rollout_core::drive::{Driver, Follow, Guard, GuardOptions};
+use rollout_core::machine::{GateOptions, Machine};
+use rollout_core::plan::undo::{Drive, UndoOptions, plan};
+use rollout_core::plan::{Decision, Plan, Refusal, steps as core_steps};
 use rollout_core::stored::Stored;
-use rollout_core::undo::{Drive, UndoOptions, plan};
-use rollout_core::{RevisionSelector, Snapshot};
+use rollout_core::{RevisionNumber, RevisionSelector, Snapshot};
 
-use super::parse_revision;
+use super::revision::parse_revision;
 use crate::call::{CliError, Exit, Session, holder};
 use crate::change::{self, Intent, WriteArgs};
 use crate::targets::{TargetArgs, VerbMode};

@@ -1,10 +1,9 @@
 //! `unstick`: find the pod that a StatefulSet hangs on, explain, and delete it.
 
-use rollout_core::follow::Follow;
+use rollout_core::drive::Follow;
 use rollout_core::machine::Machine;
-use rollout_core::plan::{Decision, Plan, Refusal};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::{Snapshot, unstick};
+use rollout_core::plan::{Decision, Plan, Refusal, unstick};
+use rollout_core::{RevisionNumber, Snapshot};
 
 use crate::call::{CliError, Exit, Session};
 use crate::change::{ActionArgs, Intent};

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::kind::Kind;
-use crate::pods::Pod;
+use crate::model::world::{ModelPod, Node, ReplicaSet, RevisionId, World};
+use crate::objects::kind::Kind;
+use crate::objects::pod::Pod;
+use crate::objects::workload::Workload;
 use crate::snapshot::Snapshot;
-use crate::workload::Workload;
-
-use super::world::{ModelPod, Node, ReplicaSet, RevisionId, World};
 
 /// Where a pod belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,7 @@
 //! The DaemonSet controller: daemon/daemon_controller.go and daemon/update.go.
 
-use crate::workload::Strategy;
-
-use super::world::World;
+use crate::model::world::World;
+use crate::objects::strategy::Strategy;
 
 /// The pods of one node as the controller sorts them.
 #[derive(Clone, Copy, Default)]

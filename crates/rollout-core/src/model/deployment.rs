@@ -3,9 +3,8 @@
 
 use std::cmp::Reverse;
 
-use crate::workload::Strategy;
-
-use super::world::{ReplicaSet, World};
+use crate::model::world::{ReplicaSet, World};
+use crate::objects::strategy::Strategy;
 
 /// What a ReplicaSet's status says.
 #[derive(Clone, Copy, Default)]

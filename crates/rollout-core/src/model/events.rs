@@ -1,8 +1,7 @@
 //! What happens to a workload from outside.
 
-use crate::workload::Strategy;
-
-use super::world::{Node, RevisionId, World};
+use crate::model::world::{Node, RevisionId, World};
+use crate::objects::strategy::Strategy;
 
 impl World {
     /// Deletes a pod as a user does; tells whether there is one that nobody has deleted yet.

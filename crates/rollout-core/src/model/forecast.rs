@@ -4,11 +4,10 @@ use std::cmp::Reverse;
 
 use serde::Serialize;
 
-use crate::kind::Kind;
-use crate::workload::Strategy;
-
-use super::window::Window;
-use super::world::World;
+use crate::model::window::Window;
+use crate::model::world::World;
+use crate::objects::kind::Kind;
+use crate::objects::strategy::Strategy;
 
 /// Phases that a forecast keeps at most.
 const KEPT: usize = 50;
@@ -188,7 +187,7 @@ mod tests {
 
     use super::*;
     use crate::model::RevisionId;
-    use crate::workload::Amount;
+    use crate::objects::strategy::Amount;
 
     fn strategies() -> impl Values<Value = (Kind, Strategy)> {
         let counts = (0..4u32, 0..4u32).prop_map(|(unavailable, surge)| Strategy::RollingUpdate {

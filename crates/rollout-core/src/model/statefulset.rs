@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::kind::Kind;
-use crate::workload::Strategy;
-
-use super::world::{RevisionId, World};
+use crate::model::world::{RevisionId, World};
+use crate::objects::kind::Kind;
+use crate::objects::strategy::Strategy;
 
 /// The pods as one synchronisation of the controller sorts them.
 struct Sorted {

@@ -3,10 +3,9 @@
 //! Pods that are done, and old ones whose turn is far away, change nothing in what a controller does next: all its
 //! decisions are differences of counts. They are taken out of the world, and put back before it is their turn.
 
-use crate::kind::Kind;
-use crate::workload::{Amount, Strategy};
-
-use super::world::{ModelPod, Node, RevisionId, World};
+use crate::model::world::{ModelPod, Node, RevisionId, World};
+use crate::objects::kind::Kind;
+use crate::objects::strategy::{Amount, Strategy};
 
 /// What was taken out of a world.
 pub(super) struct Window {

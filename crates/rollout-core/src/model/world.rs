@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::kind::Kind;
-use crate::workload::{Amount, Strategy};
+use crate::objects::kind::Kind;
+use crate::objects::strategy::{Amount, Strategy};
 
 /// A revision of the template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -1,7 +1,7 @@
 //! Worlds made from what a server sent.
 
 use rollout_core::model::{CurrentPod, Place, RevisionId, World, forecast};
-use rollout_core::pods::Pod;
+use rollout_core::objects::Pod;
 use rollout_core::{Kind, Snapshot, Workload};
 use serde_json::{Value, json};
 

@@ -1,10 +1,11 @@
 //! DaemonSets that others have a hand on, and what is around them.
 
 use rollout_core::Kind;
+use rollout_core::drive::Driver;
 use rollout_core::machine::{Act, Ending};
+use rollout_core::plan::steps::{self, StartOptions};
 use rollout_core::plan::{Decision, Refusal, WarningId};
-use rollout_core::steps::{self, Driver, StartOptions};
-use rollout_core::surroundings::Budget;
+use rollout_core::snapshot::Budget;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, holder, template, to};
@@ -135,7 +136,7 @@ fn an_eviction_waits_for_its_budget_and_one_that_can_never_allow_it_is_said() {
 fn a_paused_set_is_not_started_and_a_stored_rollout_of_another_object_is_refused() {
     let mut cluster = agents(2);
     let mut paused = cluster.clone();
-    let plan = rollout_core::pause::pause(&paused.snapshot());
+    let plan = rollout_core::plan::pause::pause(&paused.snapshot());
     paused.apply(plan);
     assert_eq!(steps::start(&paused.snapshot(), &to(1, "1")).unwrap_err(), Refusal::IsPaused);
     cluster.start(&to(1, "1,100%"));

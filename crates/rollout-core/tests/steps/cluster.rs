@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
-use rollout_core::event::Event;
-use rollout_core::machine::{Act, Ending, Machine, Sent, Step, Verdict};
+use rollout_core::drive::Driver;
+use rollout_core::machine::{Act, Ending, Event, Machine, Sent, Step, Verdict};
 use rollout_core::model::{RevisionId, World};
-use rollout_core::nodes::Node;
+use rollout_core::objects::Node;
+use rollout_core::plan::steps::{self, StartOptions};
 use rollout_core::plan::{Decision, Method, Plan, Refusal, Request};
-use rollout_core::steps::{self, Driver, Holder, Rest, Rollout, Rules, StartOptions, StepOptions};
-use rollout_core::stored::{STORED, Stored};
+use rollout_core::stored::{self, Holder, Rest, Rollout, Rules, STORED, StepOptions, Stored};
 use rollout_core::{Amount, Kind, Pod, Snapshot, Workload};
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ pub fn options() -> StepOptions {
         checks: Vec::new(),
         queries: Vec::new(),
         prometheus: None,
-        on_failure: steps::OnFailure::Pause,
+        on_failure: stored::OnFailure::Pause,
         evict: false,
         skip_unready_nodes: false,
         timeout: Some(60),

@@ -1,11 +1,14 @@
 //! DaemonSets.
 
 use rollout_core::Kind;
-use rollout_core::cause::{Cause, CauseId};
+use rollout_core::drive::Driver;
+use rollout_core::judge::Cause;
 use rollout_core::machine::{Act, Ending, Machine, Sent, Step, Verdict};
 use rollout_core::model::{Behaviour, RevisionId};
+use rollout_core::plan::steps::{self, StartOptions};
 use rollout_core::plan::{Decision, Refusal};
-use rollout_core::steps::{self, BadSteps, Driver, First, OnFailure, Rest, Rules, Stage, StartOptions};
+use rollout_core::snapshot::CauseId;
+use rollout_core::stored::{self, BadSteps, First, OnFailure, Rest, Rules, Stage};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, holder, image_of, options, rules, template, to};
@@ -440,7 +443,7 @@ fn a_rollout_of_thousands_of_nodes_is_stored_in_few_bytes() {
     let mut cluster = agents(300);
     let mut start = to(1, "10%,100%");
     start.options =
-        steps::StepOptions { max_unavailable: Some(rollout_core::Amount::Count(50)), ..options() };
+        stored::StepOptions { max_unavailable: Some(rollout_core::Amount::Count(50)), ..options() };
     cluster.start(&start);
     let mut driver = Driver::new(holder(1));
     cluster.run_until(&mut driver, |it| it.stored().unwrap().done == 1);

@@ -1,9 +1,8 @@
 //! What holds for a guard whatever happens beside the rollout: a good one stays, a bad one goes back.
 
 use proptest::prelude::*;
-use rollout_core::gate::GateOptions;
-use rollout_core::guard::{Guard, GuardOptions};
-use rollout_core::machine::{Ending, Machine, Step};
+use rollout_core::drive::{Guard, GuardOptions};
+use rollout_core::machine::{Ending, GateOptions, Machine, Step};
 use rollout_core::model::{Behaviour, RevisionId};
 use rollout_core::{Kind, RevisionNumber, Snapshot};
 

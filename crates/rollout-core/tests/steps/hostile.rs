@@ -2,11 +2,12 @@
 //! asked for is refused.
 
 use proptest::prelude::*;
+use rollout_core::drive::Driver;
+use rollout_core::judge::evaluate;
 use rollout_core::machine::Machine;
+use rollout_core::plan::steps::{self, GivenChecks, ResumeOptions};
 use rollout_core::plan::{Decision, Refusal};
-use rollout_core::status::evaluate;
-use rollout_core::steps::{self, Driver, GivenChecks, ResumeOptions};
-use rollout_core::stored::{STORED, Stored, Unreadable};
+use rollout_core::stored::{self, STORED, Stored, Unreadable};
 use rollout_core::{Kind, Snapshot};
 use serde_json::{Value, json};
 
@@ -49,7 +50,7 @@ fn use_it(cluster: &Cluster, text: &str) {
     let _ = steps::release(&snapshot);
     if let Ok(Decision::Change(plan)) = steps::resume(&snapshot, &resuming()) {
         let stored = Stored::of(&snapshot.workload).unwrap().rollout.unwrap();
-        let runs = stored.phase != steps::Stage::Aborting && !stored.options.checks.is_empty();
+        let runs = stored.phase != stored::Stage::Aborting && !stored.options.checks.is_empty();
         assert_eq!(plan.stopped_by(&[]).next().is_some(), runs || !stored.options.queries.is_empty());
     }
     let mut drivers = vec![Driver::new(holder(1))];

@@ -1,8 +1,10 @@
 //! Who drives a rollout is told by a lease, which its driver renews.
 
+use rollout_core::drive::Driver;
 use rollout_core::machine::{Act, Machine, Step};
+use rollout_core::plan::steps::{self, GivenChecks, ResumeOptions};
 use rollout_core::plan::{Decision, Refusal};
-use rollout_core::steps::{self, Driver, GivenChecks, RENEW, ResumeOptions};
+use rollout_core::stored::RENEW;
 use rollout_core::{Kind, Workload};
 
 use crate::cluster::{Cluster, holder, to};

@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use rollout_core::drive::Driver;
 use rollout_core::machine::{Act, Ending, Machine, Sent, Step};
 use rollout_core::model::{Behaviour, RevisionId};
+use rollout_core::plan::steps::{self, StartOptions};
 use rollout_core::plan::{Method, Request};
-use rollout_core::steps::{self, Driver, OnFailure, Rest, Stage, StartOptions};
-use rollout_core::{Amount, Kind, Pod, Snapshot, stuck};
+use rollout_core::stored::{self, OnFailure, Rest, Stage};
+use rollout_core::{Amount, Kind, Pod, Snapshot, judge};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, holder, image_of, reach, to};
@@ -324,7 +326,7 @@ impl Run {
         let lowest = (0..desired).find(|index| !serves(index));
         assert!(lowest.is_none() || lowest == Some(place), "deleted {place} while {lowest:?} is missing");
         // A quorum never loses a second member: not while another pod ends, or has not been unready for long.
-        let moment = |it: &Pod| !it.ready() && self.picture.seconds_since(it.unready_since) < stuck::MOMENT;
+        let moment = |it: &Pod| !it.ready() && self.picture.seconds_since(it.unready_since) < judge::MOMENT;
         for other in self.picture.pods.iter().flatten().filter(|it| !it.ended()) {
             let same = other.uid == pod.uid;
             assert!(
@@ -353,8 +355,8 @@ impl Run {
             let lowest = desired - end;
             let reached = self.cluster.stored().and_then(|it| it.reached);
             let before = match reached {
-                Some(steps::Reached::Index { partition, .. }) => partition,
-                Some(steps::Reached::Node { .. }) | None => u32::MAX,
+                Some(stored::Reached::Index { partition, .. }) => partition,
+                Some(stored::Reached::Node { .. }) | None => u32::MAX,
             };
             assert!(written >= u64::from(lowest.min(before)), "{written} is below {lowest}");
         }

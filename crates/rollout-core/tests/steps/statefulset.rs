@@ -1,10 +1,12 @@
 //! StatefulSets.
 
 use rollout_core::Kind;
+use rollout_core::drive::Driver;
 use rollout_core::machine::{Act, Ending, Why};
 use rollout_core::model::{Behaviour, RevisionId};
+use rollout_core::plan::steps::{self, StartOptions};
 use rollout_core::plan::{Decision, Refusal, WarningId};
-use rollout_core::steps::{self, Driver, OnFailure, StartOptions};
+use rollout_core::stored::OnFailure;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, holder, template, to};
@@ -348,8 +350,9 @@ fn undo_without_a_revision_is_abort_while_a_rollout_is_stored() {
     cluster.start(&StartOptions { pause_after: Some(1), ..to(1, "1,100%") });
     cluster.run(&mut Driver::new(holder(1)));
     let undo = |target| {
-        let options = rollout_core::undo::UndoOptions { target, resume: false, reason: None, drive: None };
-        rollout_core::undo::plan(&cluster.snapshot(), &options)
+        let options =
+            rollout_core::plan::undo::UndoOptions { target, resume: false, reason: None, drive: None };
+        rollout_core::plan::undo::plan(&cluster.snapshot(), &options)
     };
     let Decision::Change(plan) = undo(rollout_core::RevisionSelector::Previous).unwrap() else { panic!() };
     assert_eq!(plan.requests[0].body.as_array().unwrap().len(), 7);

@@ -1,9 +1,11 @@
 //! What a step waits for: its own pods, evictions, nodes that join; and what is said of what it does not come to.
 
+use rollout_core::drive::Driver;
 use rollout_core::machine::{Act, Ending};
 use rollout_core::model::{Behaviour, RevisionId};
 use rollout_core::plan::Decision;
-use rollout_core::steps::{self, Driver, OnFailure, StartOptions};
+use rollout_core::plan::steps::{self, StartOptions};
+use rollout_core::stored::OnFailure;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, holder, to};
@@ -109,8 +111,10 @@ fn an_eviction_that_is_refused_is_tried_more_and_more_seldom_and_its_step_ends_h
     assert!((100..110).contains(&(cluster.now - began)), "{}", cluster.now - began);
     let tried = cluster.acts.iter().filter(|it| matches!(it, Act::Evict { .. })).count();
     assert_eq!(tried, 8, "after 1, 2, 4, 8, 16, 30 and 30 seconds");
-    let said =
-        cluster.events.iter().filter(|it| matches!(it, rollout_core::event::Event::EvictionForbidden { .. }));
+    let said = cluster
+        .events
+        .iter()
+        .filter(|it| matches!(it, rollout_core::machine::Event::EvictionForbidden { .. }));
     assert_eq!((said.count(), cluster.deleted.len()), (1, 0));
     cluster.forbids = None;
     let mut driver = cluster.resume(2);
@@ -121,7 +125,7 @@ fn an_eviction_that_is_refused_is_tried_more_and_more_seldom_and_its_step_ends_h
 fn what_came_up_new_while_a_rollout_is_paused_is_named_and_what_a_step_moved_is_not() {
     let outside = |it: &Cluster| {
         let snapshot = it.snapshot();
-        rollout_core::node_rows::Nodes::of(&snapshot, None).unwrap().outside
+        rollout_core::view::nodes::Nodes::of(&snapshot, None).unwrap().outside
     };
     let mut cluster = agents(4);
     cluster.start(&StartOptions { pause_after: Some(1), ..to(1, "1,100%") });
@@ -140,7 +144,7 @@ fn what_came_up_new_while_a_rollout_is_paused_is_named_and_what_a_step_moved_is_
     let mut set = Cluster::new(rollout_core::Kind::StatefulSet, 3, json!({"type": "OnDelete"}));
     set.start(&StartOptions { pause_after: Some(1), ..to(1, "1,100%") });
     set.run(&mut Driver::new(holder(1)));
-    let said = |it: &Cluster| rollout_core::ordinal_rows::notices(&it.snapshot());
+    let said = |it: &Cluster| rollout_core::view::ordinals::notices(&it.snapshot());
     assert!(said(&set).iter().all(|it| it.id != "outside-step"));
     set.world.delete_pod("web-0");
     set.ticks(10);
@@ -180,7 +184,7 @@ fn a_budget_that_asks_for_all_never_allows_an_eviction() {
         let mut snapshot = agents(3).snapshot();
         let object = json!({"metadata": {"name": "web"}, "spec": spec,
             "status": {"expectedPods": 3, "currentHealthy": 3}});
-        snapshot.surroundings.budgets.extend(rollout_core::surroundings::Budget::from_object(&object));
+        snapshot.surroundings.budgets.extend(rollout_core::snapshot::Budget::from_object(&object));
         let mut start = to(1, "1,100%");
         start.options.evict = true;
         let Ok(Decision::Change(plan)) = steps::start(&snapshot, &start) else { panic!() };

@@ -1,11 +1,12 @@
 //! Undoing what nothing but a deletion replaces: stored, so that it is taken up again wherever it stopped.
 
+use rollout_core::drive::Driver;
+use rollout_core::judge::Hold;
 use rollout_core::machine::Ending;
 use rollout_core::model::{Behaviour, RevisionId};
-use rollout_core::plan::{Decision, Plan, Refusal};
-use rollout_core::status::Hold;
-use rollout_core::steps::{self, Driver, Stage};
-use rollout_core::undo::{self, Drive, UndoOptions};
+use rollout_core::plan::undo::{self, Drive, UndoOptions};
+use rollout_core::plan::{Decision, Plan, Refusal, steps};
+use rollout_core::stored::Stage;
 use rollout_core::{Kind, RevisionNumber, RevisionSelector};
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! Changes of templates as people read them.
 
-use rollout_core::diff::{Change, changes, json_patch};
+use rollout_core::template::diff::{Change, changes, json_patch};
 use serde_json::{Value, json};
 
 /// Each change as `path: from -> to`, an absent side as `-`.

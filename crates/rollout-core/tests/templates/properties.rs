@@ -1,7 +1,7 @@
 //! What holds for all templates.
 
 use proptest::prelude::*;
-use rollout_core::diff::{changes, json_patch, summary};
+use rollout_core::template::diff::{changes, json_patch, summary};
 use rollout_core::template::{self, RESTARTED_AT};
 use serde_json::{Value, json};
 

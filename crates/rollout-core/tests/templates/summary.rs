@@ -1,6 +1,6 @@
 //! The line that a table shows of a change.
 
-use rollout_core::diff::{changes, summary};
+use rollout_core::template::diff::{changes, summary};
 use serde_json::{Value, json};
 
 fn line(from: Value, to: Value) -> String {

@@ -2,11 +2,10 @@
 
 use proptest::prelude::*;
 use rollout_core::Kind;
-use rollout_core::gate::GateOptions;
-use rollout_core::guard::{Guard, GuardOptions};
-use rollout_core::machine::{Act, Ending, Machine, Sent, Step};
+use rollout_core::drive::{Guard, GuardOptions};
+use rollout_core::judge::{State, evaluate};
+use rollout_core::machine::{Act, Ending, GateOptions, Machine, Sent, Step};
 use rollout_core::model::RevisionId;
-use rollout_core::status::{State, evaluate};
 
 use crate::life::{self, Life};
 use crate::scene::Scene;

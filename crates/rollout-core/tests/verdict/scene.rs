@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
-use rollout_core::evidence::EventRecord;
 use rollout_core::model::{Behaviour, RevisionId, World};
+use rollout_core::objects::EventRecord;
 use rollout_core::plan::{Method, Request};
 use rollout_core::{Amount, Kind, Pod, Snapshot, Strategy, Workload};
 use serde_json::{Value, json};

@@ -1,15 +1,15 @@
 //! `Diff`, `Plan` and `Result`: what differs, what is going to change, and what came of it.
 
-use rollout_core::cause::Cause;
-use rollout_core::diff::Change;
+use rollout_core::judge::Cause;
 use rollout_core::plan::{self, Impact, PlannedStep, Request, Warning};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::workload::WorkloadId;
+use rollout_core::template::diff::Change;
+use rollout_core::{RevisionNumber, WorkloadId};
 use serde::Serialize;
 use serde_json::Value;
 use serde_with::skip_serializing_none;
 
-use super::{Body, Status, about};
+use super::document::{Body, about};
+use super::status::Status;
 use crate::call::Exit;
 
 /// Two revisions compared.

@@ -1,13 +1,12 @@
 //! `Event`: what happened to one workload while it was followed, a line of JSON each.
 
 use k8s_openapi::jiff::Timestamp;
-use rollout_core::cause::Cause;
-use rollout_core::diff::Change;
-use rollout_core::revision::RevisionNumber;
-use rollout_core::status::State;
+use rollout_core::RevisionNumber;
+use rollout_core::judge::{Cause, State};
+use rollout_core::template::diff::Change;
 use serde::Serialize;
 
-use super::{Body, seconds};
+use super::document::{Body, seconds};
 
 /// What happened, and when.
 #[derive(Debug, Serialize)]

@@ -1,15 +1,15 @@
 //! `History`: the revisions of a workload.
 
 use k8s_openapi::jiff::Timestamp;
-use rollout_core::diff::Change;
-use rollout_core::revision::{PodCount, RevisionNumber};
-use rollout_core::status::{Progress, State};
-use rollout_core::{Kind, Snapshot, template};
+use rollout_core::history::PodCount;
+use rollout_core::judge::{Progress, State};
+use rollout_core::template::diff::Change;
+use rollout_core::{Kind, RevisionNumber, Snapshot, template};
 use serde::Serialize;
 use serde_json::Value;
 use serde_with::skip_serializing_none;
 
-use super::{Body, as_map, seconds};
+use super::document::{Body, as_map, seconds};
 
 /// The revisions of a workload, oldest first.
 #[derive(Debug, Serialize)]
@@ -82,7 +82,7 @@ impl<'a> Revision<'a> {
             Kind::Deployment => "ReplicaSet",
             Kind::DaemonSet | Kind::StatefulSet => "ControllerRevision",
         };
-        let twin = |it: &'a rollout_core::revision::Twin| Duplicate { name: &it.name, revision: it.number };
+        let twin = |it: &'a rollout_core::history::Twin| Duplicate { name: &it.name, revision: it.number };
         let duplicates: Vec<Duplicate<'_>> = revision.duplicates.iter().map(twin).collect();
         Revision {
             revision: revision.number,

@@ -1,12 +1,8 @@
 //! The versioned documents of `-o json` and its relatives: shapes and names, no wording. A type a kind; what the core's own types
 //! look like in them is said where they are (`Change`, `Request`, `Impact`, `Warning`, `Cause`).
 
-use k8s_openapi::jiff::{Timestamp, Unit};
-use rollout_core::workload::WorkloadId;
-use serde::{Serialize, Serializer};
-use serde_json::Value;
-
 mod change;
+mod document;
 mod event;
 mod history;
 mod nodes;
@@ -17,6 +13,7 @@ mod strategy;
 mod timeline;
 
 pub use change::{Diff, Outcome, Plan, ResultBody};
+pub use document::{API_VERSION, Body, about, list};
 pub use event::{Event, Fields};
 pub use history::{History, Revision, manager, revision_state};
 pub use nodes::Nodes;
@@ -25,82 +22,3 @@ pub use rollout::Rollout;
 pub use status::Status;
 pub use strategy::Strategy;
 pub use timeline::{Entry, Timeline};
-
-/// The API version of all documents.
-pub const API_VERSION: &str = "rollout-plugins.dev/v1alpha1";
-
-/// What a document says beside its head.
-pub trait Body: Serialize {
-    /// Its kind.
-    const KIND: &'static str;
-}
-
-/// Returns the whole document about a workload.
-pub fn about<B: Body>(workload: &WorkloadId, body: B) -> Value {
-    let workload = Workload::of(workload);
-    value(&Document { api_version: API_VERSION, kind: B::KIND, workload, body })
-}
-
-/// A document about one workload.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'a, B> {
-    api_version: &'static str,
-    kind: &'static str,
-    workload: Workload<'a>,
-    #[serde(flatten)]
-    body: B,
-}
-
-/// Which workload it is about.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Workload<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    namespace: &'a str,
-    name: &'a str,
-    uid: &'a str,
-}
-
-impl Workload<'_> {
-    fn of(id: &WorkloadId) -> Workload<'_> {
-        let WorkloadId { kind, namespace, name, uid } = id;
-        Workload { api_version: "apps/v1", kind: kind.name(), namespace, name, uid }
-    }
-}
-
-/// The documents of a request that named no single object.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct List {
-    api_version: &'static str,
-    kind: &'static str,
-    items: Vec<Value>,
-}
-
-/// Returns the list of documents, or the one document of a request that named one object.
-pub fn list(documents: Vec<Value>, single: bool) -> Option<Value> {
-    match single {
-        true => documents.into_iter().next(),
-        false => Some(value(&List { api_version: API_VERSION, kind: "List", items: documents })),
-    }
-}
-
-/// Every field is a string, a number, a boolean or a list or map of such, and every key a string: nothing can go wrong.
-fn value(document: &impl Serialize) -> Value {
-    serde_json::to_value(document).unwrap_or_default()
-}
-
-/// Writes pairs as a map, in their order.
-fn as_map<K: Serialize, V: Serialize, S: Serializer>(
-    pairs: &[(K, V)],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(pairs.iter().map(|(key, value)| (key, value)))
-}
-
-/// Times are whole seconds, as the API's.
-fn seconds(at: Option<Timestamp>) -> Option<Timestamp> {
-    at.map(|at| at.round(Unit::Second).unwrap_or(at))
-}

@@ -1,13 +1,13 @@
 //! `Nodes`: which revision of a DaemonSet runs on which node.
 
-use rollout_core::node_rows::{self, Blocked, NodeRow};
-use rollout_core::ordinal_rows::{self, OUTSIDE_STEP};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::{Pod, Snapshot};
+use rollout_core::view::nodes::{self, Blocked, NodeRow};
+use rollout_core::view::ordinals::{self, OUTSIDE_STEP};
+use rollout_core::{Pod, RevisionNumber, Snapshot};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 
-use super::{Body, Rollout, as_map};
+use super::document::{Body, as_map};
+use super::rollout::Rollout;
 
 /// The nodes of a DaemonSet.
 #[skip_serializing_none]
@@ -54,7 +54,7 @@ impl<'a> Nodes<'a> {
     /// These rows; `hidden` says that the nodes may not be read.
     pub fn of(
         snapshot: &Snapshot,
-        nodes: &'a node_rows::Nodes<'_>,
+        nodes: &'a nodes::Nodes<'_>,
         rows: &'a [&NodeRow<'_>],
         hidden: Option<String>,
     ) -> Nodes<'a> {
@@ -66,8 +66,8 @@ impl<'a> Nodes<'a> {
         });
         let hidden = hidden.map(|message| Warning { id: "nodes-hidden", message, nodes: None });
         let outside: Vec<&str> = nodes.outside.iter().map(String::as_str).collect();
-        let outside = (!outside.is_empty())
-            .then(|| named(OUTSIDE_STEP, ordinal_rows::outside(&nodes.outside), &outside));
+        let outside =
+            (!outside.is_empty()).then(|| named(OUTSIDE_STEP, ordinals::outside(&nodes.outside), &outside));
         Nodes {
             nodes: rows.iter().map(|row| Node::of(row)).collect(),
             rollout: Rollout::of(snapshot),

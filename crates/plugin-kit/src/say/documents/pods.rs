@@ -1,13 +1,13 @@
 //! `Pods`: a StatefulSet by ordinal.
 
-use rollout_core::ordinal_rows::{Notice, OrdinalRow};
-use rollout_core::revision::RevisionNumber;
-use rollout_core::{Pod, Side, Snapshot};
+use rollout_core::view::ordinals::{Notice, OrdinalRow};
+use rollout_core::{Pod, RevisionNumber, Side, Snapshot};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 
+use super::document::Body;
+use super::rollout::Rollout;
 use super::status::partition;
-use super::{Body, Rollout};
 
 /// The pods of a StatefulSet, from the highest ordinal down.
 #[skip_serializing_none]

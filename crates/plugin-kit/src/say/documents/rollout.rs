@@ -2,15 +2,15 @@
 //! is stored is the project's own affair, and may change.
 
 use k8s_openapi::jiff::Timestamp;
-use rollout_core::plan::Refusal;
-use rollout_core::revision::RevisionNumber;
-use rollout_core::steps::{self, First, OnFailure, Recorded, Rest, Stage, StepOptions};
-use rollout_core::stored::Stored;
-use rollout_core::{Amount, Snapshot};
+use rollout_core::plan::{Refusal, steps};
+use rollout_core::stored::{
+    self, First, OnFailure, Rest, RevisionRef as StoredRef, Stage, StepOptions, Stored,
+};
+use rollout_core::{Amount, RevisionNumber, Snapshot};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 
-use super::seconds;
+use super::document::seconds;
 
 /// A rollout in steps.
 #[skip_serializing_none]
@@ -112,7 +112,7 @@ impl Rollout {
             _ => None,
         };
         let superseded = steps::is_superseded(snapshot);
-        let revision = |recorded: &Recorded| RevisionRef {
+        let revision = |recorded: &StoredRef| RevisionRef {
             object: recorded.object.clone(),
             revision: recorded.find(snapshot).and_then(|it| it.number),
         };
@@ -145,7 +145,7 @@ impl Rollout {
 }
 
 impl Rules {
-    fn of(rules: steps::Rules) -> Rules {
+    fn of(rules: stored::Rules) -> Rules {
         let (first_nodes, first_selector) = match rules.first {
             Some(First::Nodes(nodes)) => (Some(nodes), None),
             Some(First::Selector(selector)) => (None, Some(selector)),

@@ -1,15 +1,14 @@
 //! `Status`: how far a rollout is.
 
 use k8s_openapi::jiff::Timestamp;
-use rollout_core::Snapshot;
-use rollout_core::cause::Causes;
-use rollout_core::evidence::Skipped;
-use rollout_core::revision::RevisionNumber;
-use rollout_core::status::{Progress, State};
+use rollout_core::judge::{Causes, Progress, State};
+use rollout_core::snapshot::Skipped;
+use rollout_core::{RevisionNumber, Snapshot};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 
-use super::{Body, Rollout, seconds};
+use super::document::{Body, seconds};
+use super::rollout::Rollout;
 
 /// How far a rollout is.
 #[skip_serializing_none]

@@ -1,11 +1,12 @@
 //! `Strategy`: how a DaemonSet replaces its pods, and how many those are.
 
-use rollout_core::{Amount, Workload, strategy};
+use rollout_core::plan::strategy;
+use rollout_core::{Amount, Workload};
 use serde::Serialize;
 use serde_json::Value;
 use serde_with::skip_serializing_none;
 
-use super::Body;
+use super::document::Body;
 
 /// How pods are replaced.
 #[skip_serializing_none]

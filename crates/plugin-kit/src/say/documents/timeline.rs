@@ -1,15 +1,14 @@
 //! `Timeline`: what was rolled out lately, in all workloads at once.
 
 use k8s_openapi::jiff::Timestamp;
-use rollout_core::diff::Change;
-use rollout_core::revision::RevisionNumber;
-use rollout_core::timeline::EntryState;
-use rollout_core::workload::WorkloadId;
+use rollout_core::template::diff::Change;
+use rollout_core::view::timeline::EntryState;
+use rollout_core::{RevisionNumber, WorkloadId};
 use serde::Serialize;
 use serde_json::Value;
 use serde_with::skip_serializing_none;
 
-use super::{API_VERSION, Workload, seconds, value};
+use super::document::{API_VERSION, Workload, seconds, value};
 
 /// What was rolled out; it is about no workload of its own.
 #[derive(Debug, Serialize)]
@@ -44,7 +43,7 @@ impl<'a> Entry<'a> {
     /// One entry, with what is known of its template.
     pub fn of(
         workload: &'a WorkloadId,
-        entry: &rollout_core::timeline::Entry,
+        entry: &rollout_core::view::timeline::Entry,
         state: EntryState,
         change_cause: Option<&'a str>,
         changes: Option<&'a [Change]>,

@@ -1,0 +1,138 @@
+//! The verbs that all three plugins have.
+
+use clap::Subcommand;
+use kubectl_terminal::completion::{self, CompletionArgs};
+
+use super::{diff, history, pause, status, undo};
+use crate::call::{CliError, Examples, Exit, Session, Verb};
+use crate::change::ActionArgs;
+
+/// The examples of these verbs.
+pub const EXAMPLES: &[Examples] = &[
+    (
+        "history",
+        "\
+Examples:
+  {me} history {target}                # what changed in each revision
+  {me} history {target} --revision 3   # one of them in full
+  {me} history {target} -o json",
+    ),
+    (
+        "diff",
+        "\
+Examples:
+  {me} diff {target}                   # the previous against the current
+  {me} diff {target} --revision 2,5    # two of them
+  {me} diff {target} -o unified",
+    ),
+    (
+        "undo",
+        "\
+Examples:
+  {me} undo {target}                   # to the previous one, after a question
+  {me} undo {target} --dry-run=server  # what it would do
+  {me} undo {target} --to-revision 3 -y --reason 'errors since 14:00'
+  {me} undo {target} --to-last-good    # over revisions that never worked
+  {me} undo {target} --to-time 30m     # to what was live half an hour ago",
+    ),
+    (
+        "status",
+        "\
+Examples:
+  {me} status {target}                 # wait for the end of the rollout
+  {me} status {target} --watch=false   # how far it is now
+  {me} status {target} --timeout 5m -o json",
+    ),
+    (
+        "pause",
+        "\
+Examples:
+  {me} pause {target}                  # hold it where it is, after a question",
+    ),
+    (
+        "resume",
+        "\
+Examples:
+  {me} resume {target}                 # put back what was, and wait for the end
+  {me} resume {target} --release       # give a rollout in steps up for what somebody put there",
+    ),
+    ("version", "Examples:\n  {me} version"),
+    ("options", "Examples:\n  {me} options"),
+    (
+        "completion",
+        "\
+Examples:
+  {me} completion install       # let kubectl complete this plugin
+  {me} completion bash          # a script for calling the binary itself",
+    ),
+];
+
+/// Where the help names what is about the plugin itself: behind the verbs of each.
+const LAST: usize = 100;
+
+/// A verb that every plugin has.
+#[derive(Debug, Subcommand)]
+pub enum SharedVerb {
+    /// Show the revisions of workloads and what changed in each
+    History(history::HistoryArgs),
+    /// Show what differs between two revisions
+    Diff(diff::DiffArgs),
+    /// Go back to an older revision, and wait until its pods run
+    Undo(undo::UndoArgs),
+    /// Show how far a rollout is, and wait for its end
+    Status(status::StatusArgs),
+    /// Hold a rollout where it is
+    Pause(ActionArgs),
+    /// Let a paused rollout go on
+    Resume(pause::ResumeArgs),
+    /// Print the version
+    #[command(display_order = LAST)]
+    Version,
+    /// Print the connection flags, which are kubectl's
+    #[command(display_order = LAST)]
+    Options,
+    /// Print the completion script of a shell, or install completion for kubectl
+    #[command(display_order = LAST)]
+    Completion(CompletionArgs),
+}
+
+impl Verb for SharedVerb {
+    const EXAMPLES: &'static [&'static [Examples]] = &[EXAMPLES];
+
+    async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
+        match self {
+            SharedVerb::History(args) => history::run(args, session).await,
+            SharedVerb::Diff(args) => diff::run(args, session).await,
+            SharedVerb::Undo(args) => undo::run(args, session).await,
+            SharedVerb::Status(args) => status::run(args, session).await,
+            SharedVerb::Pause(args) => pause::pause(args, session).await,
+            SharedVerb::Resume(args) => pause::resume(args, session).await,
+            SharedVerb::Version => {
+                let line = format!("{} v{}", session.plugin.name, env!("CARGO_PKG_VERSION"));
+                session.ui.line(&line);
+                Ok(Exit::Done)
+            }
+            SharedVerb::Options => {
+                session.ui.out(&kubectl_connect::options_help());
+                Ok(Exit::Done)
+            }
+            SharedVerb::Completion(args) => complete(args, session),
+        }
+    }
+}
+
+fn complete(args: CompletionArgs, session: &mut Session) -> Result<Exit, CliError> {
+    match args.what.shell() {
+        Some(shell) => {
+            let script = completion::script(session.command(), session.plugin.name, shell);
+            session.ui.out(&script);
+        }
+        None => {
+            let argv0 = std::env::args_os().next().unwrap_or_default();
+            let link = completion::install(&argv0, std::env::var_os("PATH").as_deref())
+                .map_err(|error| CliError::failed(error.to_string()))?;
+            session.ui.note(&format!("kubectl completes {} now ({})", session.plugin.name, link.display()));
+        }
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,121 @@
+//! What a change does to the pods, foretold by the model of the controllers.
+
+use serde::Serialize;
+
+use crate::history::revision::Revision;
+use crate::judge::deletion::{self, Reach};
+use crate::judge::revision_bytes;
+use crate::model::{self, Forecast, Phase, World};
+use crate::objects::pod::Pod;
+use crate::objects::strategy::Strategy;
+use crate::snapshot::Snapshot;
+
+/// A pod that a change replaces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReplacedPod {
+    /// Its name.
+    pub name: String,
+    /// Its node, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+}
+
+/// What a change does to the pods, foretold by the model of the controllers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Impact {
+    /// The pods that are replaced, in that order.
+    pub pods: Vec<ReplacedPod>,
+    /// The least number of available pods meanwhile.
+    pub least_available: u32,
+    /// The largest number of pods meanwhile.
+    pub most_existing: u32,
+    /// The steps.
+    pub phases: Vec<Phase>,
+    /// Whether the controller does it by itself.
+    #[serde(skip)]
+    pub moves_by_itself: bool,
+    /// Whether the pods are known; where they may not be read, nothing can be foretold.
+    #[serde(skip)]
+    pub known: bool,
+}
+
+/// Foretells what becomes of the pods when a revision's template is the workload's.
+pub(crate) fn impact(snapshot: &Snapshot, target: Option<&Revision>) -> Impact {
+    let Some(pods) = &snapshot.pods else { return Impact::default() };
+    let kind = snapshot.workload.id.kind;
+    let is_target = |pod: &Pod| {
+        target.zip(pod.revision.as_deref()).is_some_and(|(target, label)| {
+            target.owns_label(kind, label) && revision_bytes::comes_back(snapshot, target, label)
+        })
+    };
+    if snapshot.workload.strategy == Strategy::OnDelete {
+        let reach = Reach::of(snapshot);
+        let old = snapshot.living().filter(|pod| !is_target(pod) && reach.has(pod));
+        return deleted_one_by_one(snapshot, old.collect());
+    }
+    let mut world = World::of(snapshot, pods, is_target);
+    let mut forecast = model::forecast(world.clone());
+    let moves_by_itself = forecast.moves_without_help;
+    while let Some(blocker) = forecast.blocked_by.take().filter(|pod| is_freed(&world, pod)) {
+        free(&mut world, blocker, &mut forecast);
+    }
+    let node = |name: &str| pods.iter().find(|pod| pod.name == name).and_then(|pod| pod.node.clone());
+    Impact {
+        pods: forecast.replaced.into_iter().map(|name| ReplacedPod { node: node(&name), name }).collect(),
+        least_available: forecast.least_available,
+        most_existing: forecast.most_existing,
+        phases: forecast.phases,
+        moves_by_itself,
+        known: true,
+    }
+}
+
+/// Nothing replaces the pods of an OnDelete workload; they are deleted here, each when the one before is available again.
+fn deleted_one_by_one(snapshot: &Snapshot, mut old: Vec<&Pod>) -> Impact {
+    deletion::sort_for_deletion(snapshot, &mut old);
+    let available = snapshot.living().filter(|pod| snapshot.available(pod)).count() as u32;
+    // A broken pod goes first, and a good one comes back in its place before a good one goes.
+    let costs = old.first().is_some_and(|pod| snapshot.available(pod));
+    Impact {
+        pods: old.iter().map(|pod| ReplacedPod { name: pod.name.clone(), node: pod.node.clone() }).collect(),
+        least_available: available - u32::from(costs),
+        most_existing: snapshot.living().count() as u32,
+        phases: Vec::new(),
+        moves_by_itself: false,
+        known: true,
+    }
+}
+
+/// Tells whether a pod that a StatefulSet hangs on comes back at the target once it is deleted.
+fn is_freed(world: &World, name: &str) -> bool {
+    let counts = world.first_ordinal + world.partition();
+    world.pod(name).is_some_and(|pod| pod.revision != world.template && pod.slot >= counts)
+}
+
+/// Deletes the pod that a set hangs on, as the driver does, and adds what comes of it.
+fn free(world: &mut World, blocker: String, forecast: &mut Forecast) {
+    world.min_ready = 0;
+    world.settle(4 * world.wanted() + 100);
+    world.delete_pod(&blocker);
+    let rest = model::forecast(world.clone());
+    forecast.replaced.push(blocker);
+    forecast.replaced.extend(rest.replaced);
+    forecast.least_available = forecast.least_available.min(rest.least_available);
+    forecast.most_existing = forecast.most_existing.max(rest.most_existing);
+    forecast.phases.extend(rest.phases);
+    forecast.blocked_by = rest.blocked_by;
+}
+
+/// Returns how many pods a change makes beyond those that exist.
+pub(crate) fn extra_pods(snapshot: &Snapshot, impact: &Impact) -> u32 {
+    if impact.known {
+        return impact.most_existing.saturating_sub(snapshot.living().count() as u32);
+    }
+    match &snapshot.workload.strategy {
+        Strategy::RollingUpdate { max_surge, max_unavailable: _ } => {
+            max_surge.rounded_up(snapshot.workload.desired)
+        }
+        Strategy::Partitioned { .. } | Strategy::OnDelete | Strategy::Recreate | Strategy::Other(_) => 0,
+    }
+}
