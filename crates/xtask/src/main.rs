@@ -6,6 +6,7 @@ mod bench;
 mod cluster;
 mod demo;
 mod dist;
+mod fuzz;
 mod install;
 mod measure;
 mod plugins;
@@ -44,6 +45,11 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         about: "the plugins against kubectl rollout: time, CPU, memory, requests [timeline|nodes|step|failures|false-alarms|recovery] [--runs N]",
         run: bench::run,
+    },
+    Command {
+        name: "fuzz",
+        about: "look for what breaks the readers of what comes from elsewhere [TARGET...] [--minutes N] [--keep]",
+        run: fuzz::run,
     },
     Command {
         name: "install",

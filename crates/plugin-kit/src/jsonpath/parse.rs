@@ -305,7 +305,11 @@ fn unquote(text: &str) -> Result<String, JsonPathError> {
 }
 
 fn hex(chars: &mut std::str::Chars<'_>, digits: usize) -> Option<char> {
-    let text: String = chars.take(digits).collect();
+    // A sign is none, though `from_str_radix` takes one.
+    let text: String = chars.take(digits).filter(char::is_ascii_hexdigit).collect();
+    if text.len() < digits {
+        return None;
+    }
     u32::from_str_radix(&text, 16).ok().and_then(char::from_u32)
 }
 
