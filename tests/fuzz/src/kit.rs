@@ -35,6 +35,10 @@ pub(crate) fn jsonpath(data: &[u8]) {
         Err(error) => return assert!(error.to_string().len() <= text.len() + 200, "{error}"),
     };
     assert_eq!(template.text(), text);
+    // Each `..` finds what is found already once more, in kubectl too: whoever writes many of them waits.
+    if text.matches("..").count() > 4 {
+        return;
+    }
     let (plain, values) = (template.render(&DOCUMENT), template.render_json(&DOCUMENT));
     assert_eq!(plain.as_ref().err(), values.as_ref().err());
     if !text.contains('{') {
