@@ -21,6 +21,8 @@ const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
 
 /// Bytes of an input: enough for every construct, few enough to be tried often.
 const LONGEST: u32 = 4096;
+/// Files of a corpus, which the tests go through each time.
+const MOST_FILES: usize = 60;
 /// Seconds after which an input is taken to have no end.
 const PATIENCE: u32 = 30;
 /// Megabytes after which it is taken to be boundless.
@@ -127,7 +129,7 @@ fn libfuzzer(program: &Path, target: &str) -> Command {
 
 /// Takes from what was found the few that get to places which the corpus does not get to, however often they do.
 fn keep(program: &Path, target: &str, corpus: &Path, found: &Path) -> Result {
-    let before = fs::read_dir(corpus)?.count();
+    let before = files(corpus)?;
     let status = libfuzzer(program, target)
         .args(["-set_cover_merge=1", "-use_counters=0", "-use_cmp=0"])
         .args([corpus, found])
@@ -136,8 +138,17 @@ fn keep(program: &Path, target: &str, corpus: &Path, found: &Path) -> Result {
     if !status.success() {
         return Err(format!("what was found for {target} cannot be merged ({status})").into());
     }
-    println!("{} files are new in {}", fs::read_dir(corpus)?.count() - before, corpus.display());
+    // It writes those first that lead to most.
+    let mut new: Vec<PathBuf> = files(corpus)?.into_iter().filter(|file| !before.contains(file)).collect();
+    new.sort_by_key(|file| fs::metadata(file).and_then(|it| it.modified()).ok());
+    let room = MOST_FILES.saturating_sub(before.len());
+    new.iter().skip(room).try_for_each(fs::remove_file)?;
+    println!("{} files are new in {}", new.len().min(room), corpus.display());
     Ok(())
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<std::io::Result<_>>()?)
 }
 
 /// What libFuzzer says of a run.

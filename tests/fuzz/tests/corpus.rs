@@ -15,8 +15,8 @@ fn go_through(name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
     let mut count = 0;
     for file in fs::read_dir(&folder).expect("a corpus") {
-        let path = file.unwrap().path();
-        let data = fs::read(&path).unwrap();
+        let path = file.expect("a file").path();
+        let data = fs::read(&path).expect("a file");
         let start = Instant::now();
         let ran = catch_unwind(|| (target.run)(&data));
         assert!(ran.is_ok(), "{} breaks {name}", path.display());
