@@ -1,6 +1,5 @@
 //! The program that libFuzzer drives; `FUZZ_TARGET` says what it reads.
 #![no_main]
-#![expect(unsafe_code, reason = "libFuzzer calls a function by its name")]
 
 use std::sync::LazyLock;
 

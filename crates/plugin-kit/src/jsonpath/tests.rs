@@ -114,3 +114,11 @@ fn results_become_json_on_request() {
     assert_eq!(template.render_json(&document()).unwrap(), "[\n    80,\n    443,\n    8080\n]\n");
     assert_eq!(template.text(), "{.items[*].port}");
 }
+
+#[test]
+fn ranges_in_ranges_have_an_end() {
+    let nested = |depth: usize| format!("{}x{}", "{range .items[0]}".repeat(depth), "{end}".repeat(depth));
+    assert_eq!(render(&nested(1)), "x");
+    assert_eq!(render(&"{range @}".repeat(100)), "");
+    assert_eq!(render(&nested(100_000)), "error: more than 100 ranges in each other");
+}
