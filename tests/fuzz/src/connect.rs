@@ -56,13 +56,27 @@ fn holds_one_secret(data: &[u8]) -> bool {
         return false;
     }
     let documents = plugin_kit::yaml::documents(text).unwrap_or_default();
-    let users = documents.first().and_then(|it| it.get("users")).and_then(Value::as_array);
-    users.into_iter().flatten().any(|user| {
-        ["token", "password", "client-key-data", "client-certificate-data"]
+    let values = |list: &str, part: &str, fields: &[&str]| -> Vec<String> {
+        let entries = documents.first().and_then(|it| it.get(list)).and_then(Value::as_array);
+        let value = |entry: &Value, field: &str| Some(entry.get(part)?.get(field)?.as_str()?.to_owned());
+        entries
             .into_iter()
-            .filter_map(|field| user.get("user")?.get(field)?.as_str())
-            .any(|value| value.contains(SECRET))
-    })
+            .flatten()
+            .flat_map(|it| fields.iter().filter_map(move |field| value(it, field)))
+            .collect()
+    };
+    let of_user =
+        values("users", "user", &["token", "password", "client-key-data", "client-certificate-data"]);
+    let of_cluster = values("clusters", "cluster", &["server", "proxy-url"]);
+    of_user.iter().any(|value| value.contains(SECRET))
+        || of_cluster.iter().any(|it| login(it).contains(SECRET))
+}
+
+/// Returns what an address says of a user and a password.
+fn login(address: &str) -> &str {
+    let authority =
+        address.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
+    authority.rsplit_once('@').map_or("", |(login, _)| login)
 }
 
 /// A helper's output is read for each version that it may have been asked for.
