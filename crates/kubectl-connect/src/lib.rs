@@ -51,11 +51,13 @@ mod settings;
 mod tls;
 mod validate;
 mod words;
+mod yaml;
 
 pub use agent::Agent;
 pub use api_error::{ApiError, ApiErrorKind};
 pub use args::ConnectionArgs;
 pub use connection::{Connection, Connector, connect};
+pub use credentials::{check_helper_allowed, check_helper_output};
 pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};
 pub use error::ConnectError;
 pub use http_stack::{LogSink, ServerClock, Warnings};

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use crate::Environment;
 
 /// A proxy and the reason why it is used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// The proxy's address; it may hold a password.
     pub url: Uri,
@@ -38,6 +38,13 @@ impl std::fmt::Display for Proxy {
             ProxySource::Kubeconfig => write!(f, " (proxy-url in the kubeconfig)"),
             ProxySource::Variable(name) => write!(f, " ({name})"),
         }
+    }
+}
+
+impl std::fmt::Debug for Proxy {
+    /// Leaves out the user and the password of its address.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Proxy({self})")
     }
 }
 
@@ -230,6 +237,7 @@ mod tests {
         let proxy = choose(Some("http://user:pw@mine:1"), &server, &env).unwrap().unwrap();
         assert_eq!(proxy.source, ProxySource::Kubeconfig);
         assert_eq!(proxy.to_string(), "http://mine:1 (proxy-url in the kubeconfig)");
+        assert!(!format!("{proxy:?}").contains('@'), "{proxy:?}");
         assert!(choose(Some("ftp://x"), &server, &env).is_err());
     }
 

@@ -24,6 +24,17 @@ pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
 }
 
+/// Quotes what somebody else wrote: on one line, and cut where it has no end.
+pub(crate) fn told(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut line = one_line(text);
+    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
 /// Replaces control characters except line breaks and tabs.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
@@ -42,6 +53,8 @@ mod tests {
         assert_eq!(io_words(&Error::from(ErrorKind::NotFound)), "no such file or directory");
         assert_eq!(io_words(&Error::from_raw_os_error(24)), "too many open files");
         assert_eq!(one_line("a\x1b[31m\nb"), "a [31m b");
+        assert_eq!(told("a\nb"), "a b");
+        assert_eq!(told(&"ü".repeat(5000)), format!("{}…", "ü".repeat(200)));
         assert_eq!(printable("a\x1b\n\tb\r"), "a\n\tb");
     }
 }

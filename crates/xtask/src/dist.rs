@@ -67,7 +67,7 @@ fn parse(args: &[String]) -> Result<Request> {
 }
 
 /// The target that cargo builds for when nothing is said.
-fn host() -> Result<String> {
+pub(crate) fn host() -> Result<String> {
     let output = std::process::Command::new("rustc").arg("-vV").output()?;
     let version = String::from_utf8(output.stdout)?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));

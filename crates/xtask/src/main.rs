@@ -8,6 +8,7 @@ mod demo;
 mod dist;
 #[cfg(test)]
 mod floors;
+mod fuzz;
 mod install;
 mod measure;
 mod plugins;
@@ -46,6 +47,11 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         about: "the plugins against kubectl rollout: time, CPU, memory, requests [timeline|nodes|step|failures|false-alarms|recovery] [--runs N]",
         run: bench::run,
+    },
+    Command {
+        name: "fuzz",
+        about: "look for what breaks the readers of what comes from elsewhere [TARGET...] [--minutes N] [--keep]",
+        run: fuzz::run,
     },
     Command {
         name: "install",

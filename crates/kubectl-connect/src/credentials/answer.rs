@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 use super::{CredentialError, bearer};
 use crate::tls::Identity;
+use crate::words::told;
+use crate::yaml;
 
 /// Credentials as they came from the helper.
 #[derive(Clone)]
@@ -48,18 +50,18 @@ pub(crate) fn parse(stdout: &[u8], version: &str) -> Result<Answer, CredentialEr
     let wrong = || CredentialError::new("decoding stdout: the output is not an ExecCredential");
     let text = std::str::from_utf8(stdout).map_err(|_| wrong())?;
     let document: Document =
-        serde_json::from_str(text).or_else(|_| serde_yaml::from_str(text)).map_err(|_| wrong())?;
+        serde_json::from_str(text).or_else(|_| yaml::from_str(text)).map_err(|_| wrong())?;
     // client-go knows one kind of this group, and means it where none is named.
     if !matches!(document.kind.as_str(), "" | "ExecCredential") {
         return Err(CredentialError::new(format!(
             "decoding stdout: no kind \"{}\" is registered for version \"{version}\"",
-            crate::words::one_line(&document.kind)
+            told(&document.kind)
         )));
     }
     if document.api_version != version {
         return Err(CredentialError::new(format!(
             "exec plugin is configured to use API version {version}, plugin returned version {}",
-            document.api_version
+            told(&document.api_version)
         )));
     }
     let status =
@@ -150,6 +152,16 @@ mod tests {
             format!("decoding stdout: no kind \"TokenReview\" is registered for version \"{V1}\"")
         );
         assert!(of("").is_ok());
+    }
+
+    #[test]
+    fn what_a_helper_says_of_itself_is_told_on_one_line_that_ends() {
+        for field in ["kind", "apiVersion"] {
+            let text =
+                format!(r#"{{"{field}":"a\n\u001b[31m{}","status":{{"token":"t"}}}}"#, "x".repeat(5000));
+            let error = parse(text.as_bytes(), V1).err().unwrap().to_string();
+            assert!(error.chars().count() < 400 && !error.contains(char::is_control), "{error}");
+        }
     }
 
     proptest::proptest! {

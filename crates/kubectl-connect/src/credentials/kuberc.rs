@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::words::io_words;
-use crate::{ConnectError, Environment};
+use crate::{ConnectError, Environment, yaml};
 
 const GROUP: &str = "kubectl.config.k8s.io/";
 
@@ -82,7 +82,7 @@ fn first_known(text: &str) -> Result<Option<Preference>, String> {
         }
         let about_helpers = document.contains("credentialPlugin");
         let unreadable = "the document about credential plugins cannot be read".to_owned();
-        let value = match serde_yaml::from_str::<Value>(&document) {
+        let value = match yaml::from_str::<Value>(&document) {
             Ok(value) => value,
             Err(_) if about_helpers => return Err(unreadable),
             Err(_) => continue,

@@ -9,13 +9,17 @@ mod persist;
 mod policy;
 mod token_file;
 
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Uri};
+use k8s_openapi::jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use helper::Helper;
 use oidc::Oidc;
+use policy::Candidate;
 use token_file::TokenFile;
 
 use crate::tls::Identity;
@@ -153,6 +157,22 @@ impl Credentials {
             Self::None | Self::Fixed(_) | Self::File(_) | Self::Oidc(_) => None,
         }
     }
+}
+
+/// Reads a credential helper's output as credentials of the API version that it was asked for, and says until when they are
+/// good, where it does.
+pub fn check_helper_output(stdout: &[u8], version: &str) -> Result<Option<Timestamp>, ConnectError> {
+    Ok(answer::parse(stdout, version)?.expires)
+}
+
+/// Says whether the kuberc in force lets a credential helper run.
+pub fn check_helper_allowed(
+    command: &str,
+    kuberc: Option<&Path>,
+    env: &dyn Environment,
+) -> Result<(), ConnectError> {
+    let command = &command::clean(command);
+    policy::check(&Candidate { command, program: &command::look_path(command, env) }, kuberc, env)
 }
 
 /// Says whether secrets may be sent to a server.

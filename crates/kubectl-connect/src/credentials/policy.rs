@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::CredentialError;
 use super::command::{Unfound, clean, look_path};
 use super::kuberc::{self, Entry};
+use crate::words::told;
 use crate::{ConnectError, Environment};
 
 /// A helper as it was asked for and as it will be run.
@@ -35,7 +36,7 @@ pub(crate) fn check(
             Err(refusal(format!("plugin \"{}\" not allowed: policy set to \"DenyAll\"", candidate.command)))
         }
         "Allowlist" => check_list(candidate, &entries(list.as_deref())?, env),
-        other => Err(misconfigured(format!("unknown plugin policy: \"{other}\""))),
+        other => Err(misconfigured(format!("unknown plugin policy: \"{}\"", told(other)))),
     }
 }
 
@@ -73,7 +74,11 @@ fn entries(list: Option<&[Entry]>) -> Result<Vec<String>, ConnectError> {
             ));
         }
         if cleaned != command {
-            return wrong(format!("non-normalized file path: \"{command}\" vs \"{cleaned}\""));
+            return wrong(format!(
+                "non-normalized file path: \"{}\" vs \"{}\"",
+                told(command),
+                told(&cleaned)
+            ));
         }
         commands.push(command.to_owned());
     }

@@ -13,7 +13,7 @@ use serde_yaml::options::DuplicateKeyPolicy;
 pub(crate) use entry::Entry;
 
 use crate::words::{io_words, one_line};
-use crate::{ConnectError, Environment};
+use crate::{ConnectError, Environment, yaml};
 
 /// How many nodes a file may have: some hundred thousand clusters.
 const MOST_NODES: usize = 10_000_000;
@@ -124,9 +124,8 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
 ///
 /// A bad file is described without quoting it, for it may hold tokens.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
-    let mut options = serde_yaml::Options::default();
+    let mut options = yaml::options();
     options.duplicate_keys = DuplicateKeyPolicy::LastWins;
-    options.with_snippet = false;
     if let Some(budget) = &mut options.budget {
         budget.max_nodes = MOST_NODES;
         budget.max_events = 4 * MOST_NODES;

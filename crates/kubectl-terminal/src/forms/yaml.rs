@@ -29,8 +29,12 @@ pub fn to_string(value: &Value) -> Result<String, String> {
     Ok(text)
 }
 
+/// How much may be repeated by aliases: ten lines of them make millions of nodes. kubectl's reader has a limit, too.
+const MOST_REPEATED: usize = 200_000;
+
 fn reading() -> Options {
     serde_yaml::options! {
+        alias_limits: serde_yaml::alias_limits! { max_total_replayed_events: MOST_REPEATED },
         legacy_octal_numbers: true,
         duplicate_keys: DuplicateKeyPolicy::LastWins,
         with_snippet: false,

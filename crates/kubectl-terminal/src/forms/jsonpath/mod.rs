@@ -218,8 +218,8 @@ fn slice<'v>(
     let end_at = match end {
         End::Open => length,
         End::At(index) => from_end(index),
-        // Index -1 ends at 0 counted from the end, which is the end.
-        End::AfterStart => match start.unwrap_or(0) + 1 {
+        // Index -1 ends at 0 counted from the end, which is the end. Go wraps around at the largest one, which is outside anyway.
+        End::AfterStart => match start.unwrap_or(0).wrapping_add(1) {
             index if index <= 0 => index + length,
             index => index,
         },

@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use super::{Block, End, JsonPathError, Node, Operator, fail};
 
+/// Ranges in ranges. Go's stack grows; this one does not.
+const DEEPEST: usize = 100;
+
 /// Reads a whole template and nests its ranges.
 pub(super) fn template(text: &str) -> Result<Vec<Block>, JsonPathError> {
     let mut rest = text;
@@ -19,7 +22,7 @@ pub(super) fn template(text: &str) -> Result<Vec<Block>, JsonPathError> {
     if !rest.is_empty() {
         items.push(Item::Block(Block::Text(rest.to_string())));
     }
-    let (blocks, ended) = nest(&mut items.into_iter())?;
+    let (blocks, ended) = nest(&mut items.into_iter(), 0)?;
     if ended { fail("not in range, nothing to end") } else { Ok(blocks) }
 }
 
@@ -30,12 +33,15 @@ enum Item {
 }
 
 /// Collects blocks up to an `{end}`; tells whether there was one. A range that is never ended goes to the template's end.
-fn nest(items: &mut impl Iterator<Item = Item>) -> Result<(Vec<Block>, bool), JsonPathError> {
+fn nest(items: &mut impl Iterator<Item = Item>, depth: usize) -> Result<(Vec<Block>, bool), JsonPathError> {
+    if depth > DEEPEST {
+        return fail(format!("more than {DEEPEST} ranges in each other"));
+    }
     let mut blocks = Vec::new();
     while let Some(item) = items.next() {
         match item {
             Item::Block(block) => blocks.push(block),
-            Item::Range(nodes) => blocks.push(Block::Range(nodes, nest(items)?.0)),
+            Item::Range(nodes) => blocks.push(Block::Range(nodes, nest(items, depth + 1)?.0)),
             Item::End => return Ok((blocks, true)),
         }
     }
@@ -305,7 +311,11 @@ fn unquote(text: &str) -> Result<String, JsonPathError> {
 }
 
 fn hex(chars: &mut std::str::Chars<'_>, digits: usize) -> Option<char> {
-    let text: String = chars.take(digits).collect();
+    // A sign is none, though `from_str_radix` takes one.
+    let text: String = chars.take(digits).filter(char::is_ascii_hexdigit).collect();
+    if text.len() < digits {
+        return None;
+    }
     u32::from_str_radix(&text, 16).ok().and_then(char::from_u32)
 }
 

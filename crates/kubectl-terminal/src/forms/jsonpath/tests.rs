@@ -92,6 +92,10 @@ fn errors_are_kubectls() {
         ("{end}", "not in range, nothing to end"),
         ("{range .items[*]}{end}{end}", "not in range, nothing to end"),
         ("{.items[5]}", "array index out of bounds: index 5, length 3"),
+        ("{.items[9223372036854775807]}", "array index out of bounds: index 9223372036854775807, length 3"),
+        ("{.items[-9223372036854775808]}", "array index out of bounds: index -9223372036854775805, length 3"),
+        ("{\"\\u+041\"}", "unquote string \\u+041 error invalid syntax"),
+        ("{\"\\u41\"}", "unquote string \\u41 error invalid syntax"),
         ("{.items[2:1]}", "starting index 2 is greater than ending index 1"),
         ("{.items[0:2:0]}", "step must be > 0"),
         ("{.items[?(@.name==1)]}", "incompatible types for comparison"),
@@ -109,4 +113,12 @@ fn results_become_json_on_request() {
     let template = Template::parse("{.items[*].port}").unwrap();
     assert_eq!(template.render_json(&document()).unwrap(), "[\n    80,\n    443,\n    8080\n]\n");
     assert_eq!(template.text(), "{.items[*].port}");
+}
+
+#[test]
+fn ranges_in_ranges_have_an_end() {
+    let nested = |depth: usize| format!("{}x{}", "{range .items[0]}".repeat(depth), "{end}".repeat(depth));
+    assert_eq!(render(&nested(1)), "x");
+    assert_eq!(render(&"{range @}".repeat(100)), "");
+    assert_eq!(render(&nested(100_000)), "error: more than 100 ranges in each other");
 }
