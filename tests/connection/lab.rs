@@ -60,7 +60,7 @@ pub fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> Signed {
 
 impl Signed {
     pub fn config(&self, clients: Option<&Authority>) -> Arc<ServerConfig> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .unwrap();

@@ -45,7 +45,7 @@ fn certificate_words(error: &CertificateError, host: &str) -> String {
         CertificateError::NotValidForNameContext { expected, presented } => name_words(expected, presented),
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            "certificate has a key or signature of a kind that this program does not support (P-521, for one)"
+            "certificate has a key or signature of a kind that this program does not support (RSA below 2048 bits, for one)"
                 .to_owned()
         }
         other if other.to_string().contains("CaUsedAsEndEntity") => {

@@ -1,6 +1,7 @@
 //! TLS as Go does it: who vouches for a server, what the user shows, and what is checked.
 
 mod der;
+mod p521;
 mod system;
 mod verifier;
 
@@ -65,9 +66,11 @@ impl TlsPlan {
     }
 }
 
-/// The cryptography in use: ring, which is small and starts fast.
+/// The cryptography in use: AWS-LC, which knows the keys and signatures that Go knows.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider.kx_groups.push(&p521::P521);
+    Arc::new(provider)
 }
 
 /// Reads a file of authorities; what is no certificate in it is passed over, as in Go.
