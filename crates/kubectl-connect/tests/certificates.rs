@@ -146,6 +146,9 @@ async fn an_authority_and_a_server_on_any_curve_are_known() {
         asked(&leaf, &authority.pem).await.unwrap();
         let error = asked(&leaf, &Authority::with(key()).pem).await.unwrap_err();
         assert_eq!(reason(&error), "certificate signed by unknown authority", "{kind:?}");
+        // One of the same name whose key is of another kind.
+        let error = asked(&leaf, &Authority::new().pem).await.unwrap_err();
+        assert_eq!(reason(&error), "certificate signed by unknown authority", "{kind:?}");
     }
 }
 
