@@ -37,7 +37,7 @@ impl ActiveKeyExchange for Exchange {
             return Err(refused());
         }
         let peer = UnparsedPublicKey::new(&ECDH_P521, peer);
-        agree_ephemeral(self.private, &peer, refused(), |secret| Ok(SharedSecret::from(secret)))
+        agree_ephemeral(self.private, peer, refused(), |secret| Ok(SharedSecret::from(secret)))
     }
 
     fn pub_key(&self) -> &[u8] {
