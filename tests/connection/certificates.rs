@@ -1,12 +1,13 @@
 //! Servers' certificates and what is trusted.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA256, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, date_time_ymd,
 };
 
 use std::sync::Arc;
 
-use crate::lab::{Authority, Signed, encoded, lab, self_signed};
+use crate::lab::{Authority, Signed, cluster, encoded, lab, self_signed};
 use crate::server::{Handler, api, start};
 use crate::{Expected, Row, row};
 
@@ -78,6 +79,7 @@ pub fn rows() -> Vec<Row> {
         shown("for another name", lab().authority.sign(&["other.test"], |_| ()), own(), ""),
         shown("not checked", plain.clone(), String::new(), ", insecure-skip-tls-verify: true"),
     ];
+    rows.extend(kinds_of_keys());
     // What somebody set for another program, and the system's folder beside it.
     for (name, file, folder) in [
         ("named file", Some(true), None),
@@ -103,5 +105,36 @@ pub fn rows() -> Vec<Row> {
         });
         rows.push(build.but(expected));
     }
+    rows
+}
+
+/// Authorities, servers and users with other keys than most have.
+fn kinds_of_keys() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for kind in [&PKCS_ECDSA_P384_SHA384, &PKCS_ECDSA_P521_SHA256, &PKCS_ECDSA_P521_SHA512, &PKCS_ED25519] {
+        let key = || KeyPair::generate_for(kind).unwrap();
+        let authority = Authority::with(key(), |_| ());
+        let leaf = authority.sign_key(key(), &["127.0.0.1"], |_| ());
+        rows.push(shown(&format!("all keys {kind:?}"), leaf.clone(), authority.pem.clone(), ""));
+        rows.push(
+            shown(&format!("of a stranger, all keys {kind:?}"), leaf, lab().authority.pem.clone(), "")
+                .but(Expected::OtherWords(GUESS)),
+        );
+        let user = lab().authority.sign_key(key(), &["user"], |_| ());
+        rows.push(row(format!("certificate: of a user, {kind:?}"), move |place| {
+            let shown = format!(
+                "client-certificate-data: {}, client-key-data: {}",
+                encoded(&user.certificate),
+                encoded(&user.key)
+            );
+            place.single(&cluster(lab().mutual), &shown);
+        }));
+    }
+    // What `openssl x509 -req -sha512` makes with an authority on P-256.
+    let pem = include_str!("../../crates/kubectl-connect/tests/support/p256-sha512-server.pem").to_owned();
+    let authority = include_str!("../../crates/kubectl-connect/tests/support/p256-sha512-authority.pem");
+    let leaf = Signed { certificate: pem.clone(), key: pem };
+    rows.push(shown("a hash longer than the curve", leaf.clone(), authority.to_owned(), ""));
+    rows.push(shown("of a stranger, a hash longer than the curve", leaf, lab().authority.pem.clone(), ""));
     rows
 }

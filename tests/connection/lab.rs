@@ -32,19 +32,31 @@ pub struct Authority {
 
 impl Authority {
     pub fn new(change: impl FnOnce(&mut CertificateParams)) -> Self {
+        Self::with(KeyPair::generate().unwrap(), change)
+    }
+
+    pub fn with(key: KeyPair, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(rcgen::DnType::CommonName, "lab");
         change(&mut params);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let issuer = CertifiedIssuer::self_signed(params, key).unwrap();
         Self { pem: issuer.pem(), issuer }
     }
 
     pub fn sign(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Signed {
+        self.sign_key(KeyPair::generate().unwrap(), names, change)
+    }
+
+    pub fn sign_key(
+        &self,
+        key: KeyPair,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Signed {
         let mut params =
             CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
         change(&mut params);
-        let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Signed { certificate: certificate.pem(), key: key.serialize_pem() }
     }
@@ -60,7 +72,7 @@ pub fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> Signed {
 
 impl Signed {
     pub fn config(&self, clients: Option<&Authority>) -> Arc<ServerConfig> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .unwrap();

@@ -24,10 +24,10 @@ impl Facts {
             Refused if self.settings.source == Source::Default => Some(self.unconfigured()),
             Refused | Dns | Timeout | Unreachable | Proxy | Broken => self.through_proxy(),
             Certificate => Some(self.certificate()),
-            // What a server says that has only a P-521 certificate to show.
-            Tls if error.message().ends_with("handshake failure") => {
-                Some("this program cannot talk to a server whose certificate has a P-521 key".to_owned())
-            }
+            Tls if error.message().ends_with("handshake failure") => Some(
+                "a server that has only CBC cipher suites to offer cannot be talked to by this program"
+                    .to_owned(),
+            ),
             Tls => self.through_proxy(),
             _ => None,
         }

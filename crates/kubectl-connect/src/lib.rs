@@ -24,8 +24,7 @@
 //!
 //! # Limits
 //!
-//! - TLS is rustls with ring, for a small binary and a fast start. Certificates with P-521 keys, which kubectl
-//!   accepts, are refused with a sentence that says so.
+//! - RSA keys below 2048 bits and TLS 1.2 with CBC suites, which kubectl accepts, are refused.
 //! - A redirect is not followed, for the credentials would be sent along; kubectl sends them.
 //! - `--token` wins over the kubeconfig's `tokenFile`, which wins in kubectl.
 //! - Nobody is asked for a user name and a password; they are flags or they are not.

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use kubectl_connect::ApiError;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA256, PKCS_ECDSA_P521_SHA512, PKCS_ED25519,
+    SignatureAlgorithm, date_time_ymd,
 };
 use support::{Authority, Place, Server, Signed, fetch, ok};
 
@@ -130,4 +131,49 @@ async fn an_authority_that_has_expired_or_is_none_vouches_for_nobody() {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     });
     assert!(asked(&leaf, &authority).await.is_err());
+}
+
+/// The kinds of keys that private authorities have beside P-256.
+const KINDS: [&SignatureAlgorithm; 4] =
+    [&PKCS_ECDSA_P384_SHA384, &PKCS_ECDSA_P521_SHA256, &PKCS_ECDSA_P521_SHA512, &PKCS_ED25519];
+
+#[tokio::test]
+async fn an_authority_and_a_server_on_any_curve_are_known() {
+    for kind in KINDS {
+        let key = || KeyPair::generate_for(kind).unwrap();
+        let authority = Authority::with(key());
+        let leaf = authority.sign_key("127.0.0.1", key(), |_| ());
+        asked(&leaf, &authority.pem).await.unwrap();
+        let error = asked(&leaf, &Authority::with(key()).pem).await.unwrap_err();
+        assert_eq!(reason(&error), "certificate signed by unknown authority", "{kind:?}");
+        // One of the same name whose key is of another kind.
+        let error = asked(&leaf, &Authority::new().pem).await.unwrap_err();
+        assert_eq!(reason(&error), "certificate signed by unknown authority", "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_authority_whose_hash_is_longer_than_its_curve_is_known() {
+    // What `openssl x509 -req -sha512` makes with an authority on P-256.
+    let pem = include_str!("support/p256-sha512-server.pem");
+    let leaf = Signed { certificate: pem.to_owned(), key: pem.to_owned() };
+    asked(&leaf, include_str!("support/p256-sha512-authority.pem")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_user_whose_key_is_on_any_curve_is_known() {
+    let authority = Authority::new();
+    let leaf = authority.sign("127.0.0.1", |_| ());
+    for kind in KINDS {
+        let user = authority.sign_key("user", KeyPair::generate_for(kind).unwrap(), |_| ());
+        let server = Server::tls(leaf.config(Some(&authority)), |_, _| ok("{}"));
+        let cluster = format!(", certificate-authority-data: {}", STANDARD.encode(&authority.pem));
+        let shown = format!(
+            "client-certificate-data: {}, client-key-data: {}",
+            STANDARD.encode(&user.certificate),
+            STANDARD.encode(&user.key)
+        );
+        let place = Place::new(&format!("https://{}", server.address), &cluster, &shown);
+        fetch(&place.connect().await.unwrap(), "/api").await.unwrap();
+    }
 }

@@ -5,6 +5,7 @@
 mod bench;
 mod cluster;
 mod demo;
+mod deny;
 mod dist;
 #[cfg(test)]
 mod floors;

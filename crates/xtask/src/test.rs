@@ -27,6 +27,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "format", about: "every file as rustfmt writes it", run: format },
     Stage { name: "lint", about: "no warning of the compiler or clippy", run: lint },
     Stage { name: "docs", about: "the API documentation, without broken links", run: docs },
+    Stage { name: "deny", about: "licences, versions, sources and advisories of what is linked", run: deny },
     Stage { name: "unit", about: "unit and property tests of all crates", run: unit },
     Stage { name: "controlplane", about: "build of Kubernetes, once", run: control_plane },
     Stage { name: "cluster", about: "tests of the test cluster", run: cluster_tests },
@@ -107,6 +108,11 @@ fn lint(_: &Request) -> Result<Counts> {
 
 fn docs(_: &Request) -> Result<Counts> {
     succeed(cargo().args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+fn deny(_: &Request) -> Result<Counts> {
+    crate::deny::run()?;
+    Ok(Counts::default())
 }
 
 fn unit(request: &Request) -> Result<Counts> {

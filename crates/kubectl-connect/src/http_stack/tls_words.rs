@@ -4,7 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 
-use crate::ApiErrorKind;
+use crate::{ApiErrorKind, tls};
 
 /// Describes a TLS error on the way to `host`.
 pub(crate) fn describe(error: &Error, host: &str) -> (ApiErrorKind, String) {
@@ -43,9 +43,14 @@ fn certificate_words(error: &CertificateError, host: &str) -> String {
         ),
         CertificateError::NotValidForName => format!("certificate is not valid for {host}"),
         CertificateError::NotValidForNameContext { expected, presented } => name_words(expected, presented),
+        // A key that is known, and a signature that none like it makes: another authority of the same name.
+        CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+            public_key_algorithm_id,
+            ..
+        } if known_key(public_key_algorithm_id) => "certificate signed by unknown authority".to_owned(),
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            "certificate has a key or signature of a kind that this program does not support (P-521, for one)"
+            "certificate has a key or signature of a kind that this program does not support (SHA-1, for one)"
                 .to_owned()
         }
         other if other.to_string().contains("CaUsedAsEndEntity") => {
@@ -53,6 +58,11 @@ fn certificate_words(error: &CertificateError, host: &str) -> String {
         }
         other => other.to_string(),
     }
+}
+
+fn known_key(id: &[u8]) -> bool {
+    let known = tls::provider().signature_verification_algorithms.all;
+    known.iter().any(|algorithm| algorithm.public_key_alg_id().as_ref() == id)
 }
 
 /// Names those that the certificate is for, of the sort that was wanted, as Go's `HostnameError` does.

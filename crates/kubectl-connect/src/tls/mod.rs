@@ -1,6 +1,7 @@
 //! TLS as Go does it: who vouches for a server, what the user shows, and what is checked.
 
 mod der;
+mod p521;
 mod system;
 mod verifier;
 
@@ -65,9 +66,11 @@ impl TlsPlan {
     }
 }
 
-/// The cryptography in use: ring, which is small and starts fast.
+/// The cryptography in use: AWS-LC, which knows the keys, signatures and curves that Go knows.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider.kx_groups.push(&p521::P521);
+    Arc::new(provider)
 }
 
 /// Reads a file of authorities; what is no certificate in it is passed over, as in Go.
@@ -101,4 +104,31 @@ fn read(identity: &Identity) -> Result<(Vec<CertificateDer<'static>>, PrivateKey
 
 fn words(error: &rustls::Error) -> String {
     format!("tls: {}", one_line(&error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::NamedGroup;
+
+    use super::provider;
+
+    #[test]
+    fn the_curves_are_offered_in_the_order_of_go() {
+        let names: Vec<NamedGroup> = provider().kx_groups.iter().map(|group| group.name()).collect();
+        // Without its hybrids on P-256 and P-384, which nobody offers alone.
+        let go = [
+            NamedGroup::X25519MLKEM768,
+            NamedGroup::X25519,
+            NamedGroup::secp256r1,
+            NamedGroup::secp384r1,
+            NamedGroup::secp521r1,
+        ];
+        assert_eq!(names, go);
+    }
+
+    #[test]
+    fn a_start_does_not_wait_for_random_numbers() {
+        // 30 ms of each start, and nobody would find out: `.cargo/config.toml` has to be in force.
+        assert_eq!(option_env!("AWS_LC_SYS_NO_JITTER_ENTROPY"), Some("1"));
+    }
 }

@@ -234,10 +234,7 @@ impl ServerCertVerifier for Blind {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let mut schemes = self.provider.signature_verification_algorithms.supported_schemes();
-        // Nothing is checked, so the server may sign with what cannot be checked, too.
-        schemes.push(SignatureScheme::ECDSA_NISTP521_SHA512);
-        schemes
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

@@ -151,18 +151,29 @@ pub struct Signed {
 
 impl Authority {
     pub fn new() -> Self {
+        Self::with(rcgen::KeyPair::generate().unwrap())
+    }
+
+    pub fn with(key: rcgen::KeyPair) -> Self {
         let mut params = rcgen::CertificateParams::default();
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         params.distinguished_name.push(rcgen::DnType::CommonName, "test authority");
-        let issuer =
-            rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap();
+        let issuer = rcgen::CertifiedIssuer::self_signed(params, key).unwrap();
         Self { pem: issuer.pem(), issuer }
     }
 
     pub fn sign(&self, name: &str, change: impl FnOnce(&mut rcgen::CertificateParams)) -> Signed {
+        self.sign_key(name, rcgen::KeyPair::generate().unwrap(), change)
+    }
+
+    pub fn sign_key(
+        &self,
+        name: &str,
+        key: rcgen::KeyPair,
+        change: impl FnOnce(&mut rcgen::CertificateParams),
+    ) -> Signed {
         let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
         change(&mut params);
-        let key = rcgen::KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Signed { certificate: certificate.pem(), key: key.serialize_pem() }
     }
@@ -171,7 +182,7 @@ impl Authority {
 impl Signed {
     /// Serves with this certificate, to clients with a certificate of `clients` if that is given.
     pub fn config(&self, clients: Option<&Authority>) -> ServerConfig {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .unwrap();
