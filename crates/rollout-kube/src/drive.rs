@@ -14,10 +14,10 @@ use rollout_core::snapshot::{Patience, Surroundings, Symptom};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::cluster::Cluster;
 use crate::evidence::Reader;
-use crate::feed::{Feed, Sight};
-use crate::read::Cluster;
 use crate::send::{SendOptions, Sent};
+use crate::watch::{Feed, Sight};
 
 /// How often the picture is looked at although nothing changed: `minReadySeconds` passes in silence.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -167,7 +167,7 @@ async fn send(cluster: &Cluster, request: &Request, run: &Run<'_>) -> machine::S
             machine::Sent::Refused(status.message.clone())
         }
         Err(error) => {
-            (run.tell)(Event::ConnectionLost { error: crate::feed::innermost(&error) });
+            (run.tell)(Event::ConnectionLost { error: crate::cluster::innermost(&error) });
             sleep(GLANCE).await;
             machine::Sent::Unanswered
         }

@@ -13,7 +13,8 @@ use rollout_core::snapshot::{Evidence, LogTail, Patience, Skipped, Symptom};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::read::{Cluster, Page, Scope, pods_path};
+use crate::cluster::{Cluster, Scope, pods_path};
+use crate::list::Page;
 
 /// How often at most something is read anew.
 const PERIOD: Duration = Duration::from_secs(2);

@@ -2,18 +2,23 @@
 //! `rollout-core`, and how errors are told to people is `plugin-kit`'s.
 #![deny(missing_docs)]
 
+mod cluster;
 mod drive;
 mod evidence;
-mod feed;
+mod list;
 mod query;
 mod read;
+mod seen;
 mod send;
 mod share;
 mod surroundings;
+mod watch;
 
+pub use cluster::{Cluster, Scope};
 pub use drive::{Checking, End, Run, run};
 pub use evidence::Reader;
-pub use feed::{Feed, Seen, Sight};
 pub use query::{NoAnswer, NoService, Service};
-pub use read::{Cluster, Depth, Reading, Scope};
+pub use read::{Depth, Reading};
+pub use seen::Seen;
 pub use send::{SendOptions, Sent};
+pub use watch::{Feed, Sight};

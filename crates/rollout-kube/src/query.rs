@@ -7,8 +7,7 @@ use kube::Error;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::read::Cluster;
-use crate::send::form_encoded;
+use crate::cluster::{Cluster, form_encoded};
 
 /// A service and its port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +88,7 @@ impl Cluster {
                 let said = status.details.as_ref().and_then(|details| details.causes.first());
                 refusal(said.map_or("", |cause| cause.message.as_str()), &status.message)
             }
-            other => NoAnswer::Api(crate::feed::innermost(&other)),
+            other => NoAnswer::Api(crate::cluster::innermost(&other)),
         })?;
         let Some(Data { result_type, result }) = answer.data else {
             return Err(NoAnswer::Refused(answer.error));

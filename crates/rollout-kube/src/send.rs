@@ -6,7 +6,7 @@ use rollout_core::Workload;
 use rollout_core::plan::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::read::Cluster;
+use crate::cluster::{Cluster, form_encoded};
 
 /// How requests are sent.
 #[derive(Clone, Debug)]
@@ -119,15 +119,6 @@ fn as_go_writes(body: &Value) -> String {
         }
     }
     text
-}
-
-pub(crate) fn form_encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-            other => format!("%{other:02X}"),
-        })
-        .collect()
 }
 
 #[cfg(test)]

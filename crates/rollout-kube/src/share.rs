@@ -9,8 +9,10 @@ use rollout_core::{Kind, Pod, Workload};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::feed::Seen;
-use crate::read::{Cluster, Depth, Listed, Listing, NODES, Scope, Selection, pods_path, revisions_path};
+use crate::cluster::{Cluster, NODES, Scope, pods_path, revisions_path};
+use crate::list::{Listed, Listing, Selection};
+use crate::read::Depth;
+use crate::seen::Seen;
 
 /// What a list holds, by the UID of who owns it, and the version from which a watch carries on.
 #[derive(Debug)]

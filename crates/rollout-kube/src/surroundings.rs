@@ -9,7 +9,8 @@ use rollout_core::snapshot::{Autoscaler, Budget, Presence, Quota, Surroundings};
 use rollout_core::template::{Reference, ReferenceKind};
 use serde_json::Value;
 
-use crate::read::{Cluster, Listed, Selection};
+use crate::cluster::Cluster;
+use crate::list::{Listed, Selection};
 
 /// What an answer was, where it was one.
 enum Answer<T> {

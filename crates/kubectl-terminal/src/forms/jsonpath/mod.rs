@@ -6,63 +6,17 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
+mod nodes;
 mod parse;
 
-/// What is wrong with a template, or with the document it is applied to, in kubectl's words.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct JsonPathError(String);
-
-fn fail<T>(message: impl Into<String>) -> Result<T, JsonPathError> {
-    Err(JsonPathError(message.into()))
-}
+pub use nodes::JsonPathError;
+use nodes::{Block, End, Node, Operator, fail};
 
 /// A template that has been read and can be applied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     text: String,
     blocks: Vec<Block>,
-}
-
-/// A part of a template: what stands between braces is one action.
-#[derive(Clone, Debug, PartialEq)]
-enum Block {
-    Text(String),
-    Action(Vec<Node>),
-    Range(Vec<Node>, Vec<Block>),
-}
-
-/// A step of an action.
-#[derive(Clone, Debug, PartialEq)]
-enum Node {
-    Literal(Value),
-    Field(String),
-    Wildcard,
-    Recursive,
-    Union(Vec<Vec<Node>>),
-    Slice { start: Option<i64>, end: End, step: Option<i64> },
-    Filter { left: Vec<Node>, test: Option<(Operator, Vec<Node>)> },
-}
-
-/// Where a slice ends.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum End {
-    /// One past the start: a plain index.
-    AfterStart,
-    /// At the end of the list.
-    Open,
-    /// Before this index.
-    At(i64),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Operator {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
 }
 
 type Found<'v> = Vec<Cow<'v, Value>>;

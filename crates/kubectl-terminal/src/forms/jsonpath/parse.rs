@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Block, End, JsonPathError, Node, Operator, fail};
+use super::nodes::{Block, End, JsonPathError, Node, Operator, fail};
 
 /// Ranges in ranges. Go's stack grows; this one does not.
 const DEEPEST: usize = 100;

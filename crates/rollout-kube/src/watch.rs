@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt;
-use k8s_openapi::jiff::Timestamp;
 use kube::Error;
 use kube::api::{Request, WatchEvent, WatchParams};
 use rollout_core::objects::Node;
@@ -16,7 +15,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::read::{Cluster, Listed, NODES, Scope, Selection, pods_path, revisions_path_of, workloads_path};
+use crate::cluster::{Cluster, NODES, Scope, innermost, pods_path, revisions_path_of, workloads_path};
+use crate::list::{Listed, Selection};
+use crate::seen::Seen;
 
 /// How long changes are gathered before they are looked at: a controller's writes come in bursts.
 const GATHER: Duration = Duration::from_millis(30);
@@ -26,64 +27,6 @@ const GATHER: Duration = Duration::from_millis(30);
 const WATCH: (u32, u32) = (30, 5);
 /// How long to wait before a server that did not answer is asked again, at first and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-
-/// What was read of a workload, as it can be watched on from.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    kind: Kind,
-    workload: Option<Value>,
-    /// Whether the workload is the answer to a write, from whose version it can be watched on.
-    fresh: bool,
-    revisions: Listed<Value>,
-    pods: Option<Listed<Pod>>,
-    nodes: Option<Listed<Node>>,
-}
-
-impl Seen {
-    pub(crate) fn new(
-        workload: Workload,
-        revisions: Listed<Value>,
-        pods: Option<Listed<Pod>>,
-        nodes: Option<Listed<Node>>,
-    ) -> Seen {
-        let kind = workload.id.kind;
-        Seen { kind, workload: Some(workload.object), fresh: false, revisions, pods, nodes }
-    }
-
-    /// Takes in what the server answered to a write, from which the workload's watch carries on.
-    pub fn after(mut self, written: Option<Value>) -> Seen {
-        self.fresh |= written.is_some();
-        self.workload = written.or(self.workload);
-        self
-    }
-
-    /// Returns it without pods and nodes, where only what is recorded is watched.
-    pub fn of_revisions(&self) -> Seen {
-        let Seen { kind, workload, fresh, revisions, pods: _, nodes: _ } = self.clone();
-        Seen { kind, workload, fresh, revisions, pods: None, nodes: None }
-    }
-
-    /// Puts together the snapshot of what was read.
-    pub fn snapshot(&self, now: Timestamp) -> Snapshot {
-        self.clone().into_snapshot(now)
-    }
-
-    /// Puts together the snapshot where nothing is watched on from it.
-    ///
-    /// # Panics
-    ///
-    /// Never: what was read holds a workload.
-    pub fn into_snapshot(self, now: Timestamp) -> Snapshot {
-        match Workload::from_object(self.kind, self.workload.unwrap_or_default()) {
-            Ok(workload) => {
-                let pods = self.pods.map(|pods| pods.items);
-                let nodes = self.nodes.map(|nodes| nodes.items);
-                Snapshot { nodes, ..Snapshot::new(workload, self.revisions.items, pods, now) }
-            }
-            Err(error) => unreachable!("{error}"),
-        }
-    }
-}
 
 /// A change of what is watched.
 enum Update {
@@ -391,13 +334,4 @@ impl Source {
         let _ = self.sender.send(update(Change::All(listed.items)));
         Ok(())
     }
-}
-
-/// The last cause of a chain says what happened; what stands before it only says where.
-pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
