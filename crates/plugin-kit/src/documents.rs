@@ -99,7 +99,7 @@ pub fn revision(snapshot: &Snapshot, revision: &Revision, progress: &Progress) -
             "revision": revision.number,
             "formerRevisions": revision.former,
             "state": revision_state(history, revision, progress),
-            "good": history.good(revision),
+            "good": history.proof(revision).works(),
             "object": {"kind": kind, "name": revision.name},
             "duplicates": if duplicates.is_empty() { Value::Null } else { json!(duplicates) },
             "creationTimestamp": time(revision.created),
