@@ -1,5 +1,6 @@
 //! What a template costs a DaemonSet for good: pods on nodes that take none of it.
 
+use crate::plan::after::with_template;
 use serde_json::Value;
 
 use crate::history::revision::Revision;
@@ -37,8 +38,7 @@ pub(crate) fn of_template(
     wanted: &Value,
     target: Option<&Revision>,
 ) -> impl Iterator<Item = String> {
-    let mut after = snapshot.clone();
-    after.workload.object["spec"]["template"] = wanted.clone();
+    let after = with_template(snapshot, Some(wanted));
     let kind = snapshot.workload.id.kind;
     let stays = |label: &str| target.is_some_and(|target| target.owns_label(kind, label));
     let replaced = |pod: &Pod| {

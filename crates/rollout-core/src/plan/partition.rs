@@ -5,7 +5,7 @@
 //! `updateStatefulSet`). A pod below it that dies comes back at `status.currentRevision` (hazard H2), and raising it leaves
 //! what is updated as it is until it dies.
 
-use crate::judge::ordinals::{called, comes_back_at, left_over, name_at};
+use crate::judge::ordinals::{called, left_over, name_at, recreated_at};
 use crate::judge::status::{State, evaluate};
 use crate::objects::names::few;
 use crate::objects::pod::Pod;
@@ -117,12 +117,11 @@ fn moving(snapshot: &Snapshot, after: &Snapshot, back: &[&Pod], mut tests: Vec<s
 fn impact(after: &Snapshot, back: &[&Pod]) -> Impact {
     let mut impact = impact::impact(after, after.history.current());
     if let Some(first) = back.first() {
-        let available = after.living().filter(|pod| after.available(pod)).count() as u32;
+        let available = after.count_available();
         let least = available - u32::from(after.available(first));
         impact.least_available = impact.least_available.min(least);
         impact.moves_by_itself = false;
-        let named = |pod: &&Pod| ReplacedPod { name: pod.name.clone(), node: pod.node.clone() };
-        impact.pods.extend(back.iter().map(named));
+        impact.pods.extend(back.iter().map(|pod| ReplacedPod::of(pod)));
     }
     impact
 }
@@ -135,7 +134,7 @@ fn notes(snapshot: &Snapshot, after: &Snapshot, back: &[&Pod]) -> Vec<String> {
         false => format!("partition: {from} -> {to}"),
     }];
     notes.extend(fates(after, back));
-    let current = comes_back_at(after).map_or_else(|| "its old revision".to_string(), called);
+    let current = recreated_at(after).map_or_else(|| "its old revision".to_string(), called);
     if to > 0 && after.workload.desired > 0 {
         notes.push(format!("a pod below the partition that dies comes back at {current}"));
     }
@@ -170,7 +169,7 @@ fn fates(after: &Snapshot, back: &[&Pod]) -> Vec<String> {
             _ if place >= workload.partition() => ("new", after.target()),
             Some(pod) if !returns && after.side(pod) == Side::New => ("new", after.target()),
             Some(pod) if !returns => ("old", after.history.of_pod(pod)),
-            Some(_) | None => ("old", comes_back_at(after)),
+            Some(_) | None => ("old", recreated_at(after)),
         };
         let revision = revision.map_or_else(|| "an unknown revision".to_string(), called);
         let name = name_at(workload, place);

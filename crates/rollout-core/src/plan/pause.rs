@@ -7,13 +7,12 @@
 use serde_json::{Value, json};
 
 use crate::history::revision::Revision;
-use crate::judge::ordinals::standing;
+use crate::judge::ordinals::{name_at, standing};
 use crate::objects::kind::Kind;
 use crate::objects::strategy::Strategy;
-use crate::objects::workload::Workload;
 use crate::plan::after::released;
 use crate::plan::decision::{Decision, unchanged};
-use crate::plan::operations::{self, with_partition};
+use crate::plan::operations::{self, strategy_of, with_partition};
 use crate::plan::patch::{self, hold, release};
 use crate::plan::refusal::Refusal;
 use crate::plan::request::Request;
@@ -48,7 +47,7 @@ pub fn pause(snapshot: &Snapshot) -> Result<Decision, Refusal> {
             plan.requests = vec![hold(workload, &strategy, held)];
             if partition < workload.desired {
                 plan.notes
-                    .push(format!("pods from {} up stay at the new revision", name(workload, partition)));
+                    .push(format!("pods from {} up stay at the new revision", name_at(workload, partition)));
             }
         }
         Kind::DaemonSet => {
@@ -77,14 +76,6 @@ pub fn resume(snapshot: &Snapshot) -> Result<Decision, Refusal> {
     plan.requests.extend(patch::cleaning(snapshot));
     plan.impact = impact::impact(&released(snapshot), snapshot.history.current());
     Ok(Decision::Change(Box::new(plan)))
-}
-
-pub(crate) fn strategy_of(workload: &Workload) -> Value {
-    workload.object.pointer("/spec/updateStrategy").cloned().unwrap_or(Value::Null)
-}
-
-fn name(workload: &Workload, place: u32) -> String {
-    format!("{}-{}", workload.id.name, workload.first_ordinal + place)
 }
 
 /// Pausing a Deployment cleans its old ReplicaSets up (pkg/controller/deployment/sync.go), also the one to go back to.

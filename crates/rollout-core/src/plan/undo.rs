@@ -89,18 +89,16 @@ pub fn to_revision(
         impact: &impact,
     });
     Ok(Decision::Change(Box::new(Plan {
-        workload: workload.id.clone(),
-        from: snapshot.history.current().and_then(|current| current.number),
         to: target.number,
         to_object: target.name.clone(),
         changes: diff::changes(workload.template(), wanted),
         template: template::writable(wanted),
         requests: requests(snapshot, target, wanted, options),
         impact,
-        steps: Vec::new(),
         notes: losses::of_template(after, wanted, Some(target)).chain(warnings::skipped(snapshot)).collect(),
         warnings,
         better,
+        ..decision::unchanged(snapshot)
     })))
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 
 use crate::history::revision::Revision;
-use crate::plan::decision::{Decision, Plan};
+use crate::plan::decision::{self, Decision, Plan};
 use crate::plan::refusal::Refusal;
 use crate::plan::request::Request;
 use crate::plan::warning::{Warning, WarningId};
@@ -94,18 +94,15 @@ pub fn plan(snapshot: &Snapshot, images: &[SetImage], reason: Option<&str>) -> R
     // The reason of the last change is none of this one's.
     changes.extend(operations::cause_operations(&workload.object, reason));
     Ok(Decision::Change(Box::new(Plan {
-        workload: workload.id.clone(),
-        from: snapshot.history.current().and_then(|current| current.number),
         to: target.and_then(|target| target.number),
         to_object: target.map(|target| target.name.clone()).unwrap_or_default(),
         changes: diff::changes(workload.template(), &wanted),
         template: template::writable(&wanted),
         requests: vec![Request::patch(workload, vec![operations::stored_stays(workload)], changes)],
         impact,
-        steps: Vec::new(),
         notes: losses::of_template(snapshot, &wanted, target).chain(warnings::skipped(snapshot)).collect(),
         warnings,
-        better: None,
+        ..decision::unchanged(snapshot)
     })))
 }
 

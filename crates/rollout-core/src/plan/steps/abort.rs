@@ -5,8 +5,7 @@ use serde_json::Value;
 use crate::history::select::NoRevision;
 use crate::judge::live::{Live, live};
 use crate::objects::pod::Pod;
-use crate::objects::workload::Workload;
-use crate::plan::after::released;
+use crate::plan::after::{released, with_strategy};
 use crate::plan::decision::{Decision, unchanged};
 use crate::plan::impact::{self, Impact, ReplacedPod};
 use crate::plan::operations::{restored_limit, set_strategy, set_template};
@@ -59,14 +58,11 @@ pub fn abort(snapshot: &Snapshot, holder: Option<Holder>) -> Result<Decision, Re
 fn impact(snapshot: &Snapshot, rollout: &Rollout) -> Impact {
     let mut updated: Vec<&Pod> = snapshot.living().filter(|pod| rollout.is_updated(snapshot, pod)).collect();
     crate::judge::deletion::sort_for_deletion(snapshot, &mut updated);
-    let available = snapshot.living().filter(|pod| snapshot.available(pod)).count() as u32;
+    let available = snapshot.count_available();
     let costs = updated.iter().any(|pod| snapshot.available(pod));
     let kind = snapshot.workload.id.kind;
     Impact {
-        pods: updated
-            .iter()
-            .map(|pod| ReplacedPod { name: pod.name.clone(), node: pod.node.clone() })
-            .collect(),
+        pods: updated.into_iter().map(ReplacedPod::of).collect(),
         least_available: available.saturating_sub(u32::from(costs)),
         most_existing: snapshot.living().count() as u32,
         phases: Vec::new(),
@@ -139,11 +135,7 @@ pub fn release(snapshot: &Snapshot) -> Result<Decision, Refusal> {
     changes.extend(restored_limit(&rollout));
     plan.requests = vec![patch::write(&snapshot.workload, None, changes)];
     plan.requests.extend(patch::cleaning(snapshot));
-    let mut after = released(snapshot);
-    after.workload.object["spec"]["updateStrategy"] = rollout.strategy.clone();
-    if let Ok(workload) = Workload::from_object(after.workload.id.kind, after.workload.object.clone()) {
-        after.workload = workload;
-    }
+    let after = with_strategy(&released(snapshot), &rollout.strategy);
     plan.impact = impact::impact(&after, snapshot.history.current());
     Ok(Decision::Change(Box::new(plan)))
 }

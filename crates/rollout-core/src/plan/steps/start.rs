@@ -264,7 +264,7 @@ fn impact(
 ) -> Impact {
     let node = |name: &str| pods.iter().find(|pod| pod.name == name).and_then(|pod| pod.node.clone());
     let replaced = steps.iter().flat_map(|step| &step.pods);
-    let available = snapshot.living().filter(|pod| snapshot.available(pod)).count() as u32;
+    let available = snapshot.count_available();
     let budget = match (snapshot.workload.id.kind, rollout.options.max_unavailable) {
         (Kind::DaemonSet, Some(amount)) => amount.rounded_up(places.all.len() as u32).max(1),
         (Kind::DaemonSet | Kind::StatefulSet | Kind::Deployment, _) => 1,
