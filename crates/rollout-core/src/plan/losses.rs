@@ -1,6 +1,5 @@
 //! What a template costs a DaemonSet for good: pods on nodes that take none of it.
 
-use crate::plan::after::with_template;
 use serde_json::Value;
 
 use crate::history::revision::Revision;
@@ -8,6 +7,7 @@ use crate::objects::kind::Kind;
 use crate::objects::names::few;
 use crate::objects::pod::Pod;
 use crate::objects::strategy::Strategy;
+use crate::plan::after::with_template;
 use crate::snapshot::Snapshot;
 use crate::template::placement::{Obstacle, Placement};
 

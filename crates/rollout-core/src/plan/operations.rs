@@ -5,27 +5,10 @@ use serde_json::{Value, json};
 use crate::history::revision::CHANGE_CAUSE;
 use crate::objects::workload::Workload;
 use crate::stored::STORED;
-use crate::stored::rollout::Rollout;
 
 /// Returns the `updateStrategy` as it is.
 pub(crate) fn strategy_of(workload: &Workload) -> Value {
     workload.object.pointer("/spec/updateStrategy").cloned().unwrap_or(Value::Null)
-}
-
-/// Returns the operation that replaces the `updateStrategy`.
-pub(crate) fn set_strategy(strategy: &Value) -> Value {
-    json!({"op": "add", "path": "/spec/updateStrategy", "value": strategy})
-}
-
-/// Returns the operation that replaces the template.
-pub(crate) fn set_template(template: &Value) -> Value {
-    json!({"op": "replace", "path": "/spec/template", "value": template})
-}
-
-/// Returns the operation that puts the history limit back where it was raised.
-pub(crate) fn restored_limit(rollout: &Rollout) -> Option<Value> {
-    let limit = rollout.history_limit?;
-    Some(json!({"op": "add", "path": "/spec/revisionHistoryLimit", "value": limit}))
 }
 
 /// Returns the workload's metadata as it is when the annotation is written: the map of annotations exists by then.

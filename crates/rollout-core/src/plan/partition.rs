@@ -13,9 +13,8 @@ use crate::objects::strategy::{Amount, Strategy};
 use crate::plan::after::{at_partition, strategy_at};
 use crate::plan::decision::{Decision, Plan, nothing, unchanged};
 use crate::plan::impact::{self, Impact, ReplacedPod};
-use crate::plan::operations::{self, strategy_of};
+use crate::plan::patch::Patch;
 use crate::plan::refusal::Refusal;
-use crate::plan::request::Request;
 use crate::plan::steps;
 use crate::snapshot::{Side, Snapshot};
 use crate::stored;
@@ -32,7 +31,7 @@ pub fn set(snapshot: &Snapshot, partition: u32, recreate: bool) -> Result<Decisi
     if before == partition && back.is_empty() {
         return Ok(nothing(snapshot));
     }
-    Ok(Decision::Change(Box::new(moving(snapshot, &after, &back, Vec::new()))))
+    Ok(Decision::Change(Box::new(moving(snapshot, &after, &back, Patch::of(&snapshot.workload)))))
 }
 
 /// Plans that so many pods may be new, or, where nobody says how many, one more than now; all of them end the partition.
@@ -55,9 +54,8 @@ pub fn advance(snapshot: &Snapshot, to: Option<Amount>) -> Result<Decision, Refu
     no_new_pod_fails(snapshot)?;
     let after = at_partition(snapshot, replicas - wanted);
     // The number is counted against the replicas, which must be what they were.
-    let counted = snapshot.workload.object.pointer("/spec/replicas");
-    let tests = counted.map(|it| operations::test("/spec/replicas", it.clone())).into_iter().collect();
-    Ok(Decision::Change(Box::new(moving(snapshot, &after, &[], tests))))
+    let patch = Patch::of(&snapshot.workload).same_replicas();
+    Ok(Decision::Change(Box::new(moving(snapshot, &after, &[], patch))))
 }
 
 /// Returns the partition of a set where nothing else has a hand on it.
@@ -98,16 +96,15 @@ fn one_more(snapshot: &Snapshot) -> Option<u32> {
     (0..held).rev().find(|place| !is_new(*place)).map(|place| workload.desired - place)
 }
 
-fn moving(snapshot: &Snapshot, after: &Snapshot, back: &[&Pod], mut tests: Vec<serde_json::Value>) -> Plan {
+fn moving(snapshot: &Snapshot, after: &Snapshot, back: &[&Pod], patch: Patch<'_>) -> Plan {
     let workload = &snapshot.workload;
-    tests.push(operations::test("/spec/updateStrategy", strategy_of(workload)));
-    tests.extend(operations::stored_is(workload));
-    let strategy = strategy_at(workload, after.workload.partition());
     // A partition that stays is tested all the same: pods are deleted because of it.
-    let moves = workload.partition() != after.workload.partition();
-    let changes = moves.then(|| operations::set_strategy(&strategy)).into_iter().collect();
+    let mut patch = patch.same_strategy().same_stored();
+    if workload.partition() != after.workload.partition() {
+        patch = patch.strategy(&strategy_at(workload, after.workload.partition()));
+    }
     Plan {
-        requests: vec![Request::patch(workload, tests, changes)],
+        requests: vec![patch.request()],
         impact: impact(after, back),
         notes: notes(snapshot, after, back),
         ..unchanged(snapshot)
@@ -191,6 +188,7 @@ mod tests {
     use crate::fixture::{pod, pods, revision, snapshot, stateful};
     use crate::objects::kind::Kind;
     use crate::objects::strategy::HIGHEST_PARTITION;
+    use crate::plan::operations;
     use crate::stored::Stored;
     use serde_json::Value;
     use serde_json::json;
