@@ -8,7 +8,7 @@ pub(crate) mod select;
 
 pub use metadata::{RevisionMetadata, RevisionObject};
 pub use number::{REVISION, RevisionNumber};
-pub use revision::{CHANGE_CAUSE, PodCount, Revision, Twin};
+pub use revision::{CHANGE_CAUSE, PodCount, Proof, Revision, Twin};
 pub use select::{NoRevision, RevisionSelector};
 
 use k8s_openapi::jiff::Timestamp;
@@ -21,28 +21,6 @@ use crate::objects::strategy::Strategy;
 use crate::objects::workload::Workload;
 use crate::template;
 use crate::template::diff::change::Change;
-
-/// What the pods prove of a revision; nothing else in the API tells whether it ever worked (hazard H10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// It works.
-    Works,
-    /// It does not.
-    Fails,
-    /// Neither.
-    None,
-}
-
-impl Proof {
-    /// Returns it as documents spell it: whether it works, where that is known.
-    pub fn works(self) -> Option<bool> {
-        match self {
-            Proof::Works => Some(true),
-            Proof::Fails => Some(false),
-            Proof::None => None,
-        }
-    }
-}
 
 /// The revisions of one workload, oldest first, and behind them those without a number: nobody knows when they were live.
 #[derive(Clone, Debug)]
