@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::drive::blame::{is_recent, is_starting, is_to_blame, new, only_stuck, was_complete};
 use crate::drive::follow::Follow;
 use crate::history::number::RevisionNumber;
 use crate::history::revision::Revision;
 use crate::history::select::{NoRevision, RevisionSelector};
 use crate::judge::cause::{Cause, Causes, Sort};
-use crate::judge::causes;
 use crate::judge::status::{Progress, State, evaluate};
 use crate::machine::act::Act;
 use crate::machine::check::{CheckRun, Verdict};
@@ -465,47 +465,8 @@ impl Machine for Guard {
     }
 }
 
-/// A rollout goes on, or began within the time that one may take.
-fn is_recent(snapshot: &Snapshot, progress: &Progress, limit: Option<i64>) -> bool {
-    let since = snapshot.target().and_then(|target| target.live_since);
-    let age = since.map_or(0, |since| snapshot.now.as_second() - since.as_second());
-    progress.state != State::Complete || age <= limit.unwrap_or(i64::MAX)
-}
-
-/// A Deployment's controller remembers that its ReplicaSet was all there once, however many pods are asked for since
-/// (pkg/controller/deployment/progress.go, `syncRolloutStatus`).
-fn was_complete(snapshot: &Snapshot) -> bool {
-    let Some(target) = snapshot.target().filter(|_| snapshot.observed()) else { return false };
-    let conditions = snapshot.workload.status.conditions.iter();
-    conditions.filter(|it| it.names(&target.name)).any(|it| it.reason == "NewReplicaSetAvailable")
-}
-
-/// The new revision is not to blame: no pod of it was made yet, or all that were made work.
-fn only_stuck(progress: &Progress) -> bool {
-    let failed = &progress.causes.failed;
-    failed.iter().any(|cause| cause.id.is_stuck())
-        && failed.iter().all(|cause| cause.id.is_stuck() || cause.old_too)
-}
-
-fn new(snapshot: &Snapshot) -> impl Iterator<Item = &Pod> {
-    snapshot.living().filter(|pod| snapshot.side(pod) == Side::New)
-}
-
-/// Tells whether a pod of a revision that works may yet become ready: a rollout that takes long is no bad one.
-fn is_starting(pod: &Pod, snapshot: &Snapshot) -> bool {
-    snapshot.seconds_since(pod.unready_since) < snapshot.patience.usual()
-}
-
-/// Tells whether a pod that is not ready shows something that does not only hold it up, or nothing at all.
-fn is_to_blame(pod: &Pod, snapshot: &Snapshot, excused: &BTreeSet<Symptom>) -> bool {
-    let shown = causes::of_pod(pod, snapshot);
-    let blames =
-        |cause: &Cause| cause.sort != Sort::HoldsUp && !cause.old_too && !excused.contains(&cause.symptom());
-    shown.is_empty() || shown.iter().any(blames)
-}
-
 /// Returns what checks of these pods are told.
-pub(crate) fn check_run(snapshot: &Snapshot, pods: &[&Pod]) -> CheckRun {
+fn check_run(snapshot: &Snapshot, pods: &[&Pod]) -> CheckRun {
     CheckRun {
         revision: snapshot.target().and_then(|target| target.number),
         step: 0,

@@ -1,5 +1,6 @@
 //! What is driven: the machines that follow a rollout, guard it, take it in steps, and put pods back.
 
+pub(crate) mod blame;
 pub(crate) mod follow;
 pub(crate) mod guard;
 pub(crate) mod revert;

@@ -7,7 +7,7 @@ use crate::drive::follow::Follow;
 use crate::judge::cause::Cause;
 use crate::judge::causes;
 use crate::judge::deletion::{self, Wish};
-use crate::judge::ordinals::{self, comes_back_at, is_left_over};
+use crate::judge::ordinals::{self, is_left_over, recreated_at};
 use crate::judge::places::{self, Places};
 use crate::judge::status::{Progress, evaluate};
 use crate::judge::stuck::{self, Blockage};
@@ -114,7 +114,7 @@ impl Revert {
 
     /// What the pods fail with that came back; those that failed before are nobody's fault.
     fn failures(&self, snapshot: &Snapshot) -> Vec<Cause> {
-        let Some(current) = comes_back_at(snapshot) else { return Vec::new() };
+        let Some(current) = recreated_at(snapshot) else { return Vec::new() };
         let kind = snapshot.workload.id.kind;
         let back = snapshot.living().filter(|pod| {
             let below = snapshot.index(pod).is_some_and(|place| place < self.partition);

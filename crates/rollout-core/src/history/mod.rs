@@ -8,7 +8,7 @@ pub(crate) mod select;
 
 pub use metadata::{RevisionMetadata, RevisionObject};
 pub use number::{REVISION, RevisionNumber};
-pub use revision::{CHANGE_CAUSE, PodCount, Revision, Twin};
+pub use revision::{CHANGE_CAUSE, PodCount, Proof, Revision, Twin};
 pub use select::{NoRevision, RevisionSelector};
 
 use k8s_openapi::jiff::Timestamp;
@@ -153,28 +153,27 @@ impl History {
             (_, Some(good)) => Ok(good),
             (_, None) => match (others.next(), others.next()) {
                 (None, _) => Err(NoRevision::OnlyOne),
-                (Some(only), None) if self.good(only) != Some(false) => Ok(only),
+                (Some(only), None) if self.proof(only) != Proof::Fails => Ok(only),
                 (Some(_), _) => Err(NoRevision::NoneGood),
             },
         }
     }
 
-    /// Tells whether a revision is known to have worked (`Some(true)`), known not to (`Some(false)`), or neither.
+    /// Returns what the pods prove of a revision.
     ///
-    /// A revision that has Available pods works. One without any, while a revision older than it still has Available pods
-    /// that the workload no longer asks for, never took over from that one; unless it is a partition or somebody's will that
-    /// keeps those.
-    pub fn good(&self, revision: &Revision) -> Option<bool> {
+    /// One that has Available pods works. One without any, while a revision older than it still has Available pods that the
+    /// workload no longer asks for, never took over from that one; unless it is a partition or somebody's will that keeps
+    /// those.
+    pub fn proof(&self, revision: &Revision) -> Proof {
         if revision.pods.available > 0 {
-            return Some(true);
+            return Proof::Works;
         }
         let took_over =
             !self.replaces_all || !self.older_than(revision).any(|older| older.pods.available > 0);
         let is_current = self.current().is_some_and(|current| current.name == revision.name);
         match (took_over, is_current, revision.pods.total) {
-            (false, false, _) => Some(false),
-            (_, false, 1..) => Some(false),
-            (true, _, _) | (false, true, _) => None,
+            (false, false, _) | (_, false, 1..) => Proof::Fails,
+            (true, _, _) | (false, true, _) => Proof::None,
         }
     }
 
@@ -447,7 +446,7 @@ mod tests {
         let history = daemon_set("app:3", three(), pods);
         let [first, second, third] = [0, 1, 2].map(|index| &history.revisions[index]);
         assert_eq!(
-            [first, second, third].map(|revision| history.good(revision)),
+            [first, second, third].map(|revision| history.proof(revision).works()),
             [Some(true), Some(false), None]
         );
         assert_eq!(history.last_good().unwrap().name, "web-aaa");
@@ -461,7 +460,7 @@ mod tests {
                 .map(|(number, hash)| revision(Kind::StatefulSet, number, &format!("app:{number}"), hash));
             let history =
                 snapshot(Kind::StatefulSet, set, revisions.to_vec(), pods(Kind::StatefulSet, "aaa")).history;
-            history.good(&history.revisions[1])
+            history.proof(&history.revisions[1]).works()
         };
         assert_eq!((with(0), with(2)), (Some(false), None));
     }

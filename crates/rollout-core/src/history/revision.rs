@@ -188,6 +188,28 @@ fn replica_set_pods(object: &Value) -> PodCount {
     }
 }
 
+/// What the pods prove of a revision; nothing else in the API tells whether it ever worked (hazard H10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It works.
+    Works,
+    /// It does not.
+    Fails,
+    /// Neither.
+    None,
+}
+
+impl Proof {
+    /// Returns it as documents spell it: whether it works, where that is known.
+    pub fn works(self) -> Option<bool> {
+        match self {
+            Proof::Works => Some(true),
+            Proof::Fails => Some(false),
+            Proof::None => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ pub(crate) mod times;
 pub(crate) mod wanted;
 
 pub use cause::{Cause, Causes, Sort};
-pub use ordinals::{called, comes_back_at, left_over};
+pub use ordinals::{called, left_over, recreated_at};
 pub use places::{Place, Places};
 pub use status::{Hold, Progress, State, evaluate};
 pub use times::MOMENT;

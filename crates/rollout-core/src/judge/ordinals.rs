@@ -48,7 +48,7 @@ pub fn left_over(snapshot: &Snapshot) -> Vec<&Pod> {
 
 pub(crate) fn is_left_over(snapshot: &Snapshot, pod: &Pod) -> bool {
     let stays = snapshot.index(pod).is_some_and(|index| index < snapshot.workload.partition());
-    let current = comes_back_at(snapshot);
+    let current = recreated_at(snapshot);
     let at_current = |label: &str| {
         current.is_some_and(|current| current.owns_label(snapshot.workload.id.kind, label))
             || snapshot.workload.status.current_revision.as_deref() == Some(label)
@@ -57,7 +57,7 @@ pub(crate) fn is_left_over(snapshot: &Snapshot, pod: &Pod) -> bool {
 }
 
 /// Returns the revision at which a pod below the partition comes back (stateful_set_utils.go, `newVersionedStatefulSetPod`).
-pub fn comes_back_at(snapshot: &Snapshot) -> Option<&Revision> {
+pub fn recreated_at(snapshot: &Snapshot) -> Option<&Revision> {
     snapshot.history.by_name(snapshot.workload.status.current_revision.as_deref()?)
 }
 

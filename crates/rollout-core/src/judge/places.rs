@@ -4,6 +4,7 @@
 //! down. The order depends on nothing that a restart would lose: nodes by when they joined, so that one that joins meanwhile
 //! comes last, but for those that somebody named and those that were new before the rollout started.
 
+use crate::judge::ordinals::name_at;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -135,9 +136,7 @@ impl<'a> Places<'a> {
         match snapshot.workload.id.kind {
             Kind::StatefulSet => {
                 places.all = ordinals(snapshot, pods);
-                let beyond =
-                    |pod: &&Pod| snapshot.index(pod).is_none_or(|it| it >= snapshot.workload.desired);
-                places.beyond = pods.iter().filter(beyond).collect();
+                places.beyond = pods.iter().filter(|pod| snapshot.is_beyond_range(pod)).collect();
             }
             Kind::DaemonSet | Kind::Deployment => {
                 places.take_nodes(snapshot, snapshot.nodes.as_deref()?, pods, skip_unready);
@@ -440,7 +439,7 @@ fn ordinals<'a>(snapshot: &'a Snapshot, pods: &'a [Pod]) -> Vec<Place<'a>> {
     (0..workload.desired)
         .rev()
         .map(|index| Place {
-            name: format!("{}-{}", workload.id.name, workload.first_ordinal + index),
+            name: name_at(workload, index),
             node: None,
             index: Some(index),
             pods: by_index.remove(&index).unwrap_or_default(),

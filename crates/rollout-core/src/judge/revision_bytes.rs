@@ -17,7 +17,7 @@ const DEFAULTED_IN_CONTAINERS: [&str; 4] =
 /// Tells whether a controller that gets this revision's template back finds the object that a pod's label names, so that
 /// the pod stays. DaemonSets and StatefulSets look for equal bytes among all objects (kubernetes `daemon.Match`,
 /// `history.EqualRevision`), StatefulSets for equal meaning too, but in the newest one only.
-pub(crate) fn comes_back(snapshot: &Snapshot, target: &Revision, label: &str) -> bool {
+pub(crate) fn is_found_again(snapshot: &Snapshot, target: &Revision, label: &str) -> bool {
     let kind = snapshot.workload.id.kind;
     let is = |other: Option<&Revision>| other.is_some_and(|other| other.name == target.name);
     let newest = kind == Kind::StatefulSet && is(snapshot.history.in_order().next_back());

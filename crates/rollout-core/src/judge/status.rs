@@ -203,13 +203,8 @@ fn is_complete(snapshot: &Snapshot, progress: &Progress) -> bool {
         && progress.updated >= desired
         && progress.updated + progress.old <= desired + unwanted
         && progress.available >= desired
-        && !snapshot.living().any(|pod| beyond_range(snapshot, pod))
-}
-
-/// A StatefulSet's pod beyond the range is about to go, and another one is missing where the count is right.
-fn beyond_range(snapshot: &Snapshot, pod: &Pod) -> bool {
-    snapshot.workload.id.kind == Kind::StatefulSet
-        && snapshot.index(pod).is_none_or(|index| index >= snapshot.workload.desired)
+        // One beyond the range is about to go, and another one is missing where the count is right.
+        && !snapshot.living().any(|pod| snapshot.is_beyond_range(pod))
 }
 
 fn hold(snapshot: &Snapshot, progress: &Progress, complete: bool) -> Option<Hold> {
@@ -253,7 +248,7 @@ fn partition_is_reached(snapshot: &Snapshot, progress: &Progress, partition: u32
     };
     partition > 0
         && progress.old > 0
-        && !pods.iter().any(|pod| beyond_range(snapshot, pod))
+        && !pods.iter().any(|pod| snapshot.is_beyond_range(pod))
         && snapshot.living().filter(reached).count() as u32 == above
 }
 

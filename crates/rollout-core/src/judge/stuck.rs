@@ -131,13 +131,11 @@ fn revision_works(snapshot: &Snapshot, pod: &Pod) -> bool {
 
 /// Pods beyond the range go from the highest ordinal down, and an unready one only when it is the lowest unready one.
 fn beyond_range(snapshot: &Snapshot) -> Blockage<'_> {
-    let workload = &snapshot.workload;
     let mut condemned: Vec<&Pod> = snapshot
         .pods
         .iter()
         .flatten()
-        .filter(|pod| pod.ordinal().is_some())
-        .filter(|pod| snapshot.index(pod).is_none_or(|index| index >= workload.desired))
+        .filter(|pod| pod.ordinal().is_some() && snapshot.is_beyond_range(pod))
         .collect();
     condemned.sort_by_key(|pod| pod.ordinal());
     let Some(highest) = condemned.last() else { return Blockage::None };

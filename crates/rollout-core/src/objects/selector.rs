@@ -15,9 +15,23 @@ pub(crate) struct Requirement {
 }
 
 impl Requirement {
+    /// Reads an element of `matchExpressions`, or what is written like one.
+    pub(crate) fn from_value(value: &Value) -> Requirement {
+        Requirement {
+            key: text(value, "/key").unwrap_or_default(),
+            operator: text(value, "/operator").unwrap_or_default(),
+            values: list(&value["values"]).filter_map(Value::as_str).map(str::to_string).collect(),
+        }
+    }
+
+    /// Tells whether labels meet it.
     pub(crate) fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        let value = labels.get(&self.key);
-        let among = || value.is_some_and(|value| self.values.contains(value));
+        self.holds(labels.get(&self.key).map(String::as_str))
+    }
+
+    /// Tells whether a value, or that there is none, meets it.
+    pub(crate) fn holds(&self, value: Option<&str>) -> bool {
+        let among = || value.is_some_and(|value| self.values.iter().any(|listed| listed == value));
         let numbers = || {
             let bound = self.values.first()?.parse::<i64>().ok()?;
             Some((value?.parse::<i64>().ok()?, bound))
@@ -94,14 +108,6 @@ fn requirement(term: &str) -> Option<Requirement> {
     }
 }
 
-pub(crate) fn from_value(value: &Value) -> Requirement {
-    Requirement {
-        key: text(value, "/key").unwrap_or_default(),
-        operator: text(value, "/operator").unwrap_or_default(),
-        values: list(&value["values"]).filter_map(Value::as_str).map(str::to_string).collect(),
-    }
-}
-
 /// Writes `spec.selector` as the query of a list request (`a=b,c in (d,e),!f`).
 pub(crate) fn selector(object: &Value) -> String {
     let mut terms = Vec::new();
@@ -112,10 +118,8 @@ pub(crate) fn selector(object: &Value) -> String {
     }
     let expressions = object.pointer("/spec/selector/matchExpressions").and_then(Value::as_array);
     for expression in expressions.into_iter().flatten() {
-        let key = text(expression, "/key").unwrap_or_default();
-        let values: Vec<&str> =
-            expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        terms.push(match text(expression, "/operator").unwrap_or_default().as_str() {
+        let Requirement { key, operator, values } = Requirement::from_value(expression);
+        terms.push(match operator.as_str() {
             "In" => format!("{key} in ({})", values.join(",")),
             "NotIn" => format!("{key} notin ({})", values.join(",")),
             "DoesNotExist" => format!("!{key}"),
@@ -127,26 +131,11 @@ pub(crate) fn selector(object: &Value) -> String {
 
 /// Tells whether a label selector selects what has these labels; an empty one selects everything.
 pub(crate) fn selects(selector: &Value, labels: &Value) -> bool {
-    let wanted = selector["matchLabels"].as_object();
-    let expressions = selector["matchExpressions"].as_array();
-    wanted.into_iter().flatten().all(|(key, value)| labels.get(key) == Some(value))
-        && expressions.into_iter().flatten().all(|it| {
-            expression(it, it["key"].as_str().and_then(|key| labels.get(key)).and_then(Value::as_str))
-        })
-}
-
-pub(crate) fn expression(it: &Value, value: Option<&str>) -> bool {
-    let listed = || {
-        let values = it["values"].as_array();
-        values.into_iter().flatten().any(|listed| listed.as_str() == value && value.is_some())
-    };
-    match it["operator"].as_str().unwrap_or_default() {
-        "In" => listed(),
-        "NotIn" => !listed(),
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        _ => false,
-    }
+    let wanted = selector["matchLabels"].as_object().into_iter().flatten();
+    let mut expressions = list(&selector["matchExpressions"]).map(Requirement::from_value);
+    let value = |key: &str| labels.get(key).and_then(Value::as_str);
+    wanted.into_iter().all(|(key, value)| labels.get(key) == Some(value))
+        && expressions.all(|it| it.holds(value(&it.key)))
 }
 
 #[cfg(test)]

@@ -96,9 +96,9 @@ impl Plan {
     }
 }
 
+/// A plan that changes nothing yet.
 pub(crate) fn unchanged(snapshot: &Snapshot) -> Plan {
     let number = snapshot.history.current().and_then(|current| current.number);
-    let living = snapshot.living();
     Plan {
         workload: snapshot.workload.id.clone(),
         from: number,
@@ -108,7 +108,7 @@ pub(crate) fn unchanged(snapshot: &Snapshot) -> Plan {
         template: snapshot.workload.template().clone(),
         requests: Vec::new(),
         impact: Impact {
-            least_available: living.filter(|pod| snapshot.available(pod)).count() as u32,
+            least_available: snapshot.count_available(),
             most_existing: snapshot.living().count() as u32,
             ..Impact::default()
         },
@@ -122,31 +122,24 @@ pub(crate) fn unchanged(snapshot: &Snapshot) -> Plan {
 /// The template is right already, and the set hangs on a pod of another one, or may in a moment: nothing is written, only
 /// freed.
 pub(crate) fn freeing(snapshot: &Snapshot, target: &Revision, blocker: Option<&Pod>) -> Plan {
-    let replaced = |pod: &Pod| ReplacedPod { name: pod.name.clone(), node: pod.node.clone() };
-    let available = snapshot.living().filter(|pod| snapshot.available(pod)).count() as u32;
+    let costs = u32::from(blocker.is_some_and(|pod| snapshot.available(pod)));
     Plan {
-        workload: snapshot.workload.id.clone(),
         from: target.number,
         to: target.number,
         to_object: target.name.clone(),
-        changes: Vec::new(),
-        template: snapshot.workload.template().clone(),
-        requests: Vec::new(),
         impact: Impact {
-            pods: blocker.map(replaced).into_iter().collect(),
-            least_available: available - u32::from(blocker.is_some_and(|pod| snapshot.available(pod))),
+            pods: blocker.map(ReplacedPod::of).into_iter().collect(),
+            least_available: snapshot.count_available() - costs,
             most_existing: snapshot.living().count() as u32,
             phases: Vec::new(),
             moves_by_itself: false,
             known: true,
         },
-        steps: Vec::new(),
-        notes: Vec::new(),
-        warnings: Vec::new(),
-        better: None,
+        ..unchanged(snapshot)
     }
 }
 
+/// It is so already.
 pub(crate) fn nothing(snapshot: &Snapshot) -> Decision {
     let revision = snapshot.history.current().and_then(|current| current.number);
     Decision::Nothing { revision, warning: None }

@@ -20,6 +20,13 @@ pub struct ReplacedPod {
     pub node: Option<String>,
 }
 
+impl ReplacedPod {
+    /// Names a pod.
+    pub(crate) fn of(pod: &Pod) -> ReplacedPod {
+        ReplacedPod { name: pod.name.clone(), node: pod.node.clone() }
+    }
+}
+
 /// What a change does to the pods, foretold by the model of the controllers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,7 +53,7 @@ pub(crate) fn impact(snapshot: &Snapshot, target: Option<&Revision>) -> Impact {
     let kind = snapshot.workload.id.kind;
     let is_target = |pod: &Pod| {
         target.zip(pod.revision.as_deref()).is_some_and(|(target, label)| {
-            target.owns_label(kind, label) && revision_bytes::comes_back(snapshot, target, label)
+            target.owns_label(kind, label) && revision_bytes::is_found_again(snapshot, target, label)
         })
     };
     if snapshot.workload.strategy == Strategy::OnDelete {
@@ -74,11 +81,11 @@ pub(crate) fn impact(snapshot: &Snapshot, target: Option<&Revision>) -> Impact {
 /// Nothing replaces the pods of an OnDelete workload; they are deleted here, each when the one before is available again.
 fn deleted_one_by_one(snapshot: &Snapshot, mut old: Vec<&Pod>) -> Impact {
     deletion::sort_for_deletion(snapshot, &mut old);
-    let available = snapshot.living().filter(|pod| snapshot.available(pod)).count() as u32;
+    let available = snapshot.count_available();
     // A broken pod goes first, and a good one comes back in its place before a good one goes.
     let costs = old.first().is_some_and(|pod| snapshot.available(pod));
     Impact {
-        pods: old.iter().map(|pod| ReplacedPod { name: pod.name.clone(), node: pod.node.clone() }).collect(),
+        pods: old.into_iter().map(ReplacedPod::of).collect(),
         least_available: available - u32::from(costs),
         most_existing: snapshot.living().count() as u32,
         phases: Vec::new(),

@@ -7,6 +7,7 @@ use crate::objects::kind::Kind;
 use crate::objects::names::few;
 use crate::objects::pod::Pod;
 use crate::objects::strategy::Strategy;
+use crate::plan::after::with_template;
 use crate::snapshot::Snapshot;
 use crate::template::placement::{Obstacle, Placement};
 
@@ -37,8 +38,7 @@ pub(crate) fn of_template(
     wanted: &Value,
     target: Option<&Revision>,
 ) -> impl Iterator<Item = String> {
-    let mut after = snapshot.clone();
-    after.workload.object["spec"]["template"] = wanted.clone();
+    let after = with_template(snapshot, Some(wanted));
     let kind = snapshot.workload.id.kind;
     let stays = |label: &str| target.is_some_and(|target| target.owns_label(kind, label));
     let replaced = |pod: &Pod| {

@@ -4,29 +4,11 @@ use serde_json::{Value, json};
 
 use crate::history::revision::CHANGE_CAUSE;
 use crate::objects::workload::Workload;
-use crate::plan::operations;
 use crate::stored::STORED;
-use crate::stored::rollout::Rollout;
 
 /// Returns the `updateStrategy` as it is.
 pub(crate) fn strategy_of(workload: &Workload) -> Value {
     workload.object.pointer("/spec/updateStrategy").cloned().unwrap_or(Value::Null)
-}
-
-/// Returns the operation that replaces the `updateStrategy`.
-pub(crate) fn set_strategy(strategy: &Value) -> Value {
-    json!({"op": "add", "path": "/spec/updateStrategy", "value": strategy})
-}
-
-/// Returns the operation that replaces the template.
-pub(crate) fn set_template(template: &Value) -> Value {
-    json!({"op": "replace", "path": "/spec/template", "value": template})
-}
-
-/// Returns the operation that puts the history limit back where it was raised.
-pub(crate) fn restored_limit(rollout: &Rollout) -> Option<Value> {
-    let limit = rollout.history_limit?;
-    Some(json!({"op": "add", "path": "/spec/revisionHistoryLimit", "value": limit}))
 }
 
 /// Returns the workload's metadata as it is when the annotation is written: the map of annotations exists by then.
@@ -37,15 +19,15 @@ pub(crate) fn with_annotations(workload: &Workload) -> Value {
     }
 }
 
-/// The key must be absent where it was: without the map, [`operations::annotation_operations`] tests that (hazard H16).
+/// The key must be absent where it was: without the map, [`annotation_operations`] tests that (hazard H16).
 pub(crate) fn stored_is(workload: &Workload) -> Option<Value> {
     let map = workload.object.pointer("/metadata/annotations").filter(|it| it.is_object())?;
-    Some(operations::test(&operations::stored_path(), map.get(STORED).cloned().unwrap_or(Value::Null)))
+    Some(test(&stored_path(), map.get(STORED).cloned().unwrap_or(Value::Null)))
 }
 
 /// Tests that what is stored stays what it is. Without annotations there is no path to a key (hazard H16).
 pub(crate) fn stored_stays(workload: &Workload) -> Value {
-    stored_is(workload).unwrap_or_else(|| operations::test("/metadata/annotations", Value::Null))
+    stored_is(workload).unwrap_or_else(|| test("/metadata/annotations", Value::Null))
 }
 
 /// Returns where a patch finds what is stored on an object.

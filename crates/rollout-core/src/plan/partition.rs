@@ -5,7 +5,7 @@
 //! `updateStatefulSet`). A pod below it that dies comes back at `status.currentRevision` (hazard H2), and raising it leaves
 //! what is updated as it is until it dies.
 
-use crate::judge::ordinals::{called, comes_back_at, left_over, name_at};
+use crate::judge::ordinals::{called, left_over, name_at, recreated_at};
 use crate::judge::status::{State, evaluate};
 use crate::objects::names::few;
 use crate::objects::pod::Pod;
@@ -13,9 +13,8 @@ use crate::objects::strategy::{Amount, Strategy};
 use crate::plan::after::{at_partition, strategy_at};
 use crate::plan::decision::{Decision, Plan, nothing, unchanged};
 use crate::plan::impact::{self, Impact, ReplacedPod};
-use crate::plan::operations::{self, strategy_of};
+use crate::plan::patch::Patch;
 use crate::plan::refusal::Refusal;
-use crate::plan::request::Request;
 use crate::plan::steps;
 use crate::snapshot::{Side, Snapshot};
 use crate::stored;
@@ -32,7 +31,7 @@ pub fn set(snapshot: &Snapshot, partition: u32, recreate: bool) -> Result<Decisi
     if before == partition && back.is_empty() {
         return Ok(nothing(snapshot));
     }
-    Ok(Decision::Change(Box::new(moving(snapshot, &after, &back, Vec::new()))))
+    Ok(Decision::Change(Box::new(moving(snapshot, &after, &back, Patch::of(&snapshot.workload)))))
 }
 
 /// Plans that so many pods may be new, or, where nobody says how many, one more than now; all of them end the partition.
@@ -55,9 +54,8 @@ pub fn advance(snapshot: &Snapshot, to: Option<Amount>) -> Result<Decision, Refu
     no_new_pod_fails(snapshot)?;
     let after = at_partition(snapshot, replicas - wanted);
     // The number is counted against the replicas, which must be what they were.
-    let counted = snapshot.workload.object.pointer("/spec/replicas");
-    let tests = counted.map(|it| operations::test("/spec/replicas", it.clone())).into_iter().collect();
-    Ok(Decision::Change(Box::new(moving(snapshot, &after, &[], tests))))
+    let patch = Patch::of(&snapshot.workload).same_replicas();
+    Ok(Decision::Change(Box::new(moving(snapshot, &after, &[], patch))))
 }
 
 /// Returns the partition of a set where nothing else has a hand on it.
@@ -98,16 +96,15 @@ fn one_more(snapshot: &Snapshot) -> Option<u32> {
     (0..held).rev().find(|place| !is_new(*place)).map(|place| workload.desired - place)
 }
 
-fn moving(snapshot: &Snapshot, after: &Snapshot, back: &[&Pod], mut tests: Vec<serde_json::Value>) -> Plan {
+fn moving(snapshot: &Snapshot, after: &Snapshot, back: &[&Pod], patch: Patch<'_>) -> Plan {
     let workload = &snapshot.workload;
-    tests.push(operations::test("/spec/updateStrategy", strategy_of(workload)));
-    tests.extend(operations::stored_is(workload));
-    let strategy = strategy_at(workload, after.workload.partition());
     // A partition that stays is tested all the same: pods are deleted because of it.
-    let moves = workload.partition() != after.workload.partition();
-    let changes = moves.then(|| operations::set_strategy(&strategy)).into_iter().collect();
+    let mut patch = patch.same_strategy().same_stored();
+    if workload.partition() != after.workload.partition() {
+        patch = patch.strategy(&strategy_at(workload, after.workload.partition()));
+    }
     Plan {
-        requests: vec![Request::patch(workload, tests, changes)],
+        requests: vec![patch.request()],
         impact: impact(after, back),
         notes: notes(snapshot, after, back),
         ..unchanged(snapshot)
@@ -117,12 +114,11 @@ fn moving(snapshot: &Snapshot, after: &Snapshot, back: &[&Pod], mut tests: Vec<s
 fn impact(after: &Snapshot, back: &[&Pod]) -> Impact {
     let mut impact = impact::impact(after, after.history.current());
     if let Some(first) = back.first() {
-        let available = after.living().filter(|pod| after.available(pod)).count() as u32;
+        let available = after.count_available();
         let least = available - u32::from(after.available(first));
         impact.least_available = impact.least_available.min(least);
         impact.moves_by_itself = false;
-        let named = |pod: &&Pod| ReplacedPod { name: pod.name.clone(), node: pod.node.clone() };
-        impact.pods.extend(back.iter().map(named));
+        impact.pods.extend(back.iter().map(|pod| ReplacedPod::of(pod)));
     }
     impact
 }
@@ -135,7 +131,7 @@ fn notes(snapshot: &Snapshot, after: &Snapshot, back: &[&Pod]) -> Vec<String> {
         false => format!("partition: {from} -> {to}"),
     }];
     notes.extend(fates(after, back));
-    let current = comes_back_at(after).map_or_else(|| "its old revision".to_string(), called);
+    let current = recreated_at(after).map_or_else(|| "its old revision".to_string(), called);
     if to > 0 && after.workload.desired > 0 {
         notes.push(format!("a pod below the partition that dies comes back at {current}"));
     }
@@ -170,7 +166,7 @@ fn fates(after: &Snapshot, back: &[&Pod]) -> Vec<String> {
             _ if place >= workload.partition() => ("new", after.target()),
             Some(pod) if !returns && after.side(pod) == Side::New => ("new", after.target()),
             Some(pod) if !returns => ("old", after.history.of_pod(pod)),
-            Some(_) | None => ("old", comes_back_at(after)),
+            Some(_) | None => ("old", recreated_at(after)),
         };
         let revision = revision.map_or_else(|| "an unknown revision".to_string(), called);
         let name = name_at(workload, place);
@@ -192,6 +188,7 @@ mod tests {
     use crate::fixture::{pod, pods, revision, snapshot, stateful};
     use crate::objects::kind::Kind;
     use crate::objects::strategy::HIGHEST_PARTITION;
+    use crate::plan::operations;
     use crate::stored::Stored;
     use serde_json::Value;
     use serde_json::json;

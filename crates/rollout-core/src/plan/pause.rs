@@ -7,16 +7,14 @@
 use serde_json::{Value, json};
 
 use crate::history::revision::Revision;
-use crate::judge::ordinals::standing;
+use crate::judge::ordinals::{name_at, standing};
 use crate::objects::kind::Kind;
 use crate::objects::strategy::Strategy;
-use crate::objects::workload::Workload;
 use crate::plan::after::released;
 use crate::plan::decision::{Decision, unchanged};
-use crate::plan::operations::{self, with_partition};
-use crate::plan::patch::{self, hold, release};
+use crate::plan::operations::{strategy_of, with_partition};
+use crate::plan::patch::{self, Patch};
 use crate::plan::refusal::Refusal;
-use crate::plan::request::Request;
 use crate::plan::warning::{Warning, WarningId};
 use crate::plan::{impact, steps, warnings};
 use crate::snapshot::Snapshot;
@@ -33,26 +31,24 @@ pub fn pause(snapshot: &Snapshot) -> Result<Decision, Refusal> {
     }
     let mut plan = unchanged(snapshot);
     plan.impact.known = snapshot.pods.is_some();
-    let strategy = strategy_of(workload);
     match workload.id.kind {
         Kind::Deployment => {
-            let changes = vec![json!({"op": "add", "path": "/spec/paused", "value": true})];
-            plan.requests =
-                vec![Request::patch(workload, vec![operations::test("/spec/paused", Value::Null)], changes)];
+            let patch =
+                Patch::of(workload).test("/spec/paused", Value::Null).set("/spec/paused", json!(true));
+            plan.requests = vec![patch.request()];
             plan.warnings.extend(cut_off(snapshot));
         }
         Kind::StatefulSet => {
             let partition = standing(snapshot);
-            let held =
-                json!({"type": "RollingUpdate", "rollingUpdate": with_partition(&strategy, partition)});
-            plan.requests = vec![hold(workload, &strategy, held)];
+            let held = json!({"type": "RollingUpdate", "rollingUpdate": with_partition(&strategy_of(workload), partition)});
+            plan.requests = vec![Patch::of(workload).holds(&held).request()];
             if partition < workload.desired {
                 plan.notes
-                    .push(format!("pods from {} up stay at the new revision", name(workload, partition)));
+                    .push(format!("pods from {} up stay at the new revision", name_at(workload, partition)));
             }
         }
         Kind::DaemonSet => {
-            plan.requests = vec![hold(workload, &strategy, json!({"type": "OnDelete"}))];
+            plan.requests = vec![Patch::of(workload).holds(&json!({"type": "OnDelete"})).request()];
             plan.notes.push("a pod that dies meanwhile comes back at the newest revision".to_string());
             plan.notes.push(
                 "placement is not held: node selector, affinity and tolerations take effect at once"
@@ -71,20 +67,11 @@ pub fn resume(snapshot: &Snapshot) -> Result<Decision, Refusal> {
         return Err(Refusal::NotPaused);
     }
     let mut plan = unchanged(snapshot);
-    let (tests, changes) = release(workload);
-    plan.requests = vec![Request::patch(workload, tests, changes)];
+    plan.requests = vec![Patch::of(workload).released().request()];
     // A revision that was recorded meanwhile has a copy of what is stored (hazard H23).
     plan.requests.extend(patch::cleaning(snapshot));
     plan.impact = impact::impact(&released(snapshot), snapshot.history.current());
     Ok(Decision::Change(Box::new(plan)))
-}
-
-pub(crate) fn strategy_of(workload: &Workload) -> Value {
-    workload.object.pointer("/spec/updateStrategy").cloned().unwrap_or(Value::Null)
-}
-
-fn name(workload: &Workload, place: u32) -> String {
-    format!("{}-{}", workload.id.name, workload.first_ordinal + place)
 }
 
 /// Pausing a Deployment cleans its old ReplicaSets up (pkg/controller/deployment/sync.go), also the one to go back to.

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use crate::objects::strategy::{Amount, Strategy};
 use crate::objects::workload::Workload;
 use crate::plan::decision::{self, Decision, Plan};
+use crate::plan::patch::Patch;
 use crate::plan::refusal::{BadStrategy, Refusal};
 use crate::plan::request::Request;
-use crate::plan::{impact, operations, steps};
+use crate::plan::{impact, steps};
 use crate::snapshot::{Side, Snapshot};
 use crate::stored;
 
@@ -163,12 +164,7 @@ pub fn plan(snapshot: &Snapshot, change: &StrategyChange) -> Result<Decision, Re
 }
 
 fn request(workload: &Workload, strategy: &Strategy) -> Request {
-    let tests = vec![
-        operations::test("/spec/updateStrategy", operations::strategy_of(workload)),
-        operations::stored_stays(workload),
-    ];
-    let change = json!({"op": "add", "path": "/spec/updateStrategy", "value": value(strategy)});
-    Request::patch(workload, tests, vec![change])
+    Patch::of(workload).same_strategy().stored_stays().strategy(&value(strategy)).request()
 }
 
 fn value(strategy: &Strategy) -> Value {

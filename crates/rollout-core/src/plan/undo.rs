@@ -1,6 +1,6 @@
 //! Planning a rollback.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::history::revision::Revision;
 use crate::history::select::{NoRevision, RevisionSelector};
@@ -9,15 +9,16 @@ use crate::objects::strategy::Strategy;
 use crate::objects::workload::Workload;
 use crate::plan::decision::{self, Decision, Plan};
 use crate::plan::impact::impact;
+use crate::plan::patch::{self, Patch};
 use crate::plan::refusal::Refusal;
 use crate::plan::request::Request;
 use crate::plan::warning::{Warning, WarningId};
 use crate::plan::warnings::change::TemplateChange;
-use crate::plan::{after, losses, operations, patch, steps, warnings};
+use crate::plan::{after, losses, steps, warnings};
 use crate::snapshot::Snapshot;
 use crate::stored::lease::Holder;
 use crate::stored::rollout::Rollout;
-use crate::stored::{self, STORED, Stored};
+use crate::stored::{self, Stored};
 use crate::template::{self, diff};
 
 /// What is asked of a rollback.
@@ -89,18 +90,16 @@ pub fn to_revision(
         impact: &impact,
     });
     Ok(Decision::Change(Box::new(Plan {
-        workload: workload.id.clone(),
-        from: snapshot.history.current().and_then(|current| current.number),
         to: target.number,
         to_object: target.name.clone(),
         changes: diff::changes(workload.template(), wanted),
         template: template::writable(wanted),
         requests: requests(snapshot, target, wanted, options),
         impact,
-        steps: Vec::new(),
         notes: losses::of_template(after, wanted, Some(target)).chain(warnings::skipped(snapshot)).collect(),
         warnings,
         better,
+        ..decision::unchanged(snapshot)
     })))
 }
 
@@ -110,7 +109,7 @@ fn driven(snapshot: &Snapshot, target: &Revision, rollout: &Rollout) -> Decision
     if impact.pods.is_empty() {
         return nothing(&snapshot.workload, target);
     }
-    let requests = vec![patch::write(&snapshot.workload, Some(rollout), Vec::new())];
+    let requests = vec![Patch::guarded(&snapshot.workload).stores(Some(rollout)).request()];
     Decision::Change(Box::new(Plan { requests, impact, ..decision::freeing(snapshot, target, None) }))
 }
 
@@ -165,27 +164,15 @@ fn nothing(workload: &Workload, target: &Revision) -> Decision {
 
 fn requests(snapshot: &Snapshot, target: &Revision, wanted: &Value, options: &UndoOptions) -> Vec<Request> {
     let workload = &snapshot.workload;
-    let mut tests = Vec::new();
-    let mut changes =
-        vec![json!({"op": "replace", "path": "/spec/template", "value": template::writable(wanted)})];
+    let mut patch = Patch::of(workload).template(&template::writable(wanted));
     if options.resume {
-        let (unpaused, released) = patch::release(workload);
-        tests.extend(unpaused);
-        changes.extend(released);
+        patch = patch.released();
+    }
+    if let Some(rollout) = undoing(snapshot, target, options) {
+        patch = patch.same_strategy().same_stored().stores(Some(&rollout));
     }
     // The target keeps its own reason. What stands on the workload is the last change's, and none of this one's.
-    let reason = options.reason.as_deref();
-    match undoing(snapshot, target, options) {
-        Some(rollout) => {
-            tests.push(operations::test("/spec/updateStrategy", operations::strategy_of(workload)));
-            tests.extend(operations::stored_is(workload));
-            let text = Stored::rollout(rollout).text();
-            changes.extend(operations::annotation_operations(&workload.object, STORED, Some(&text)));
-            changes.extend(operations::cause_operations(&operations::with_annotations(workload), reason));
-        }
-        None => changes.extend(operations::cause_operations(&workload.object, reason)),
-    }
-    let mut requests = vec![Request::patch(workload, tests, changes)];
+    let mut requests = vec![patch.reason(options.reason.as_deref()).request()];
     if options.resume {
         // A revision that was recorded in the pause has a copy of what is stored (hazard H23).
         requests.extend(patch::cleaning(snapshot));
@@ -201,6 +188,8 @@ mod tests {
     use crate::objects::kind::Kind;
     use crate::objects::pod::Pod;
     use crate::plan::impact::Impact;
+    use crate::stored::STORED;
+    use serde_json::json;
 
     fn number(number: u64) -> RevisionNumber {
         RevisionNumber::new(number).unwrap()

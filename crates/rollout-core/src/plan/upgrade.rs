@@ -5,12 +5,12 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 
 use crate::history::revision::Revision;
-use crate::plan::decision::{Decision, Plan};
+use crate::plan::decision::{self, Decision, Plan};
+use crate::plan::patch::Patch;
 use crate::plan::refusal::Refusal;
-use crate::plan::request::Request;
 use crate::plan::warning::{Warning, WarningId};
 use crate::plan::warnings::change::TemplateChange;
-use crate::plan::{impact, losses, operations, steps, warnings};
+use crate::plan::{impact, losses, steps, warnings};
 use crate::snapshot::Snapshot;
 use crate::stored;
 use crate::template::{self, diff};
@@ -81,8 +81,7 @@ pub fn plan(snapshot: &Snapshot, images: &[SetImage], reason: Option<&str>) -> R
     let normal = template::normal(&wanted);
     let known = |it: &&Revision| it.template.as_ref().is_some_and(|it| template::normal(it) == normal);
     let target = snapshot.history.others().find(known);
-    let mut changes =
-        vec![json!({"op": "replace", "path": "/spec/template", "value": template::writable(&wanted)})];
+    let patch = Patch::of(workload).stored_stays().template(&template::writable(&wanted)).reason(reason);
     let impact = impact::impact(snapshot, target);
     let (warnings, _) = warnings::of_template_change(&TemplateChange {
         snapshot,
@@ -91,21 +90,16 @@ pub fn plan(snapshot: &Snapshot, images: &[SetImage], reason: Option<&str>) -> R
         defaulted: false,
         impact: &impact,
     });
-    // The reason of the last change is none of this one's.
-    changes.extend(operations::cause_operations(&workload.object, reason));
     Ok(Decision::Change(Box::new(Plan {
-        workload: workload.id.clone(),
-        from: snapshot.history.current().and_then(|current| current.number),
         to: target.and_then(|target| target.number),
         to_object: target.map(|target| target.name.clone()).unwrap_or_default(),
         changes: diff::changes(workload.template(), &wanted),
         template: template::writable(&wanted),
-        requests: vec![Request::patch(workload, vec![operations::stored_stays(workload)], changes)],
+        requests: vec![patch.request()],
         impact,
-        steps: Vec::new(),
         notes: losses::of_template(snapshot, &wanted, target).chain(warnings::skipped(snapshot)).collect(),
         warnings,
-        better: None,
+        ..decision::unchanged(snapshot)
     })))
 }
 

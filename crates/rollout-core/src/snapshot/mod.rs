@@ -102,6 +102,17 @@ impl Snapshot {
         !pod.terminating && pod.available(self.workload.min_ready_seconds, self.now)
     }
 
+    /// Returns how many pods are available.
+    pub(crate) fn count_available(&self) -> u32 {
+        self.living().filter(|pod| self.available(pod)).count() as u32
+    }
+
+    /// Tells whether a pod is a StatefulSet's beyond its range: its controller is about to remove it.
+    pub(crate) fn is_beyond_range(&self, pod: &Pod) -> bool {
+        self.workload.id.kind == Kind::StatefulSet
+            && self.index(pod).is_none_or(|index| index >= self.workload.desired)
+    }
+
     /// Tells whether a pod is on a node that is known not to be ready or to be gone, or that has not been heard of: nothing it
     /// shows is its own doing.
     pub fn is_out_of_reach(&self, pod: &Pod) -> bool {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::objects::json::{int, text};
 use crate::objects::quantity::Quantity;
-use crate::objects::selector::{expression, selects};
+use crate::objects::selector::{Requirement, selects};
 use crate::objects::strategy::Amount;
 use crate::objects::workload::Workload;
 use crate::template::references::Reference;
@@ -209,7 +209,7 @@ fn in_scope(scope: &Value, template: &Value) -> bool {
         "NotTerminating" => !terminating,
         "BestEffort" => best_effort,
         "NotBestEffort" => !best_effort,
-        "PriorityClass" => expression(scope, spec["priorityClassName"].as_str()),
+        "PriorityClass" => Requirement::from_value(scope).holds(spec["priorityClassName"].as_str()),
         _ => false,
     }
 }

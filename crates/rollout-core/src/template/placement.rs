@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::objects::json::{list, text};
 use crate::objects::node::{Node, Taint};
-use crate::objects::selector::{Requirement, from_value};
+use crate::objects::selector::Requirement;
 
 /// Taints that say only that a node is not ready at the moment.
 const LIFECYCLE: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
@@ -155,7 +155,7 @@ impl Toleration {
 }
 
 fn term(value: &Value) -> Term {
-    let requirements = |field: &str| list(&value[field]).map(from_value).collect();
+    let requirements = |field: &str| list(&value[field]).map(Requirement::from_value).collect();
     Term { labels: requirements("matchExpressions"), fields: requirements("matchFields") }
 }
 

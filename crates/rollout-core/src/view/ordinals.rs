@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::history::revision::Revision;
 use crate::judge::cause::Cause;
-use crate::judge::ordinals::{called, comes_back_at, name_at};
+use crate::judge::ordinals::{called, name_at, recreated_at};
 use crate::judge::places::Places;
 use crate::judge::status::evaluate;
 use crate::judge::stuck::{self, Blockage, Wait};
@@ -151,7 +151,7 @@ fn waits(snapshot: &Snapshot) -> Option<Notice> {
 
 /// Pods below the partition that would come back at another revision if they died (hazard H2).
 fn other_below(snapshot: &Snapshot) -> Option<Notice> {
-    let current = comes_back_at(snapshot)?;
+    let current = recreated_at(snapshot)?;
     let workload = &snapshot.workload;
     let other = |pod: &&Pod| {
         let below =

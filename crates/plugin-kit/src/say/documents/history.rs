@@ -88,7 +88,7 @@ impl<'a> Revision<'a> {
             revision: revision.number,
             former_revisions: &revision.former,
             state: revision_state(history, revision, progress),
-            good: history.good(revision),
+            good: history.proof(revision).works(),
             object: Object { kind, name: &revision.name },
             duplicates: (!duplicates.is_empty()).then_some(duplicates),
             creation_timestamp: seconds(revision.created),

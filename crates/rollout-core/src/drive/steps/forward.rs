@@ -22,8 +22,8 @@ use crate::machine::event::{Event, StepProgress};
 use crate::machine::gate::{Gate, GateOptions, GateState};
 use crate::objects::pod::Pod;
 use crate::objects::strategy::{HIGHEST_PARTITION, Strategy};
-use crate::plan::operations::{self, set_strategy};
-use crate::plan::patch::stand_still;
+use crate::plan::operations;
+use crate::plan::patch::{Patch, stand_still};
 use crate::plan::steps::abort;
 use crate::snapshot::symptom::CauseId;
 use crate::snapshot::{Side, Snapshot};
@@ -87,7 +87,7 @@ impl Forward {
                 let target =
                     if self.is_replaced(snapshot) { RevisionRef::never() } else { RevisionRef::of(current) };
                 let after = Rollout { target: Some(target), ..rollout.clone() };
-                return outbox.write(snapshot, Act::Record, Some(&after), Vec::new());
+                return outbox.write(snapshot, Act::Record, Some(&after), Patch::guarded(&snapshot.workload));
             }
             (Some(_) | None, _) => {}
         }
@@ -240,7 +240,12 @@ impl Forward {
             holder: if pauses { None } else { rollout.holder.clone() },
             ..rollout.clone()
         };
-        outbox.write(snapshot, Act::StepDone { done: rollout.done + 1 }, Some(&after), Vec::new())
+        outbox.write(
+            snapshot,
+            Act::StepDone { done: rollout.done + 1 },
+            Some(&after),
+            Patch::guarded(&snapshot.workload),
+        )
     }
 
     /// After the last step: the strategy comes back when no node and no ordinal is old, since its controller would replace
@@ -268,7 +273,7 @@ impl Forward {
         if !old.is_empty() {
             outbox.after = Some(After::End(Ending::HeldShort { old }));
             let after = Rollout { phase: Stage::Paused, holder: None, ..rollout.clone() };
-            return outbox.write(snapshot, Act::Finish, Some(&after), Vec::new());
+            return outbox.write(snapshot, Act::Finish, Some(&after), Patch::guarded(&snapshot.workload));
         }
         if is_completing(snapshot, rollout) {
             return self.wait(outbox, at);
@@ -361,8 +366,9 @@ impl Forward {
             // Theirs is the newer will.
             after.strategy = operations::strategy_of(workload);
         }
-        let changes = vec![set_strategy(&rollout.held_strategy(workload.id.kind, partition))];
-        Some(outbox.write(snapshot, Act::HoldAgain { found }, Some(&after), changes))
+        let held = rollout.held_strategy(workload.id.kind, partition);
+        let patch = Patch::guarded(workload).strategy(&held);
+        Some(outbox.write(snapshot, Act::HoldAgain { found }, Some(&after), patch))
     }
 
     fn report(&mut self, outbox: &mut Outbox, snapshot: &Snapshot, rollout: &Rollout, places: &Places<'_>) {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use crate::judge::deletion::Deletions;
 use crate::machine::act::{Act, Why};
@@ -13,8 +12,8 @@ use crate::machine::event::Event;
 use crate::objects::json::text;
 use crate::objects::kind::Kind;
 use crate::objects::pod::Pod;
-use crate::plan::operations::{self, restored_limit, set_strategy};
-use crate::plan::patch;
+use crate::objects::workload::Workload;
+use crate::plan::patch::{self, Patch};
 use crate::plan::request::Request;
 use crate::snapshot::Snapshot;
 use crate::stored::Stored;
@@ -164,9 +163,8 @@ impl Outbox {
         let workload = &snapshot.workload;
         let reached = Some(Reached::Index { partition, replicas: workload.desired });
         let after = Rollout { reached, ..rollout.clone() };
-        let mut changes: Vec<_> = replicas_are(snapshot).into_iter().collect();
-        changes.push(set_strategy(&rollout.held_strategy(workload.id.kind, partition)));
-        self.write(snapshot, Act::Partition { to: partition }, Some(&after), changes)
+        let patch = counted(workload).strategy(&rollout.held_strategy(workload.id.kind, partition));
+        self.write(snapshot, Act::Partition { to: partition }, Some(&after), patch)
     }
 
     /// Deletes or evicts pods, unless that was asked for already, or a budget has just forbidden it.
@@ -199,16 +197,17 @@ impl Outbox {
         (!requests.is_empty()).then_some(Step::SendAll(requests))
     }
 
+    /// Stores what is so after a patch, or takes it away with it.
     pub(super) fn write(
         &mut self,
         snapshot: &Snapshot,
         act: Act,
         after: Option<&Rollout>,
-        changes: Vec<Value>,
+        patch: Patch<'_>,
     ) -> Step {
         // Whatever is written says that the driver is there.
         let after = after.map(|it| it.renewed(snapshot.now));
-        self.send(snapshot, act, patch::write(&snapshot.workload, after.as_ref(), changes))
+        self.send(snapshot, act, patch.stores(after.as_ref()).request())
     }
 
     /// A driver that waits says now and then that it is still there. It goes on where it may not: what it holds is guarded by
@@ -229,7 +228,7 @@ impl Outbox {
         let after = rollout.renewed(snapshot.now);
         Some(Step::Send {
             act: Act::Renew,
-            request: patch::write(&snapshot.workload, Some(&after), Vec::new()),
+            request: Patch::guarded(&snapshot.workload).stores(Some(&after)).request(),
         })
     }
 
@@ -251,10 +250,8 @@ impl Outbox {
 
     /// Puts back what was there, and leaves no trace.
     pub(super) fn end(&mut self, snapshot: &Snapshot, rollout: &Rollout) -> Step {
-        let mut changes: Vec<_> = replicas_are(snapshot).into_iter().collect();
-        changes.push(set_strategy(&rollout.strategy));
-        changes.extend(restored_limit(rollout));
-        self.write(snapshot, Act::Finish, None, changes)
+        let patch = counted(&snapshot.workload).strategy(&rollout.strategy).restored_limit(rollout);
+        self.write(snapshot, Act::Finish, None, patch)
     }
 
     /// Takes in what came of the request that was sent first of those that are open.
@@ -308,11 +305,11 @@ impl Outbox {
 }
 
 /// What is counted against a StatefulSet's replicas holds only while they are what they were.
-fn replicas_are(snapshot: &Snapshot) -> Option<Value> {
-    let workload = &snapshot.workload;
-    let replicas =
-        workload.object.pointer("/spec/replicas").filter(|_| workload.id.kind == Kind::StatefulSet);
-    replicas.map(|it| operations::test("/spec/replicas", it.clone()))
+fn counted(workload: &Workload) -> Patch<'_> {
+    match workload.id.kind {
+        Kind::StatefulSet => Patch::guarded(workload).same_replicas(),
+        Kind::DaemonSet | Kind::Deployment => Patch::guarded(workload),
+    }
 }
 
 fn version_of(snapshot: &Snapshot) -> Option<String> {

@@ -1,20 +1,17 @@
 //! Planning the way back of a rollout in steps, and the release of a workload that a superseded one still holds.
 
-use serde_json::Value;
-
 use crate::history::select::NoRevision;
 use crate::judge::live::{Live, live};
 use crate::objects::pod::Pod;
-use crate::objects::workload::Workload;
-use crate::plan::after::released;
+use crate::plan::after::{released, with_strategy};
 use crate::plan::decision::{Decision, unchanged};
 use crate::plan::impact::{self, Impact, ReplacedPod};
-use crate::plan::operations::{restored_limit, set_strategy, set_template};
+use crate::plan::patch::{self, Patch};
 use crate::plan::refusal::Refusal;
 use crate::plan::request::Request;
 use crate::plan::steps::under_way::stored;
+use crate::plan::warnings;
 use crate::plan::warnings::change::TemplateChange;
-use crate::plan::{patch, warnings};
 use crate::snapshot::Snapshot;
 use crate::stored::lease::{self, Holder, Lease};
 use crate::stored::rollout::{Reached, Rollout, Stage, Way};
@@ -59,14 +56,11 @@ pub fn abort(snapshot: &Snapshot, holder: Option<Holder>) -> Result<Decision, Re
 fn impact(snapshot: &Snapshot, rollout: &Rollout) -> Impact {
     let mut updated: Vec<&Pod> = snapshot.living().filter(|pod| rollout.is_updated(snapshot, pod)).collect();
     crate::judge::deletion::sort_for_deletion(snapshot, &mut updated);
-    let available = snapshot.living().filter(|pod| snapshot.available(pod)).count() as u32;
+    let available = snapshot.count_available();
     let costs = updated.iter().any(|pod| snapshot.available(pod));
     let kind = snapshot.workload.id.kind;
     Impact {
-        pods: updated
-            .iter()
-            .map(|pod| ReplacedPod { name: pod.name.clone(), node: pod.node.clone() })
-            .collect(),
+        pods: updated.into_iter().map(ReplacedPod::of).collect(),
         least_available: available.saturating_sub(u32::from(costs)),
         most_existing: snapshot.living().count() as u32,
         phases: Vec::new(),
@@ -88,14 +82,12 @@ pub(crate) fn request(
     let old = rollout
         .previous_template(snapshot)
         .ok_or_else(|| NoRevision::Corrupt { name: rollout.previous.object.clone() })?;
-    let mut changes: Vec<Value> = Vec::new();
+    let mut patch = Patch::guarded(workload);
     if live(snapshot, rollout) != Live::Previous {
-        changes.push(set_template(&old));
+        patch = patch.template(&old);
     }
     if rollout.goes_back_by_itself(kind) {
-        changes.push(set_strategy(&rollout.strategy));
-        changes.extend(restored_limit(rollout));
-        return Ok(patch::write(workload, None, changes));
+        return Ok(patch.strategy(&rollout.strategy).restored_limit(rollout).stores(None).request());
     }
     let mut after = Rollout {
         phase: Stage::Aborting,
@@ -109,9 +101,9 @@ pub(crate) fn request(
     if rollout.way(kind) == Way::Partition {
         let partition = partition_back(snapshot, rollout);
         after.reached = Some(Reached::Index { partition, replicas: workload.desired });
-        changes.push(set_strategy(&rollout.held_strategy(kind, partition)));
+        patch = patch.strategy(&rollout.held_strategy(kind, partition));
     }
-    Ok(patch::write(workload, Some(&after), changes))
+    Ok(patch.stores(Some(&after)).request())
 }
 
 /// Returns the partition under which the controller puts every updated pod back: not above what was, and low enough for
@@ -135,15 +127,10 @@ pub fn release(snapshot: &Snapshot) -> Result<Decision, Refusal> {
         return Err(Refusal::NotSuperseded);
     }
     let mut plan = unchanged(snapshot);
-    let mut changes = vec![set_strategy(&rollout.strategy)];
-    changes.extend(restored_limit(&rollout));
-    plan.requests = vec![patch::write(&snapshot.workload, None, changes)];
+    let patch = Patch::guarded(&snapshot.workload).strategy(&rollout.strategy).restored_limit(&rollout);
+    plan.requests = vec![patch.stores(None).request()];
     plan.requests.extend(patch::cleaning(snapshot));
-    let mut after = released(snapshot);
-    after.workload.object["spec"]["updateStrategy"] = rollout.strategy.clone();
-    if let Ok(workload) = Workload::from_object(after.workload.id.kind, after.workload.object.clone()) {
-        after.workload = workload;
-    }
+    let after = with_strategy(&released(snapshot), &rollout.strategy);
     plan.impact = impact::impact(&after, snapshot.history.current());
     Ok(Decision::Change(Box::new(plan)))
 }

@@ -4,8 +4,7 @@ use crate::judge::live::{Live, live};
 use crate::judge::places::Places;
 use crate::objects::workload::Workload;
 use crate::plan::decision::{Decision, Plan, unchanged};
-use crate::plan::operations::set_template;
-use crate::plan::patch::{self, stand_still};
+use crate::plan::patch::{Patch, stand_still};
 use crate::plan::refusal::Refusal;
 use crate::plan::request::Request;
 use crate::plan::steps::checks::{self, GivenChecks};
@@ -62,31 +61,28 @@ pub fn resume(snapshot: &Snapshot, options: &ResumeOptions) -> Result<Decision, 
     };
     let mut plan = unchanged(snapshot);
     plan.notes.extend(held.map(|it| it.taken_over()));
-    let mut changes = Vec::new();
+    let mut patch = Patch::guarded(&snapshot.workload);
     if rollout.phase != Stage::Aborting {
         after.phase = Stage::Running;
         after.failure = None;
-        forward(snapshot, &rollout, &mut plan, &mut changes)?;
+        if forward(snapshot, &rollout, &mut plan)? {
+            patch = patch.template(&plan.template);
+        }
         let (shown, warning) = checks::shown(&rollout.options, &options.given)?;
         plan.notes.extend(shown);
         plan.warnings.extend(warning);
     }
     plan.impact.known = snapshot.pods.is_some();
-    plan.requests = vec![patch::write(&snapshot.workload, Some(&after), changes)];
+    plan.requests = vec![patch.stores(Some(&after)).request()];
     plan.steps = Places::of(snapshot, &rollout)
         .map_or_else(Vec::new, |places| places.planned(snapshot, rollout.done, plan.to != plan.from));
     Ok(Decision::Change(Box::new(plan)))
 }
 
-/// A failed step put the old template back; the stored target is applied again.
-fn forward(
-    snapshot: &Snapshot,
-    rollout: &Rollout,
-    plan: &mut Plan,
-    changes: &mut Vec<serde_json::Value>,
-) -> Result<(), Refusal> {
+/// A failed step put the old template back; the stored target is applied again. Tells whether that is so.
+fn forward(snapshot: &Snapshot, rollout: &Rollout, plan: &mut Plan) -> Result<bool, Refusal> {
     match live(snapshot, rollout) {
-        Live::Target | Live::Unknown => Ok(()),
+        Live::Target | Live::Unknown => Ok(false),
         Live::Other => Err(Refusal::Superseded),
         Live::Previous if rollout.phase == Stage::Failed => {
             let target = rollout.target.as_ref().and_then(|it| it.find(snapshot));
@@ -96,8 +92,7 @@ fn forward(
             plan.template = template::writable(wanted);
             plan.to = target.number;
             plan.to_object = target.name.clone();
-            changes.push(set_template(&plan.template));
-            Ok(())
+            Ok(true)
         }
         Live::Previous => Err(Refusal::PutBackByHand),
     }
@@ -108,5 +103,5 @@ pub fn let_go(workload: &Workload, holder: &Holder) -> Option<Request> {
     let rollout = Stored::of(workload)?.rollout?;
     let mine = rollout.workload == workload.id.uid && rollout.holder.as_ref() == Some(holder);
     let after = Rollout { holder: None, lease: None, ..rollout.clone() };
-    (mine && rollout.is_driven()).then(|| patch::write(workload, Some(&after), Vec::new()))
+    (mine && rollout.is_driven()).then(|| Patch::guarded(workload).stores(Some(&after)).request())
 }

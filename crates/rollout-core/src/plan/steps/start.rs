@@ -13,11 +13,13 @@ use crate::objects::strategy::{Amount, HIGHEST_PARTITION, Strategy};
 use crate::plan::after::with_template;
 use crate::plan::decision::{self, Decision, PlannedStep};
 use crate::plan::impact::{Impact, ReplacedPod};
-use crate::plan::operations::{self, set_strategy, set_template, strategy_of};
+use crate::plan::operations::strategy_of;
+use crate::plan::patch::Patch;
 use crate::plan::refusal::Refusal;
+use crate::plan::request::Request;
 use crate::plan::warning::{Warning, WarningId};
 use crate::plan::warnings::change::TemplateChange;
-use crate::plan::{losses, patch, request, warnings};
+use crate::plan::{losses, warnings};
 use crate::snapshot::{Side, Snapshot};
 use crate::stored::Stored;
 use crate::stored::lease::{self, Holder, Lease};
@@ -227,32 +229,21 @@ fn raised_limit(snapshot: &Snapshot, change: &Change<'_>) -> Option<u32> {
     (snapshot.workload.history_limit < needed).then_some(needed)
 }
 
-fn request(
-    snapshot: &Snapshot,
-    options: &StartOptions,
-    change: &Change<'_>,
-    rollout: &Rollout,
-) -> request::Request {
+fn request(snapshot: &Snapshot, options: &StartOptions, change: &Change<'_>, rollout: &Rollout) -> Request {
     let workload = &snapshot.workload;
-    let mut changes = Vec::new();
+    let mut patch = Patch::guarded(workload);
     if let Some(template) = change.template {
-        changes.push(set_template(&template::writable(template)));
+        patch = patch.template(&template::writable(template));
     }
     let partition = match &rollout.reached {
         Some(Reached::Index { partition, .. }) => *partition,
         Some(Reached::Node { .. }) | None => 0,
     };
-    changes.push(set_strategy(&rollout.held_strategy(workload.id.kind, partition)));
+    patch = patch.strategy(&rollout.held_strategy(workload.id.kind, partition));
     if let Some(limit) = raised_limit(snapshot, change) {
-        changes.push(json!({"op": "add", "path": "/spec/revisionHistoryLimit", "value": limit}));
+        patch = patch.set("/spec/revisionHistoryLimit", json!(limit));
     }
-    let mut request = patch::write(workload, Some(rollout), changes);
-    let object = operations::with_annotations(workload);
-    if let Value::Array(body) = &mut request.body {
-        // The reason of the last change is none of this one's.
-        body.extend(operations::cause_operations(&object, options.reason.as_deref()));
-    }
-    request
+    patch.stores(Some(rollout)).reason(options.reason.as_deref()).request()
 }
 
 fn impact(
@@ -264,7 +255,7 @@ fn impact(
 ) -> Impact {
     let node = |name: &str| pods.iter().find(|pod| pod.name == name).and_then(|pod| pod.node.clone());
     let replaced = steps.iter().flat_map(|step| &step.pods);
-    let available = snapshot.living().filter(|pod| snapshot.available(pod)).count() as u32;
+    let available = snapshot.count_available();
     let budget = match (snapshot.workload.id.kind, rollout.options.max_unavailable) {
         (Kind::DaemonSet, Some(amount)) => amount.rounded_up(places.all.len() as u32).max(1),
         (Kind::DaemonSet | Kind::StatefulSet | Kind::Deployment, _) => 1,

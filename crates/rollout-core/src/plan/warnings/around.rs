@@ -198,7 +198,7 @@ fn broken(change: &TemplateChange<'_>, budget: &Budget) -> Option<Warning> {
     if !impact.known || !budget.covers(labels) {
         return None;
     }
-    let available = snapshot.living().filter(|pod| snapshot.available(pod)).count() as u32;
+    let available = snapshot.count_available();
     // It may cover pods of others too, which stay as they are.
     let others =
         if budget.expected > workload.desired { budget.healthy.saturating_sub(available) } else { 0 };

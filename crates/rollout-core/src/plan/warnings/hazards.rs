@@ -1,7 +1,7 @@
 //! Warnings about what the controllers do behind one's back (docs/hazards.md).
 
 use crate::history::revision::Revision;
-use crate::judge::revision_bytes::{comes_back, otherwise};
+use crate::judge::revision_bytes::{is_found_again, otherwise};
 use crate::objects::kind::Kind;
 use crate::objects::pod::Pod;
 use crate::objects::strategy::Strategy;
@@ -42,7 +42,7 @@ fn placement(change: &TemplateChange<'_>) -> Option<Warning> {
 fn revision_bytes(change: &TemplateChange<'_>) -> Option<Warning> {
     let TemplateChange { snapshot, wanted: _, target, defaulted: _, impact: _ } = *change;
     let (target, kind) = (target?, snapshot.workload.id.kind);
-    let lost = |label: &&str| target.owns_label(kind, label) && !comes_back(snapshot, target, label);
+    let lost = |label: &&str| target.owns_label(kind, label) && !is_found_again(snapshot, target, label);
     let lost: Vec<&str> = snapshot.living().filter_map(|pod| pod.revision.as_deref()).filter(lost).collect();
     let restarted = match lost.len() {
         1 => "1 pod at it already is restarted too".to_string(),

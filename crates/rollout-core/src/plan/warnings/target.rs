@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::history::History;
 use crate::history::number::RevisionNumber;
 use crate::history::revision::Revision;
+use crate::history::{History, Proof};
 use crate::objects::workload::{Workload, WorkloadId};
 use crate::plan::warning::{Warning, WarningId};
 use crate::plan::warnings::change::TemplateChange;
@@ -34,11 +34,11 @@ fn unavailable(
     target: &Revision,
     defaulted: bool,
 ) -> Option<(Warning, Option<RevisionNumber>)> {
-    if history.good(target) != Some(false) {
+    if history.proof(target) != Proof::Fails {
         return None;
     }
     // A current revision that works is better than one that never did, although it is no way back.
-    let works = |current: &&Revision| history.good(current) == Some(true);
+    let works = |current: &&Revision| history.proof(current) == Proof::Works;
     let good = history
         .last_good()
         .ok()
@@ -78,7 +78,7 @@ fn restart_only(
     }
     let differs = |revision: &&Revision| {
         revision.template.as_ref().is_some_and(|it| !template::same_but_restart(it, live))
-            && snapshot.history.good(revision) != Some(false)
+            && snapshot.history.proof(revision) != Proof::Fails
     };
     let better = snapshot.history.others().find(differs).and_then(|revision| revision.number);
     let number = target.label();
