@@ -1,5 +1,7 @@
 //! `strategy`: how a DaemonSet replaces its pods, shown or changed.
 
+use std::str::FromStr;
+
 use clap::Args;
 use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
 use kubectl_terminal::table::{Column, Table};
@@ -36,10 +38,10 @@ pub struct StrategyArgs {
     #[arg(long = "type", value_name = "TYPE", value_parser = parse_kind)]
     kind: Option<StrategyKind>,
     /// How many pods may be missing during a rollout: a number or a percentage of the nodes
-    #[arg(long, value_name = "N|%", value_parser = parse_amount, allow_hyphen_values = true)]
+    #[arg(long, value_name = "N|%", value_parser = Amount::from_str, allow_hyphen_values = true)]
     max_unavailable: Option<Amount>,
     /// How many nodes may have an old and a new pod during a rollout: a number or a percentage of the nodes
-    #[arg(long, value_name = "N|%", value_parser = parse_amount, allow_hyphen_values = true)]
+    #[arg(long, value_name = "N|%", value_parser = Amount::from_str, allow_hyphen_values = true)]
     max_surge: Option<Amount>,
     #[command(flatten)]
     write: WriteArgs,
@@ -64,19 +66,6 @@ fn parse_kind(text: &str) -> Result<StrategyKind, String> {
         .into_iter()
         .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
         .ok_or_else(|| "must be RollingUpdate or OnDelete".to_string())
-}
-
-fn parse_amount(text: &str) -> Result<Amount, String> {
-    let digits = text.strip_suffix('%').unwrap_or(text);
-    let number =
-        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u32>().ok()).flatten();
-    // The API has 32 bits and a sign.
-    let number = number.filter(|number| i32::try_from(*number).is_ok());
-    match (number, digits.len() == text.len()) {
-        (Some(number), true) => Ok(Amount::Count(number)),
-        (Some(number), false) => Ok(Amount::Percent(number)),
-        (None, _) => Err("must be a number of pods or a percentage, such as 1 or 10%".to_string()),
-    }
 }
 
 fn show(session: &mut Session, form: &OutputForm, no_headers: bool, found: Found) -> Result<Exit, CliError> {
@@ -170,19 +159,5 @@ impl Intent for Change {
     fn machine(&self, plan: &Plan, _: &Snapshot, limit: Option<i64>) -> Option<Box<dyn Machine>> {
         let moves = plan.impact.moves_by_itself && !plan.impact.pods.is_empty();
         moves.then(|| Box::new(Follow::watching(limit)) as Box<dyn Machine>)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_are_read_as_the_api_reads_them() {
-        assert_eq!(parse_amount("0"), Ok(Amount::Count(0)));
-        assert_eq!(parse_amount("25%"), Ok(Amount::Percent(25)));
-        for wrong in ["-1", "+1", "1.5", "%", "", "ten", "-5%", "5%%", "4294967296", "2147483648"] {
-            assert!(parse_amount(wrong).is_err(), "{wrong}");
-        }
     }
 }

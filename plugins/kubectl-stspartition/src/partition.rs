@@ -73,16 +73,11 @@ fn parse_partition(text: &str) -> Result<u32, String> {
 }
 
 fn parse_amount(text: &str) -> Result<Amount, String> {
-    let (digits, amount): (&str, fn(u32) -> Amount) = match text.strip_suffix('%') {
-        Some(digits) => (digits, Amount::Percent),
-        None => (text, Amount::Count),
-    };
-    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    match digits.parse::<u32>().ok().filter(|_| plain).map(amount) {
-        Some(Amount::Count(0) | Amount::Percent(0)) => Err("at least one pod is to be new".to_string()),
-        Some(Amount::Percent(101..)) => Err("100% is all of them".to_string()),
-        Some(amount) => Ok(amount),
-        None => Err("a number of pods or a percentage is needed, such as 2 or 50%".to_string()),
+    match text.parse() {
+        Ok(Amount::Count(0) | Amount::Percent(0)) => Err("at least one pod is to be new".to_string()),
+        Ok(Amount::Percent(101..)) => Err("100% is all of them".to_string()),
+        Ok(amount) => Ok(amount),
+        Err(_) => Err("a number of pods or a percentage is needed, such as 2 or 50%".to_string()),
     }
 }
 

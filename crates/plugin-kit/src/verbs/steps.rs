@@ -97,11 +97,12 @@ pub struct NodeArgs {
 
 /// Reads a number, or a percentage of at most 100; for clap.
 pub fn parse_amount(text: &str) -> Result<Amount, String> {
-    let amount = match text.strip_suffix('%') {
-        Some(percent) => percent.parse().ok().filter(|percent| *percent <= 100).map(Amount::Percent),
-        None => text.parse().ok().map(Amount::Count),
-    };
-    amount.ok_or_else(|| format!("{text:?} is neither a number nor a percentage up to 100%"))
+    match text.parse() {
+        Ok(amount @ (Amount::Count(_) | Amount::Percent(0..=100))) => Ok(amount),
+        Ok(Amount::Percent(_)) | Err(_) => {
+            Err(format!("{text:?} is neither a number nor a percentage up to 100%"))
+        }
+    }
 }
 
 /// Runs `start`.

@@ -20,5 +20,5 @@ pub use node::{Node, NodeReadiness, Taint};
 pub use pod::{Container, End, Pod, Unplaced};
 pub use quantity::Quantity;
 pub use selector::Labels;
-pub use strategy::{Amount, HIGHEST_PARTITION, Strategy};
+pub use strategy::{Amount, HIGHEST_PARTITION, NoAmount, Strategy};
 pub use workload::{NotAWorkload, ReadAs, Workload, WorkloadId, WorkloadStatus};

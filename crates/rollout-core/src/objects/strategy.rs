@@ -1,6 +1,7 @@
 //! How pods are replaced: the strategies of the three kinds, and the amounts in them.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
@@ -44,6 +45,26 @@ impl Amount {
             Amount::Count(count) => count,
             Amount::Percent(percent) => (u64::from(percent) * u64::from(total) / 100) as u32,
         }
+    }
+}
+
+/// What is no amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a number of pods or a percentage, such as 1 or 10%")]
+pub struct NoAmount;
+
+impl FromStr for Amount {
+    type Err = NoAmount;
+
+    /// Reads what somebody typed: digits, with `%` or without, as large as the API's 32 bits with a sign hold.
+    fn from_str(text: &str) -> Result<Amount, NoAmount> {
+        let (digits, amount): (&str, fn(u32) -> Amount) = match text.strip_suffix('%') {
+            Some(digits) => (digits, Amount::Percent),
+            None => (text, Amount::Count),
+        };
+        let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.parse().ok().filter(|number| plain && i32::try_from(*number).is_ok());
+        number.map(amount).ok_or(NoAmount)
     }
 }
 
@@ -136,5 +157,19 @@ pub(crate) fn strategy(kind: Kind, object: &Value) -> Strategy {
         ("OnDelete", _) => Strategy::OnDelete,
         ("Recreate", _) => Strategy::Recreate,
         (other, _) => Strategy::Other(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_as_the_api_reads_them() {
+        assert_eq!("0".parse(), Ok(Amount::Count(0)));
+        assert_eq!("25%".parse(), Ok(Amount::Percent(25)));
+        for wrong in ["-1", "+1", "1.5", "%", "", "ten", "-5%", "5%%", "4294967296", "2147483648"] {
+            assert_eq!(wrong.parse::<Amount>(), Err(NoAmount), "{wrong}");
+        }
     }
 }

@@ -148,11 +148,7 @@ impl Rest {
 }
 
 fn amount(text: &str) -> Result<Amount, BadSteps> {
-    let wrong = || BadSteps::NoAmount(text.to_string());
-    let amount = match text.strip_suffix('%') {
-        Some(share) => Amount::Percent(share.parse().map_err(|_| wrong())?),
-        None => Amount::Count(text.parse().map_err(|_| wrong())?),
-    };
+    let amount = text.parse().map_err(|_| BadSteps::NoAmount(text.to_string()))?;
     match amount {
         Amount::Count(0) | Amount::Percent(0) => Err(BadSteps::Zero(amount)),
         Amount::Percent(101..) => Err(BadSteps::TooMany(amount)),
