@@ -1,16 +1,16 @@
 //! `nodes`: what runs on each node of a DaemonSet, and why a node is not updated or not ready.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use clap::Args;
 use k8s_openapi::jiff::Timestamp;
-use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::forms::{OutputArgs, OutputForm};
 use kubectl_terminal::screen::Screen;
 use kubectl_terminal::table::{Cell, Column, Table};
 use kubectl_terminal::{Style, Ui, duration, escape};
 use plugin_kit::call::{CliError, Exit, Session};
-use plugin_kit::say::{self, documents};
+use plugin_kit::follow::{live, one_alone};
+use plugin_kit::say::{self, Reports, documents};
 use plugin_kit::targets::{TargetArgs, VerbMode, together};
 use rollout_core::objects::few;
 use rollout_core::plan::steps;
@@ -18,13 +18,8 @@ use rollout_core::stored::{Stage, Stored};
 use rollout_core::view::nodes::{NodeRow, Nodes, Share, Trouble};
 use rollout_core::view::ordinals::{self, OUTSIDE_STEP};
 use rollout_core::{RevisionNumber, Snapshot, Workload, WorkloadId};
-use rollout_kube::{Cluster, Depth, Feed, Sight};
+use rollout_kube::Depth;
 use serde_json::Value;
-
-/// How often at most a watched table is drawn anew.
-const REDRAW: Duration = Duration::from_millis(250);
-/// How often it is looked at although nothing changed: ages and `minReadySeconds` pass in silence.
-const GLANCE: Duration = Duration::from_secs(1);
 
 /// The examples with which its help starts.
 pub const EXAMPLES: (&str, &str) = (
@@ -65,40 +60,30 @@ pub async fn run(args: NodesArgs, session: &mut Session) -> Result<Exit, CliErro
         return Err(CliError::usage("--watch shows a table; a document is printed once, without --watch"));
     }
     let found = session.find::<Workload>(&args.targets, VerbMode::Reading).await?;
-    let several = found.workloads.len() + found.exits.len();
-    if args.watch && several > 1 {
-        return Err(CliError::usage(format!(
-            "watch is only supported on individual resources - {several} resources were found"
-        )));
-    }
     let view = View { form: &form, args: &args, called: session.called() };
     let cluster = session.cluster().await?;
-    let mut exits = found.exits;
     if args.watch {
-        if let Some(workload) = found.workloads.into_iter().next() {
-            view.watch(session, &cluster, workload).await?;
+        let missing = Exit::worst_of(found.exits.iter().copied());
+        if let Some(workload) = one_alone(found)? {
+            let mut shown = Shown::default();
+            let show = async |session: &mut Session, snapshot: Snapshot| {
+                shown.show(&mut session.ui, &view, &snapshot)
+            };
+            live(session, &cluster, workload, Depth::Nodes, show).await?;
         }
-        return Ok(Exit::worst_of(exits));
+        return Ok(missing);
     }
-    let mut items = Vec::new();
-    let seen =
-        together::seen(&mut session.ui, &cluster, found.workloads, found.whole.as_ref(), |_| Depth::Nodes);
-    for (index, (_, seen)) in seen.await.into_iter().enumerate() {
-        let snapshot = seen.map(|seen| seen.into_snapshot(cluster.now()));
-        match snapshot.map_err(CliError::from).and_then(|it| view.show(&mut session.ui, &it, index > 0)) {
-            Ok(document) => items.extend(document),
-            Err(error) => {
-                session.report(&error);
-                exits.push(error.exit);
-            }
+    let mut reports = Reports::new(session, &form, found.exits);
+    let ui = &mut reports.session.ui;
+    let seen = together::seen(ui, &cluster, found.workloads, found.whole.as_ref(), |_| Depth::Nodes).await;
+    for (index, (_, seen)) in seen.into_iter().enumerate() {
+        let snapshot = seen.map(|seen| seen.into_snapshot(cluster.now())).map_err(CliError::from);
+        match snapshot.and_then(|it| view.show(&mut reports.session.ui, &it, index > 0)) {
+            Ok(document) => document.into_iter().for_each(|it| reports.document(it)),
+            Err(error) => reports.failed(&error),
         }
     }
-    if !form.is_human()
-        && let Some(document) = documents::list(items, found.single)
-    {
-        forms::print_document(&mut session.ui, &document, &form)?;
-    }
-    Ok(Exit::worst_of(exits))
+    reports.answer(found.single)
 }
 
 /// How the nodes are shown.
@@ -279,36 +264,6 @@ fn reason(row: &NodeRow<'_>) -> Cell {
 fn images(row: &NodeRow<'_>) -> String {
     let containers = row.pod.into_iter().flat_map(|pod| &pod.containers);
     containers.map(|it| format!("{}={}", it.name, it.image)).collect::<Vec<_>>().join(",")
-}
-
-impl View<'_> {
-    /// Shows the nodes again and again, until the set is gone or nobody reads any more.
-    async fn watch(
-        &self,
-        session: &mut Session,
-        cluster: &Cluster,
-        workload: Workload,
-    ) -> Result<(), CliError> {
-        let seen = cluster.seen(workload, Depth::Nodes).await?;
-        let mut feed = Feed::start(cluster, seen);
-        let mut sight = feed.sight();
-        let mut screen = Shown::default();
-        while !session.ui.stdout_is_closed() {
-            match sight {
-                Sight::Snapshot(snapshot) => screen.show(&mut session.ui, self, &snapshot)?,
-                Sight::Gone => return Err(CliError::failed("object has been deleted")),
-                Sight::Forbidden(words) => return Err(CliError::failed(words)),
-                Sight::Lost(error) => {
-                    let error = escape::inline(&error).into_owned();
-                    session.ui.note(&format!("the API server does not answer ({error}): trying again"));
-                }
-                Sight::Back => session.ui.note("the API server answers again"),
-            }
-            tokio::time::sleep(REDRAW).await;
-            sight = feed.next(GLANCE).await;
-        }
-        Ok(())
-    }
 }
 
 /// What was shown last of nodes that are watched.

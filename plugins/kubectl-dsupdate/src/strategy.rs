@@ -3,11 +3,11 @@
 use std::str::FromStr;
 
 use clap::Args;
-use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::forms::{OutputArgs, OutputForm};
 use kubectl_terminal::table::{Column, Table};
 use plugin_kit::call::{CliError, Exit, Session};
 use plugin_kit::change::{self, Intent, WriteArgs};
-use plugin_kit::say::documents;
+use plugin_kit::say::{Reports, documents};
 use plugin_kit::targets::{Found, TargetArgs, VerbMode};
 use rollout_core::drive::Follow;
 use rollout_core::machine::Machine;
@@ -74,11 +74,9 @@ fn show(session: &mut Session, form: &OutputForm, no_headers: bool, found: Found
         let paused = |it: &Workload| Stored::of(it).and_then(|stored| stored.paused_strategy);
         let document =
             |it: &Workload| documents::about(&it.id, documents::Strategy::of(it, paused(it).as_ref()));
-        let documents = workloads.iter().map(document).collect();
-        if let Some(document) = documents::list(documents, single) {
-            forms::print_document(&mut session.ui, &document, form)?;
-        }
-        return Ok(Exit::worst_of(exits));
+        let mut reports = Reports::new(session, form, exits);
+        workloads.iter().for_each(|it| reports.document(document(it)));
+        return reports.answer(single);
     }
     let mut columns: Vec<Column<'_, Workload>> = Vec::new();
     if all_namespaces {

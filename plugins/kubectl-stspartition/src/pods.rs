@@ -1,22 +1,21 @@
 //! `pods`: a StatefulSet by ordinal, with the line where its partition is.
 
-use std::time::Duration;
-
 use clap::Args;
 use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
 use kubectl_terminal::screen::Screen;
 use kubectl_terminal::table::{Cell, Table};
 use kubectl_terminal::{Style, Ui, duration, escape};
 use plugin_kit::call::{CliError, Exit, Session};
-use plugin_kit::say::{self, documents};
+use plugin_kit::follow::{live, one_alone};
+use plugin_kit::say::{self, Reports, documents};
 use plugin_kit::targets::{TargetArgs, VerbMode, together};
 use rollout_core::objects::few;
 use rollout_core::plan::{Decision, partition, steps};
 use rollout_core::snapshot::Patience;
 use rollout_core::stored::Stored;
 use rollout_core::view::ordinals::{self, OrdinalRow, Zone};
-use rollout_core::{Pod, Side, Snapshot, Strategy, Workload, judge};
-use rollout_kube::{Cluster, Depth, Feed, Reader, Sight};
+use rollout_core::{Pod, Side, Snapshot, Strategy, judge};
+use rollout_kube::{Cluster, Depth, Reader};
 use serde_json::Value;
 
 /// The examples with which the help of `pods` starts.
@@ -28,9 +27,6 @@ Examples:
   {me} pods {target} -w             # and again whenever that changes
   {me} pods {target} -o wide        # with nodes, restarts and images",
 );
-
-/// After how long the picture is looked at again without a change: some things become true by the time alone.
-const GLANCE: Duration = Duration::from_secs(1);
 
 /// The arguments of `pods`.
 #[derive(Args, Debug)]
@@ -49,36 +45,29 @@ pub async fn run(args: PodsArgs, session: &mut Session) -> Result<Exit, CliError
     let form = args.output.form(&[])?;
     let found = session.find(&args.targets, VerbMode::Reading).await?;
     let cluster = session.cluster().await?;
-    let (mut exits, several) = (found.exits, found.workloads.len() > 1);
-    let view = View { form: &form, no_headers: args.output.no_headers, named: several };
+    let view = View { form: &form, no_headers: args.output.no_headers, named: found.workloads.len() > 1 };
     if args.watch {
-        return match <[Workload; 1]>::try_from(found.workloads) {
-            Ok([workload]) => watch(&view, session, &cluster, workload).await,
-            Err(none) if none.is_empty() => Ok(Exit::worst_of(exits)),
-            Err(all) => Err(CliError::usage(format!(
-                "watch is only supported on individual resources - {} resources were found",
-                all.len()
-            ))),
-        };
+        let missing = Exit::worst_of(found.exits.iter().copied());
+        if let Some(workload) = one_alone(found)? {
+            let mut shown = Shown::default();
+            let show = async |session: &mut Session, snapshot: Snapshot| {
+                shown.show(session, &cluster, &view, snapshot).await
+            };
+            live(session, &cluster, workload, Depth::Pods, show).await?;
+        }
+        return Ok(missing);
     }
-    let mut documents = Vec::new();
-    let seen =
-        together::seen(&mut session.ui, &cluster, found.workloads, found.whole.as_ref(), |_| Depth::Pods);
-    let seen = seen.await;
-    for (_, snapshot) in together::examined(&mut session.ui, &cluster, seen, Patience::default()).await {
+    let mut reports = Reports::new(session, &form, found.exits);
+    let ui = &mut reports.session.ui;
+    let seen = together::seen(ui, &cluster, found.workloads, found.whole.as_ref(), |_| Depth::Pods).await;
+    for (_, snapshot) in together::examined(ui, &cluster, seen, Patience::default()).await {
         match snapshot.map_err(CliError::from).and_then(readable) {
-            Ok(snapshot) if form.is_human() => view.print(&mut session.ui, &snapshot),
-            Ok(snapshot) => documents.push(document(&snapshot)),
-            Err(error) => {
-                session.report(&error);
-                exits.push(error.exit);
-            }
+            Ok(snapshot) if form.is_human() => view.print(&mut reports.session.ui, &snapshot),
+            Ok(snapshot) => reports.document(document(&snapshot)),
+            Err(error) => reports.failed(&error),
         }
     }
-    if let Some(document) = documents::list(documents, found.single).filter(|_| !form.is_human()) {
-        forms::print_document(&mut session.ui, &document, &form)?;
-    }
-    Ok(Exit::worst_of(exits))
+    reports.answer(found.single)
 }
 
 /// Without the pods there is nothing to show, and a table of missing ones would be a lie.
@@ -92,46 +81,39 @@ fn readable(snapshot: Snapshot) -> Result<Snapshot, CliError> {
     }
 }
 
-/// Shows the set until somebody has seen enough, or it is gone.
-async fn watch(
-    view: &View<'_>,
-    session: &mut Session,
-    cluster: &Cluster,
-    workload: Workload,
-) -> Result<Exit, CliError> {
-    let seen = cluster.seen(workload, Depth::Pods).await?;
-    let mut feed = Feed::start(cluster, seen);
-    let mut reader = Reader::default();
-    let mut shown: Option<Value> = None;
-    let mut screen = Screen::default();
-    let mut sight = feed.sight();
-    while !session.ui.stdout_is_closed() {
-        match sight {
-            Sight::Gone => return Err(CliError::failed("object has been deleted")),
-            Sight::Forbidden(words) => return Err(CliError::failed(words)),
-            Sight::Lost(error) => session
-                .ui
-                .note(&format!("the API server does not answer ({}): trying again", escape::inline(&error))),
-            Sight::Back => session.ui.note("the API server answers again"),
-            Sight::Snapshot(snapshot) => {
-                let mut snapshot = readable(*snapshot)?;
-                reader.look(cluster, &mut snapshot).await;
-                if view.form.is_human() && session.ui.can_redraw() {
-                    let lines = view.lines(&session.ui, &snapshot);
-                    screen.draw(&mut session.ui, lines);
-                } else {
-                    let document = document(&snapshot);
-                    // An age that grows is no change.
-                    if shown.as_ref() != Some(&document) {
-                        view.again(&mut session.ui, &snapshot, &document, shown.is_some())?;
-                        shown = Some(document);
-                    }
-                }
-            }
+/// What was shown last of a set that is watched.
+#[derive(Default)]
+struct Shown {
+    reader: Reader,
+    /// On a terminal.
+    screen: Screen,
+    /// What was said elsewhere.
+    document: Option<Value>,
+}
+
+impl Shown {
+    async fn show(
+        &mut self,
+        session: &mut Session,
+        cluster: &Cluster,
+        view: &View<'_>,
+        snapshot: Snapshot,
+    ) -> Result<(), CliError> {
+        let mut snapshot = readable(snapshot)?;
+        self.reader.look(cluster, &mut snapshot).await;
+        if view.form.is_human() && session.ui.can_redraw() {
+            let lines = view.lines(&session.ui, &snapshot);
+            self.screen.draw(&mut session.ui, lines);
+            return Ok(());
         }
-        sight = feed.next(GLANCE).await;
+        let document = document(&snapshot);
+        // An age that grows is no change.
+        if self.document.as_ref() != Some(&document) {
+            view.again(&mut session.ui, &snapshot, &document, self.document.is_some())?;
+            self.document = Some(document);
+        }
+        Ok(())
     }
-    Ok(Exit::Done)
 }
 
 fn document(snapshot: &Snapshot) -> Value {

@@ -9,8 +9,8 @@ use rollout_kube::{Cluster, Scope, Seen};
 
 use super::args::WriteArgs;
 use super::intent::Intent;
-use super::report::Reports;
 use crate::call::{CliError, Exit};
+use crate::say::Reports;
 
 /// A workload with its plan and what the plan was made from.
 pub(super) struct Planned {

@@ -7,11 +7,9 @@ mod args;
 mod flow;
 mod intent;
 mod reason;
-mod report;
 mod run;
 
 pub use action::ActionArgs;
 pub use args::{DryRun, FollowArgs, WriteArgs};
 pub use intent::{Intent, depth};
-pub use report::Reports;
 pub use run::run;

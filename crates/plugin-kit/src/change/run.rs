@@ -14,9 +14,9 @@ use super::args::{DryRun, WriteArgs};
 use super::flow::{Flow, Planned, changed_meanwhile};
 use super::intent::Intent;
 use super::reason::Given;
-use super::report::Reports;
 use crate::call::{CliError, Exit, Session};
 use crate::follow::{self, Job, WatchOptions, observed};
+use crate::say::Reports;
 use crate::say::documents::{self, Outcome};
 use crate::targets::{Found, together};
 

@@ -2,11 +2,13 @@
 
 pub mod gates;
 mod group;
+mod live;
 mod observed;
 pub mod overlay;
 mod patience;
 mod watch;
 
+pub use live::{live, one_alone};
 pub use observed::{OBSERVE, observed};
 pub use patience::PatienceArgs;
 pub use watch::{Job, WatchOptions, watch};

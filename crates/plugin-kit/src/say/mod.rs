@@ -7,4 +7,7 @@ pub mod ending;
 pub mod event;
 pub mod plan;
 mod refusal;
+mod reports;
 pub mod template;
+
+pub use reports::Reports;

@@ -15,7 +15,7 @@ use tokio::process::Command;
 use super::revision::parse_revision;
 use crate::call::{CliError, Exit, Session};
 use crate::say::changes::change_lines;
-use crate::say::documents;
+use crate::say::{Reports, documents};
 use crate::targets::{TargetArgs, VerbMode, together};
 
 const UNIFIED: &str = "unified";
@@ -61,42 +61,34 @@ async fn compare(args: DiffArgs, session: &mut Session) -> Result<Exit, CliError
     let found = session.find(&args.targets, VerbMode::Reading).await?;
     let cluster = session.cluster().await?;
     let depth = |_: &Workload| Depth::Revisions;
-    let mut exits: Vec<Exit> = found.exits.into_iter().map(trouble).collect();
-    let mut documents = Vec::new();
+    let mut reports = Reports::new(session, &form, found.exits.into_iter().map(trouble).collect());
     for (id, seen) in
-        together::seen(&mut session.ui, &cluster, found.workloads, found.whole.as_ref(), depth).await
+        together::seen(&mut reports.session.ui, &cluster, found.workloads, found.whole.as_ref(), depth).await
     {
-        let head = session.named(&id);
+        let head = reports.session.named(&id);
         let result = match seen {
             Ok(seen) => {
                 let snapshot = seen.into_snapshot(cluster.now());
-                show(&mut session.ui, &form, &head, &snapshot, args.revision, &mut documents).await
+                show(&mut reports, &form, &head, &snapshot, args.revision).await
             }
             Err(error) => Err(error.into()),
         };
         match result {
-            Ok(exit) => exits.push(exit),
-            Err(error) => {
-                session.report(&error);
-                exits.push(trouble(error.exit));
-            }
+            Ok(exit) => reports.exit(exit),
+            Err(error) => reports.failed(&CliError { exit: trouble(error.exit), ..error }),
         }
     }
-    let printed = form.is_human() || matches!(form, OutputForm::Own(_));
-    if !printed && let Some(document) = documents::list(documents, found.single) {
-        forms::print_document(&mut session.ui, &document, &form)?;
-    }
-    Ok(Exit::worst_of(exits))
+    reports.answer(found.single)
 }
 
 async fn show(
-    ui: &mut Ui,
+    reports: &mut Reports<'_>,
     form: &OutputForm,
     head: &str,
     snapshot: &Snapshot,
     pair: Option<Pair>,
-    documents: &mut Vec<Value>,
 ) -> Result<Exit, CliError> {
+    let ui = &mut reports.session.ui;
     let id = &snapshot.workload.id;
     let refuse = |error| CliError::no_revision(id, &error);
     let (from, to) = choose(snapshot, pair).map_err(refuse)?;
@@ -123,7 +115,7 @@ async fn show(
         | OutputForm::Name
         | OutputForm::JsonPath(_)
         | OutputForm::JsonPathAsJson(_) => {
-            documents.push(documents::about(id, documents::Diff::of(from, to, &changes)))
+            reports.document(documents::about(id, documents::Diff::of(from, to, &changes)))
         }
     }
     Ok(if changes.is_empty() { Exit::Done } else { Exit::Failed })

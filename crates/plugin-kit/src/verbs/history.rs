@@ -2,7 +2,7 @@
 
 use clap::Args;
 use k8s_openapi::jiff::Timestamp;
-use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::forms::{OutputArgs, OutputForm};
 use kubectl_terminal::table::{Column, Table};
 use kubectl_terminal::{Ui, duration, escape};
 use rollout_core::judge::{Progress, evaluate};
@@ -13,7 +13,7 @@ use rollout_kube::Depth;
 use super::revision::parse_revision;
 use crate::call::{CliError, Exit, Session};
 use crate::say::changes::began_with;
-use crate::say::{self, documents};
+use crate::say::{self, Reports, documents};
 use crate::targets::{TargetArgs, VerbMode, together};
 
 /// The arguments of `history`.
@@ -33,37 +33,35 @@ pub async fn run(args: HistoryArgs, session: &mut Session) -> Result<Exit, CliEr
     let form = args.output.form(&[])?;
     let found = session.find(&args.targets, VerbMode::Reading).await?;
     let cluster = session.cluster().await?;
-    let mut exits = found.exits;
-    let mut documents = Vec::new();
+    let mut reports = Reports::new(session, &form, found.exits);
     let mut first = true;
     let depth = |workload: &Workload| depth(workload, &form, args.revision.is_some());
     for (id, seen) in
-        together::seen(&mut session.ui, &cluster, found.workloads, found.whole.as_ref(), depth).await
+        together::seen(&mut reports.session.ui, &cluster, found.workloads, found.whole.as_ref(), depth).await
     {
-        let head = session.named(&id);
+        let head = reports.session.named(&id);
         let shown = match seen {
             Ok(seen) => {
                 let snapshot = seen.into_snapshot(cluster.now());
-                let mut view =
-                    View { head, ui: &mut session.ui, form: &form, no_headers: args.output.no_headers };
+                let mut view = View {
+                    head,
+                    ui: &mut reports.session.ui,
+                    form: &form,
+                    no_headers: args.output.no_headers,
+                };
                 if form.is_human() && !std::mem::take(&mut first) {
                     view.ui.line("");
                 }
-                view.show(&snapshot, args.revision).map(|document| documents.extend(document))
+                view.show(&snapshot, args.revision)
             }
             Err(error) => Err(error.into()),
         };
-        if let Err(error) = shown {
-            session.report(&error);
-            exits.push(error.exit);
+        match shown {
+            Ok(document) => document.into_iter().for_each(|it| reports.document(it)),
+            Err(error) => reports.failed(&error),
         }
     }
-    if !form.is_human()
-        && let Some(document) = documents::list(documents, found.single)
-    {
-        forms::print_document(&mut session.ui, &document, &form)?;
-    }
-    Ok(Exit::worst_of(exits))
+    reports.answer(found.single)
 }
 
 /// A Deployment's ReplicaSets count their pods themselves; the pods are read where somebody wants to see them.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
-use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::forms::{OutputArgs, OutputForm};
 use kubectl_terminal::table::{Column, Table};
 use kubectl_terminal::{Ui, duration, escape};
 use rollout_core::drive::Follow;
@@ -18,7 +18,7 @@ use super::revision::parse_revision;
 use crate::call::{CliError, Exit, Session};
 use crate::follow::{self, Job, PatienceArgs, WatchOptions};
 use crate::say::causes::{print_causes, print_skipped, warn_of_hidden_pods};
-use crate::say::{self, documents};
+use crate::say::{self, Reports, documents};
 use crate::targets::together::{self, Answers};
 use crate::targets::{TargetArgs, VerbMode};
 
@@ -60,33 +60,30 @@ pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliErr
         true => wait(&args, &form, session, &cluster, seen).await,
         false => look(&args, session, &cluster, seen).await,
     };
-    let mut exits = found.exits;
-    let mut reports: Vec<Report> = Vec::new();
+    let mut reports = Reports::new(session, &form, found.exits);
+    reports.in_lines(args.output_watch_events);
+    let mut rows: Vec<Report> = Vec::new();
     for report in told {
         match report {
-            Ok(report) => reports.push(report),
-            Err(error) => {
-                session.report(&error);
-                exits.push(error.exit);
+            Ok(report) if form.is_human() => rows.push(report),
+            Ok(report) => {
+                reports.exit(report.exit);
+                reports.document(report.document);
             }
+            Err(error) => reports.failed(&error),
         }
     }
-    exits.extend(reports.iter().map(|report| report.exit));
-    if !form.is_human() {
-        let items = reports.into_iter().map(|report| report.document).collect();
-        if let Some(document) = documents::list(items, found.single) {
-            forms::print_last(&mut session.ui, &document, &form, args.output_watch_events)?;
-        }
-    } else if found.all_namespaces {
-        table(&mut session.ui, &mut reports, args.output.no_headers, form.is_wide());
+    rows.iter().for_each(|row| reports.exit(row.exit));
+    if form.is_human() && found.all_namespaces {
+        table(&mut reports.session.ui, &mut rows, args.output.no_headers, form.is_wide());
     } else {
-        for report in &mut reports {
-            report.sentence =
-                session.placed(std::mem::take(&mut report.sentence), &report.snapshot.workload.id);
-            report.print(&mut session.ui);
+        for row in &mut rows {
+            row.sentence =
+                reports.session.placed(std::mem::take(&mut row.sentence), &row.snapshot.workload.id);
+            row.print(&mut reports.session.ui);
         }
     }
-    Ok(Exit::worst_of(exits))
+    reports.answer(found.single)
 }
 
 /// The nodes are many, and worth reading where some of them want their pods no longer.

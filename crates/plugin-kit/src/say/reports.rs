@@ -1,4 +1,4 @@
-//! What a verb that changes something says about each workload in the end: a sentence, a document, an exit code.
+//! What a verb says about each workload in the end: a sentence, a document, an exit code.
 
 use kubectl_terminal::escape;
 use kubectl_terminal::forms::{self, OutputForm};
@@ -9,10 +9,10 @@ use rollout_core::{RevisionNumber, WorkloadId};
 use rollout_kube::End;
 use serde_json::Value;
 
+use super::causes::{print_causes, print_skipped};
+use super::documents::{self, Outcome};
+use super::ending;
 use crate::call::{CliError, Exit, Session};
-use crate::say;
-use crate::say::causes::{print_causes, print_skipped};
-use crate::say::documents::{self, Outcome};
 
 /// What became of the workloads of one call.
 pub struct Reports<'a> {
@@ -74,20 +74,20 @@ impl<'a> Reports<'a> {
     pub fn ended(&mut self, id: &WorkloadId, plan: Option<&Plan>, end: &End, held_ok: bool) {
         // Nobody wanted a change to meet its end.
         let held_ok = held_ok && end.ending != Ending::Held(Hold::Deleting);
-        let (exit, sentence) = say::ending::ending(end, id, held_ok);
+        let (exit, sentence) = ending::ending(end, id, held_ok);
         let sentence = self.session.placed(sentence, id);
         if exit == Exit::Done {
             self.say(&sentence);
         } else {
             self.session.ui.note(&escape::inline(&sentence));
-            print_causes(&mut self.session.ui, say::ending::causes(end));
+            print_causes(&mut self.session.ui, ending::causes(end));
             if let Some(progress) = &end.progress {
                 print_skipped(&mut self.session.ui, &progress.skipped);
             }
         }
         let way_on = match (&end.ending, end.snapshot.as_deref(), exit) {
-            (Ending::Held(hold), Some(snapshot), Exit::Held) => Some(say::ending::way_on(*hold, snapshot)),
-            (_, _, _) => say::ending::hint(end, id),
+            (Ending::Held(hold), Some(snapshot), Exit::Held) => Some(ending::way_on(*hold, snapshot)),
+            (_, _, _) => ending::hint(end, id),
         };
         if let Some(hint) = way_on {
             self.session.ui.hint(&escape::inline(&hint));
@@ -109,7 +109,18 @@ impl<'a> Reports<'a> {
         );
     }
 
-    /// Prints the documents, and says how the process ends.
+    /// Prints the documents of a verb that reads, and says how the process ends.
+    pub fn answer(self, single: bool) -> Result<Exit, CliError> {
+        let Reports { session, form, documents, exits, unsaid: _, lines } = self;
+        if !form.is_human()
+            && let Some(document) = documents::list(documents, single)
+        {
+            forms::print_last(&mut session.ui, &document, form, lines)?;
+        }
+        Ok(Exit::worst_of(exits))
+    }
+
+    /// Prints the documents of a verb that writes, and says how the process ends.
     pub fn close(self, single: bool) -> Result<Exit, CliError> {
         let Reports { session, form, documents, mut exits, unsaid, lines } = self;
         if !form.is_human()
