@@ -11,13 +11,10 @@ use crate::snapshot::{Side, Snapshot};
 
 /// How many pods are looked at more closely: what they have in common shows in a few.
 const CLOSELY: usize = 3;
-
 /// How many nodes that have not been heard of are asked after: what their pods show says it of the others.
 const NODES: usize = 16;
-
 /// Seconds after which a pod that is not ready, or a missing one, is looked at more closely.
 const SUSPICIOUS: i64 = 5;
-
 /// Seconds for which nothing must have moved before a missing pod is more than one that is just being replaced.
 const QUIET: i64 = 2;
 
