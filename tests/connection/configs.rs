@@ -136,23 +136,23 @@ pub fn rows() -> Vec<Row> {
         flags("another server name", &["--tls-server-name=api.test"]),
         flags("a wrong server name", &["--tls-server-name=other.test"]),
         row("plain http with a token", |place| {
-            place.single(&format!("server: 'http://{}'", lab().plain), TOKEN)
+            place.single(&format!("server: 'http://{}'", lab().plain), TOKEN);
         }),
         row("an address without a scheme", |place| {
-            place.single(&format!("server: '{}'", lab().plain), TOKEN)
+            place.single(&format!("server: '{}'", lab().plain), TOKEN);
         }),
         row("a path in front", |place| {
-            place.single(&cluster(lab().open).replacen("',", "/k8s/clusters/c',", 1), TOKEN)
+            place.single(&cluster(lab().open).replacen("',", "/k8s/clusters/c',", 1), TOKEN);
         }),
         row("plain http to a TLS server", |place| {
-            place.single(&format!("server: 'http://{}'", lab().open), TOKEN)
+            place.single(&format!("server: 'http://{}'", lab().open), TOKEN);
         })
         .but(Expected::OtherWords(
             "rustls hangs up where Go's server would answer in clear text; the words depend on timing",
         )),
         row("TLS to a plain server", |place| place.single(&cluster(lab().plain), TOKEN)),
         row("a login in the address", |place| {
-            place.single(&cluster(lab().closed).replacen("https://", "https://u:pw@", 1), "token: bad")
+            place.single(&cluster(lab().closed).replacen("https://", "https://u:pw@", 1), "token: bad");
         }),
         row("base64 in lines", |place| {
             let data = encoded(&lab().authority.pem);

@@ -116,7 +116,7 @@ pub fn rows() -> Vec<Row> {
         helper("null in the variables", good(), ", env: [{name: A, value: null}], args: null"),
         helper("a variable without a name", good(), ", env: [{name: '', value: a}]"),
         row("helper: not installed", |place| {
-            place.single(&cluster(lab().closed), &exec("no-such-helper", ""))
+            place.single(&cluster(lab().closed), &exec("no-such-helper", ""));
         })
         .but(Expected::OtherWords("kubectl's long advice is our hint")),
         row("helper: a path that is not there", |place| {
@@ -235,10 +235,10 @@ pub fn rows() -> Vec<Row> {
             place.single(&cluster(lab().closed), "auth-provider: {name: gcp}, token: good");
         }),
         row("auth-provider: azure", |place| {
-            place.single(&cluster(lab().closed), "auth-provider: {name: azure}")
+            place.single(&cluster(lab().closed), "auth-provider: {name: azure}");
         }),
         row("auth-provider: unknown", |place| {
-            place.single(&cluster(lab().closed), "auth-provider: {name: x}")
+            place.single(&cluster(lab().closed), "auth-provider: {name: x}");
         }),
         row("auth-provider: and a helper", |place| {
             place.single(&cluster(lab().closed), &format!("auth-provider: {{name: x}}, {}", exec("h", "")));

@@ -48,7 +48,7 @@ fn serve<S: Read + Write>(stream: S, handler: &Handler, count: &Mutex<usize>) {
     let mut stream = BufReader::new(stream);
     while let Some(request) = read(&mut stream) {
         let number = {
-            let mut count = count.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut count = count.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             // What both programs look for first does not count.
             *count += usize::from(request.path.contains("/namespaces/"));
             *count

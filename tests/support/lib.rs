@@ -102,7 +102,7 @@ impl Web {
         match self.kind {
             "daemonset" => {}
             "statefulset" => {
-                yaml.push_str(&format!("  serviceName: {name}\n  replicas: {}\n", self.replicas))
+                yaml.push_str(&format!("  serviceName: {name}\n  replicas: {}\n", self.replicas));
             }
             _ => yaml.push_str(&format!("  replicas: {}\n", self.replicas)),
         }

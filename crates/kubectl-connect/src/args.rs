@@ -156,7 +156,6 @@ fn secret(text: &str) -> Result<SecretString, Infallible> {
 mod tests {
     use super::*;
     use clap::{CommandFactory, Parser};
-    use secrecy::ExposeSecret;
 
     #[derive(Parser)]
     struct Cli {
@@ -214,7 +213,7 @@ mod tests {
         ]);
         assert_eq!(args.impersonate_groups, ["a", "b"]);
         assert_eq!(args.impersonate_extra, ["k=v"]);
-        assert_eq!(args.token.as_ref().map(|t| t.expose_secret()), Some("s3cret"));
+        assert_eq!(args.token.as_ref().map(secrecy::ExposeSecret::expose_secret), Some("s3cret"));
         assert!(!format!("{args:?}").contains("s3cret"));
     }
 

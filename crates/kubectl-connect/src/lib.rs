@@ -30,7 +30,7 @@
 //! - Nobody is asked for a user name and a password; they are flags or they are not.
 //! - `--match-server-version`, `--profile`, `--profile-output`, `--vmodule` and `--log-flush-frequency` are accepted and do
 //!   nothing.
-#![deny(missing_docs)]
+#![deny(missing_docs, unreachable_pub)]
 
 mod agent;
 mod api_error;

@@ -1,6 +1,6 @@
 //! Be kubectl to people and pipes: streams, colour, escaping, tables, questions, progress, the forms of `-o`, durations,
 //! completion. Knows no cluster and no rollout: whatever is a kubectl plugin can be built on it.
-#![deny(missing_docs)]
+#![deny(missing_docs, unreachable_pub)]
 
 mod captured;
 pub mod completion;

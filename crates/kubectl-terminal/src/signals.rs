@@ -63,7 +63,7 @@ pub async fn terminated() {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// The time for which a command has the terminal: what the keyboard says is for it.
@@ -106,7 +106,7 @@ mod unix {
     use super::Signal;
 
     /// Returns what says whether something blocks; while it does, the signals do what they do by default.
-    pub fn blocks() -> &'static AtomicBool {
+    pub(super) fn blocks() -> &'static AtomicBool {
         static BLOCKS: OnceLock<Arc<AtomicBool>> = OnceLock::new();
         BLOCKS.get_or_init(|| {
             let blocks = Arc::new(AtomicBool::new(false));
@@ -118,7 +118,7 @@ mod unix {
         })
     }
 
-    pub fn die_of(signal: Signal) {
+    pub(super) fn die_of(signal: Signal) {
         let signal = match signal {
             Signal::Interrupt => SIGINT,
             Signal::Terminate => SIGTERM,

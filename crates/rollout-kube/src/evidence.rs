@@ -219,7 +219,7 @@ impl Reader {
                 evidence.nodes.extend(before.nodes.iter().find(|node| node.name == *name).cloned());
             }
             Wanted::Log { pod, container, previous: _ } => {
-                evidence.logs.extend(before.log(pod, container).cloned())
+                evidence.logs.extend(before.log(pod, container).cloned());
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The cluster side of a rollout: read a snapshot, send a plan's requests, watch. Decides nothing; what to do is said by
 //! `rollout-core`, and how errors are told to people is `plugin-kit`'s.
-#![deny(missing_docs)]
+#![deny(missing_docs, unreachable_pub)]
 
 mod cluster;
 mod drive;

@@ -49,7 +49,7 @@ fn options(args: &[String]) -> Result<Options> {
         match arg.as_str() {
             "--step" => options.step = true,
             "--kubeconfig" => {
-                options.kubeconfig = Some(args.next().ok_or("--kubeconfig needs a path")?.into())
+                options.kubeconfig = Some(args.next().ok_or("--kubeconfig needs a path")?.into());
             }
             "--part" => {
                 let name = args.next().ok_or("--part needs a name")?;

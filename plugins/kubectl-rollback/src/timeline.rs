@@ -176,7 +176,7 @@ async fn lines<'a>(
     for some in order.chunks(TEMPLATES) {
         match revisions(cluster, timeline, some).await {
             Ok(revisions) => {
-                told.extend(some.iter().map(|index| (*index, tell(timeline, &revisions, *index))))
+                told.extend(some.iter().map(|index| (*index, tell(timeline, &revisions, *index))));
             }
             Err(error) => {
                 let error = CliError::from(error);

@@ -99,13 +99,13 @@ impl Helper {
         let of = |answer: &Answer| answer.identity.as_ref().map(|identity| identity.certificate.clone());
         let changed = of(&answer) != of(&before.answer);
         let certificate = before.certificate + u64::from(changed);
-        *self.last.write().unwrap_or_else(|poisoned| poisoned.into_inner()) =
+        *self.last.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
             Said { answer, run: before.run + 1, certificate };
         Ok(())
     }
 
     fn read(&self) -> Said {
-        self.last.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.last.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }
 

@@ -263,8 +263,9 @@ mod tests {
 
     #[test]
     fn reads_when_a_token_runs_out() {
-        let at =
-            |claims: &str| expiry(&jwt(claims)).map(|time| time.as_second()).map_err(|error| error.message);
+        let at = |claims: &str| {
+            expiry(&jwt(claims)).map(k8s_openapi::jiff::Timestamp::as_second).map_err(|error| error.message)
+        };
         assert_eq!(at(r#"{"exp":1700000000}"#), Ok(1_700_000_000));
         assert_eq!(at(r#"{"exp":1.7e9}"#), Ok(1_700_000_000));
         assert_eq!(at("{}"), Ok(0));

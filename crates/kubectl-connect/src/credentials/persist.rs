@@ -75,7 +75,7 @@ impl Place {
     pub(super) fn write(&self, config: &BTreeMap<String, String>) -> Result<(), String> {
         let text = kubeconfig::read_text(&self.file)
             .map_err(|error| format!("open {}: {}", self.file.display(), io_words(&error)))?;
-        let mut document = kubeconfig::parse(&text).map_err(|reason| reason.to_string())?;
+        let mut document = kubeconfig::parse(&text).map_err(|reason| reason.clone())?;
         let Some(place) = self.config_in(&mut document) else {
             // The user is gone from the file: there is nothing to be kept, as in client-go.
             return Ok(());

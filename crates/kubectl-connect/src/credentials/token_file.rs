@@ -33,7 +33,7 @@ impl TokenFile {
 
     /// Returns the token, read again when a minute has passed; the last one outlives the file.
     pub(crate) fn header(&self) -> HeaderValue {
-        let mut last = self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if last.1.elapsed() >= TRUSTED_FOR {
             let value = read(&self.path).unwrap_or_else(|_| last.0.clone());
             *last = (value, Instant::now());
@@ -43,7 +43,7 @@ impl TokenFile {
 
     /// Reads the file at once and says whether it holds something else than what was refused.
     pub(crate) fn renew(&self, refused: Option<&HeaderValue>) -> Renewal {
-        let mut last = self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Ok(value) = read(&self.path) {
             *last = (value, Instant::now());
         }

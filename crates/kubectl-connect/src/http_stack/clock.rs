@@ -21,7 +21,7 @@ impl ServerClock {
     ///
     /// It is right to a second, the grain of the header, and does not run backwards.
     pub fn now(&self) -> Option<Timestamp> {
-        let last = *self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let last = *self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         last.and_then(|(date, seen)| date.checked_add(seen.elapsed()).ok())
     }
 
@@ -36,7 +36,7 @@ impl ServerClock {
     }
 
     fn set(&self, date: Timestamp, seen: Instant) {
-        let mut last = self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Headers are cut to the second, so the one furthest ahead is the nearest to the truth.
         let ahead = last.and_then(|(date, at)| date.checked_add(seen.saturating_duration_since(at)).ok());
         if ahead.is_none_or(|ahead| date > ahead || date.checked_add(SLACK).is_ok_and(|date| date < ahead)) {

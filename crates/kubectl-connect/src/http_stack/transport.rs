@@ -61,10 +61,10 @@ impl Transport {
         number: u64,
         identity: impl FnOnce() -> Option<Identity>,
     ) -> Result<(), String> {
-        if self.sender.read().unwrap_or_else(|poisoned| poisoned.into_inner()).0 == number {
+        if self.sender.read().unwrap_or_else(std::sync::PoisonError::into_inner).0 == number {
             return Ok(());
         }
-        let mut sender = self.sender.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut sender = self.sender.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if sender.0 < number {
             *sender = (number, build(self.tls.as_ref(), self.proxy.as_ref(), identity().as_ref())?);
         }
@@ -78,7 +78,7 @@ impl Transport {
         {
             request.headers_mut().insert(http::header::PROXY_AUTHORIZATION, value.clone());
         }
-        let sender = self.sender.read().unwrap_or_else(|poisoned| poisoned.into_inner()).1.clone();
+        let sender = self.sender.read().unwrap_or_else(std::sync::PoisonError::into_inner).1.clone();
         sender.request(request).await
     }
 }

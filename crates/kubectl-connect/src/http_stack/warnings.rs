@@ -22,7 +22,7 @@ struct Seen {
 impl Warnings {
     /// Returns the warnings that came since the last call.
     pub fn take_new(&self) -> Vec<String> {
-        let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let new = seen.texts[seen.taken..].to_vec();
         seen.taken = seen.texts.len();
         new
@@ -30,7 +30,7 @@ impl Warnings {
 
     /// Returns how many different warnings came in all.
     pub fn count(&self) -> usize {
-        self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).texts.len()
+        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).texts.len()
     }
 
     /// Returns kubectl's sentence for `--warnings-as-errors`, if there were any.
@@ -45,7 +45,7 @@ impl Warnings {
     pub(crate) fn observe(&self, headers: &HeaderMap) {
         for value in headers.get_all(WARNING) {
             for text in parse(&String::from_utf8_lossy(value.as_bytes())) {
-                let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 if !seen.texts.contains(&text) {
                     seen.texts.push(text);
                 }

@@ -17,7 +17,7 @@ const REST: Duration = Duration::from_millis(200);
 
 /// How a check ended.
 #[derive(Debug)]
-pub struct Ended {
+pub(super) struct Ended {
     /// Its status; none where it had to be ended.
     pub status: Option<ExitStatus>,
     /// The end of what it said.
@@ -25,7 +25,7 @@ pub struct Ended {
 }
 
 /// Runs a command to its end, but for so long only.
-pub async fn run(mut command: Command, patience: Duration) -> io::Result<Ended> {
+pub(super) async fn run(mut command: Command, patience: Duration) -> io::Result<Ended> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     #[cfg(unix)]
     command.process_group(0);

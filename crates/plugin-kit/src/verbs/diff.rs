@@ -115,7 +115,7 @@ async fn show(
         | OutputForm::Name
         | OutputForm::JsonPath(_)
         | OutputForm::JsonPathAsJson(_) => {
-            reports.document(documents::about(id, documents::Diff::of(from, to, &changes)))
+            reports.document(documents::about(id, documents::Diff::of(from, to, &changes)));
         }
     }
     Ok(if changes.is_empty() { Exit::Done } else { Exit::Failed })

@@ -98,7 +98,8 @@ fn of_replica_set(record: &RevisionMetadata) -> Option<Vec<Given<'_>>> {
     let mut former: Vec<u64> = record.former.iter().map(|number| number.get()).collect();
     former.sort_unstable();
     let Some((first, between)) = former.split_first() else { return Some(vec![exact(number)]) };
-    let mut given = vec![exact(*first), later(number, record.touched.map(|at| at.as_second()))];
+    let mut given =
+        vec![exact(*first), later(number, record.touched.map(k8s_openapi::jiff::Timestamp::as_second))];
     given.extend(between.iter().map(|number| later(*number, None)));
     Some(given)
 }

@@ -208,7 +208,7 @@ mod tests {
                 assert_eq!(why, Wait::Moment);
                 false
             }
-            other => panic!("{other:?}"),
+            other @ Blockage::None => panic!("{other:?}"),
         }
     }
 

@@ -43,7 +43,9 @@ pub(crate) fn is_bad(snapshot: &Snapshot, pod: &Pod) -> bool {
 /// it was made. A pod that never got ready has had it from when its kubelet first saw it
 /// (pkg/kubelet/status/status_manager.go, `updateLastTransitionTime`).
 pub(crate) fn was_ready(pod: &Pod) -> bool {
-    let Some(unready) = pod.unready_since.filter(|_| !pod.ready()).map(|it| it.as_second()) else {
+    let Some(unready) =
+        pod.unready_since.filter(|_| !pod.ready()).map(k8s_openapi::jiff::Timestamp::as_second)
+    else {
         return false;
     };
     let started = pod.containers.iter().filter(|it| !it.init).filter_map(|it| it.running_since).max();

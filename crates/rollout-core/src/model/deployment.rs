@@ -164,7 +164,7 @@ impl World {
                 }
             }
             _ if matches!(self.strategy, Strategy::RollingUpdate { .. }) => {
-                self.scale_in_proportion(active.clone())
+                self.scale_in_proportion(active.clone());
             }
             _ => {}
         }

@@ -160,7 +160,7 @@ mod tests {
     fn an_image_is_changed_and_nothing_else() {
         let snapshot = seen(|_| {});
         let Decision::Change(plan) = planned(&snapshot, "app=app:3").unwrap() else { panic!() };
-        assert_eq!((plan.from.map(|it| it.get()), plan.to), (Some(2), None));
+        assert_eq!((plan.from.map(crate::history::number::RevisionNumber::get), plan.to), (Some(2), None));
         assert_eq!(plan.template, crate::fixture::template("app:3"));
         assert_eq!(plan.impact.pods.len(), 3);
     }
@@ -168,7 +168,10 @@ mod tests {
     #[test]
     fn an_image_that_was_there_before_names_its_revision() {
         let Decision::Change(plan) = planned(&seen(|_| {}), "*=app:1").unwrap() else { panic!() };
-        assert_eq!((plan.to.map(|it| it.get()), plan.to_object.as_str()), (Some(1), "web-aaa"));
+        assert_eq!(
+            (plan.to.map(crate::history::number::RevisionNumber::get), plan.to_object.as_str()),
+            (Some(1), "web-aaa")
+        );
     }
 
     #[test]

@@ -418,7 +418,7 @@ impl Cluster {
             Step::Check(_) => driver.checked(self.verdict.clone()),
             Step::Send { act, request } => self.errand(driver, act, &request),
             Step::SendAll(all) => {
-                all.into_iter().for_each(|(act, request)| self.errand(driver, act, &request))
+                all.into_iter().for_each(|(act, request)| self.errand(driver, act, &request));
             }
         }
         None

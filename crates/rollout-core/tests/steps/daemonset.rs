@@ -211,7 +211,7 @@ fn by_label_one_node_goes_first_and_those_without_it_last() {
     let plan = cluster.start(&StartOptions { rules: zones, ..to(1, "1") });
     let steps: Vec<(&str, Vec<String>)> =
         plan.steps.iter().map(|it| (it.words.as_str(), it.nodes.clone())).collect();
-    let nodes = |names: &[&str]| names.iter().map(|it| it.to_string()).collect::<Vec<_>>();
+    let nodes = |names: &[&str]| names.iter().map(std::string::ToString::to_string).collect::<Vec<_>>();
     assert_eq!(
         steps,
         [

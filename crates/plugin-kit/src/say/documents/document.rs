@@ -34,7 +34,7 @@ struct Document<'a, B> {
 /// Which workload it is about.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Workload<'a> {
+pub(super) struct Workload<'a> {
     api_version: &'static str,
     kind: &'static str,
     namespace: &'a str,

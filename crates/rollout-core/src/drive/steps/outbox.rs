@@ -283,7 +283,7 @@ impl Outbox {
                 Sent::Done(_) | Sent::Changed | Sent::Gone | Sent::Refused(_) | Sent::NotNow(_),
             ) => {}
             (Last::Deletion { .. } | Last::Patch { .. }, Sent::Refused(words)) => {
-                self.refused = Some(words.clone())
+                self.refused = Some(words.clone());
             }
         }
     }
