@@ -55,6 +55,12 @@ pub(crate) fn revision(kind: Kind, number: u64, image: &str, hash: &str) -> Valu
     }
 }
 
+/// The first so many revisions, each with its own image.
+pub(crate) fn revisions(kind: Kind, count: u64) -> Vec<Value> {
+    let numbered = (1..=count).zip(["aaa", "bbb", "ccc"]);
+    numbered.map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash)).collect()
+}
+
 /// A pod of the revision `hash`, ready or not for a minute.
 pub(crate) fn pod(kind: Kind, name: &str, hash: &str, ready: bool) -> Pod {
     let (owner, label, value) = match kind {

@@ -34,6 +34,16 @@ enum Found {
     Nothing,
 }
 
+/// Whose log is read, and of which run.
+#[derive(Clone, Copy)]
+struct LogOf<'a> {
+    namespace: &'a str,
+    pod: &'a str,
+    container: &'a str,
+    /// The run before the present one.
+    previous: bool,
+}
+
 impl Cluster {
     /// Reads what is worth reading beside a snapshot, and returns what could not be read this time. What may not be read is
     /// told as skipped; none of it is an error.
@@ -72,7 +82,8 @@ impl Cluster {
             }
             Wanted::Node { name } => (self.node(name).await.map(Found::Node), Skipped::Nodes),
             Wanted::Log { pod, container, previous } => {
-                (self.log(namespace, &pod, &container, previous).await.map(Found::Log), Skipped::Logs)
+                let of = LogOf { namespace, pod: &pod, container: &container, previous };
+                (self.log(of).await.map(Found::Log), Skipped::Logs)
             }
         };
         match found {
@@ -105,55 +116,36 @@ impl Cluster {
     }
 
     /// Reads the log of the run that failed; of the other one where that has none, as between two states of a container.
-    async fn log(
-        &self,
-        namespace: &str,
-        pod: &str,
-        container: &str,
-        previous: bool,
-    ) -> Result<LogTail, Error> {
-        match self.log_of(namespace, pod, container, previous).await {
+    async fn log(&self, of: LogOf<'_>) -> Result<LogTail, Error> {
+        match self.log_of(of).await {
             Ok(log) if !log.lines.is_empty() => Ok(log),
             Err(Error::Api(status)) if status.code == 403 => Err(Error::Api(status)),
-            Ok(_) | Err(_) => self.log_of(namespace, pod, container, !previous).await,
+            Ok(_) | Err(_) => self.log_of(LogOf { previous: !of.previous, ..of }).await,
         }
     }
 
-    async fn log_of(
-        &self,
-        namespace: &str,
-        pod: &str,
-        container: &str,
-        previous: bool,
-    ) -> Result<LogTail, Error> {
+    async fn log_of(&self, of: LogOf<'_>) -> Result<LogTail, Error> {
         let (lines, bytes) = LOG;
-        let mut text = self.end_of_log(namespace, pod, container, previous, lines).await?;
+        let mut text = self.end_of_log(of, lines).await?;
         if text.len() as i64 >= bytes {
             // So long lines that the last one may be behind the cut.
-            text = self.end_of_log(namespace, pod, container, previous, 1).await?;
+            text = self.end_of_log(of, 1).await?;
         }
         let lines = last(&text, SHOWN).lines().map(str::to_string).collect();
+        let LogOf { namespace: _, pod, container, previous } = of;
         Ok(LogTail { pod: pod.to_string(), container: container.to_string(), previous, lines })
     }
 
-    async fn end_of_log(
-        &self,
-        namespace: &str,
-        pod: &str,
-        container: &str,
-        previous: bool,
-        lines: i64,
-    ) -> Result<String, Error> {
+    async fn end_of_log(&self, of: LogOf<'_>, lines: i64) -> Result<String, Error> {
         let params = LogParams {
-            container: Some(container.to_string()),
+            container: Some(of.container.to_string()),
             tail_lines: Some(lines),
             limit_bytes: Some(LOG.1),
-            previous,
+            previous: of.previous,
             ..LogParams::default()
         };
-        let request = Request::new(pods_path(&Scope::Namespace(namespace.to_string())))
-            .logs(pod, &params)
-            .map_err(Error::BuildRequest)?;
+        let path = pods_path(&Scope::Namespace(of.namespace.to_string()));
+        let request = Request::new(path).logs(of.pod, &params).map_err(Error::BuildRequest)?;
         self.client.request_text(request).await
     }
 }

@@ -146,15 +146,13 @@ impl Machine for Follow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{pod, pods, revision, snapshot, stateful, template, workload};
+    use crate::fixture::{pod, pods, revisions, snapshot, stateful, template, workload};
     use crate::objects::kind::Kind;
     use crate::objects::node::Node;
     use serde_json::json;
 
     fn seen(kind: Kind, object: Value, pods: Vec<Pod>) -> Snapshot {
-        let revisions = [(1, "aaa"), (2, "bbb")]
-            .map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
-        snapshot(kind, object, revisions.to_vec(), pods)
+        snapshot(kind, object, revisions(kind, 2), pods)
     }
 
     fn on_delete(kind: Kind) -> Value {

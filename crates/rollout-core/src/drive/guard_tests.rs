@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::drive::guard::{Guard, GuardOptions};
-use crate::fixture::{now, patched, pod, pods, revision, snapshot, stateful, workload};
+use crate::fixture::{now, patched, pod, pods, revision, revisions, snapshot, stateful, workload};
 use crate::history::number::RevisionNumber;
 use crate::judge::cause::{Cause, Causes, Sort};
 use crate::judge::status::{Hold, State};
@@ -24,11 +24,10 @@ const KIND: Kind = Kind::DaemonSet;
 #[test]
 fn a_set_that_hangs_on_a_pod_of_a_revision_that_it_left_is_freed_and_guarded_on() {
     let sts = Kind::StatefulSet;
-    let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
-        .map(|(number, hash)| revision(sts, number, &format!("app:{number}"), hash));
+    let revisions = revisions(sts, 3);
     let mut pods = pods(sts, "aaa");
     pods[2] = pod(sts, "web-2", "bbb", false);
-    let hangs = snapshot(sts, stateful("app:3", 0, "aaa", "ccc"), revisions.to_vec(), pods.clone());
+    let hangs = snapshot(sts, stateful("app:3", 0, "aaa", "ccc"), revisions.clone(), pods.clone());
     let mut guard = Guard::new(options());
     let step = guard.step(&hangs).1;
     let deletes = |step: &Step| {
@@ -42,7 +41,7 @@ fn a_set_that_hangs_on_a_pod_of_a_revision_that_it_left_is_freed_and_guarded_on(
     pods[2] = pod(sts, "web-2", "ccc", false);
     pods[2].uid = "another".into();
     pods[2].containers[0].waiting = Some(("ImagePullBackOff".into(), "Back-off".into()));
-    let fails = snapshot(sts, stateful("app:3", 0, "aaa", "ccc"), revisions.to_vec(), pods);
+    let fails = snapshot(sts, stateful("app:3", 0, "aaa", "ccc"), revisions, pods);
     assert_eq!(goes_back(&look(&mut guard, &fails)), Some(1));
 }
 
@@ -61,9 +60,8 @@ fn options() -> GuardOptions {
 /// Three revisions; the workload is at one of them, with these pods, after so many seconds.
 fn at(image: u64, pods: Vec<Pod>, seconds: i64) -> Snapshot {
     let object = workload(KIND, &format!("app:{image}"), json!({"type": "RollingUpdate"}));
-    let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
-        .map(|(number, hash)| revision(KIND, number, &format!("app:{number}"), hash));
-    let mut seen = snapshot(KIND, object, revisions.to_vec(), pods);
+    let revisions = revisions(KIND, 3);
+    let mut seen = snapshot(KIND, object, revisions, pods);
     seen.now = now() + SignedDuration::from_secs(seconds);
     seen
 }
@@ -444,9 +442,7 @@ fn when_the_time_is_over_a_probation_counts_where_the_old_one_would_do_better() 
 fn one_that_drives_replaces_the_pods_of_an_on_delete_set_and_takes_them_back_too() {
     let see = |image: &str, pods: Vec<Pod>| {
         let object = workload(KIND, image, json!({"type": "OnDelete"}));
-        let revisions = [(1, "aaa"), (2, "bbb")]
-            .map(|(number, hash)| revision(KIND, number, &format!("app:{number}"), hash));
-        snapshot(KIND, object, revisions.to_vec(), pods)
+        snapshot(KIND, object, revisions(KIND, 2), pods)
     };
     let deleted = |step: &Step| match step {
         Step::Send { act: Act::Delete { pod, .. }, .. } => Some(pod.clone()),

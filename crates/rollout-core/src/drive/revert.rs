@@ -149,16 +149,14 @@ impl Machine for Revert {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{pod, pods, revision, snapshot, stateful};
+    use crate::fixture::{pod, pods, revisions, snapshot, stateful};
     use crate::judge::status::Hold;
     use crate::objects::kind::Kind;
 
     const STS: Kind = Kind::StatefulSet;
 
     fn seen(partition: u32, pods: Vec<Pod>) -> Snapshot {
-        let revisions = [(1, "aaa"), (2, "bbb")]
-            .map(|(number, hash)| revision(STS, number, &format!("app:{number}"), hash));
-        snapshot(STS, stateful("app:2", partition, "aaa", "bbb"), revisions.to_vec(), pods)
+        snapshot(STS, stateful("app:2", partition, "aaa", "bbb"), revisions(STS, 2), pods)
     }
 
     fn updated(from: usize, ready: bool) -> Vec<Pod> {

@@ -285,7 +285,7 @@ fn count_pod(workload: &Workload, revisions: &mut [Revision], pod: &Pod, now: Ti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{pod, pods, revision, snapshot, workload};
+    use crate::fixture::{pod, pods, revision, revisions, snapshot, workload};
     use serde_json::json;
 
     fn number(number: u64) -> RevisionNumber {
@@ -456,10 +456,8 @@ mod tests {
     fn pods_that_a_partition_keeps_old_say_nothing_against_a_revision() {
         let with = |partition| {
             let set = crate::fixture::stateful("app:3", partition, "aaa", "ccc");
-            let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
-                .map(|(number, hash)| revision(Kind::StatefulSet, number, &format!("app:{number}"), hash));
-            let history =
-                snapshot(Kind::StatefulSet, set, revisions.to_vec(), pods(Kind::StatefulSet, "aaa")).history;
+            let revisions = revisions(Kind::StatefulSet, 3);
+            let history = snapshot(Kind::StatefulSet, set, revisions, pods(Kind::StatefulSet, "aaa")).history;
             history.proof(&history.revisions[1]).works()
         };
         assert_eq!((with(0), with(2)), (Some(false), None));

@@ -183,22 +183,21 @@ pub(crate) fn sort_for_deletion(snapshot: &Snapshot, pods: &mut [&Pod]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{now, pod, pods, revision, snapshot, stateful};
+    use crate::fixture::{now, pod, pods, revisions, snapshot, stateful};
     use crate::judge::stuck::{Blockage, Wait, examine};
     use k8s_openapi::jiff::SignedDuration;
 
     /// A set whose second pod, an old one of a revision that it left, was ready and has not been so for that long.
     fn fell(seconds: i64, edit: impl FnOnce(&mut Vec<Pod>)) -> Snapshot {
         let kind = Kind::StatefulSet;
-        let revisions = [(1, "aaa"), (2, "bbb")]
-            .map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
+        let revisions = revisions(kind, 2);
         let mut all = pods(kind, "aaa");
         all[1] = pod(kind, "web-1", "bbb", false);
         all[1].created = Some(now() - SignedDuration::from_hours(1));
         all[1].unready_since = Some(now() - SignedDuration::from_secs(seconds));
         all[1].containers[0].readiness = 25;
         edit(&mut all);
-        snapshot(kind, stateful("app:1", 0, "aaa", "aaa"), revisions.to_vec(), all)
+        snapshot(kind, stateful("app:1", 0, "aaa", "aaa"), revisions, all)
     }
 
     fn is_freed(snapshot: &Snapshot) -> bool {

@@ -38,7 +38,7 @@ fn on_unwilling_nodes(snapshot: &Snapshot) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{pods, revision, snapshot, workload};
+    use crate::fixture::{pods, revisions, snapshot, workload};
     use crate::judge::status::{State, evaluate};
     use crate::objects::node::{Node, Taint};
     use serde_json::json;
@@ -49,11 +49,10 @@ mod tests {
         let mut object = workload(DS, "app:2", json!({"type": "RollingUpdate"}));
         object["status"]["desiredNumberScheduled"] = json!(desired);
         object["status"]["numberMisscheduled"] = json!(misscheduled);
-        let revisions = [(1, "aaa"), (2, "bbb")]
-            .map(|(number, hash)| revision(DS, number, &format!("app:{number}"), hash));
+        let revisions = revisions(DS, 2);
         let mut all = pods(DS, "bbb");
         all[2] = crate::fixture::pod(DS, "web-2", hash, true);
-        snapshot(DS, object, revisions.to_vec(), all)
+        snapshot(DS, object, revisions, all)
     }
 
     #[test]

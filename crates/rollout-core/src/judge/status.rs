@@ -292,14 +292,12 @@ fn skipped(snapshot: &Snapshot) -> Vec<Skipped> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{pod, pods, revision, snapshot, stateful, workload};
+    use crate::fixture::{pod, pods, revisions, snapshot, stateful, workload};
     use crate::objects::pod::Pod;
     use serde_json::{Value, json};
 
     fn seen(kind: Kind, object: Value, pods: Vec<Pod>) -> Progress {
-        let revisions = [(1, "aaa"), (2, "bbb")]
-            .map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
-        evaluate(&snapshot(kind, object, revisions.to_vec(), pods))
+        evaluate(&snapshot(kind, object, revisions(kind, 2), pods))
     }
 
     fn mixed(kind: Kind, new: usize) -> Vec<Pod> {

@@ -153,16 +153,14 @@ fn beyond_range(snapshot: &Snapshot) -> Blockage<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{pod, pods, revision, snapshot, stateful};
+    use crate::fixture::{pod, pods, revisions, snapshot, stateful};
     use crate::objects::pod::Pod;
     use serde_json::{Value, json};
 
     const STS: Kind = Kind::StatefulSet;
 
     fn seen(set: Value, pods: Vec<Pod>) -> Snapshot {
-        let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
-            .map(|(number, hash)| revision(STS, number, &format!("app:{number}"), hash));
-        snapshot(STS, set, revisions.to_vec(), pods)
+        snapshot(STS, set, revisions(STS, 3), pods)
     }
 
     fn with(mut pods: Vec<Pod>, index: usize, hash: &str, ready: bool) -> Vec<Pod> {

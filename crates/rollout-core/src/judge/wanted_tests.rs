@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::fixture::{pod, revision, snapshot, workload};
+use crate::fixture::{pod, revision, revisions, snapshot, workload};
 use crate::judge::status::evaluate;
 use crate::judge::wanted::Wanted;
 use crate::objects::event::EventRecord;
@@ -124,11 +124,10 @@ fn a_node_is_dead_when_its_ready_condition_does_not_hold() {
 fn a_set_of_which_no_pod_is_replaced_although_all_are_fine_says_why_in_its_events() {
     let sts = Kind::StatefulSet;
     let see = |partition: u32, hashes: [&str; 3]| {
-        let revisions = [(1, "aaa"), (2, "bbb")]
-            .map(|(number, hash)| revision(sts, number, &format!("app:{number}"), hash));
+        let revisions = revisions(sts, 2);
         let set = crate::fixture::stateful("app:2", partition, "aaa", "bbb");
         let pods = (0..3).map(|n| pod(sts, &format!("web-{n}"), hashes[n], true)).collect();
-        snapshot(sts, set, revisions.to_vec(), pods)
+        snapshot(sts, set, revisions, pods)
     };
     assert_eq!(wants(&see(0, ["aaa", "aaa", "aaa"])), [events("uid-web")]);
     assert_eq!(wants(&see(0, ["bbb", "bbb", "bbb"])), []);

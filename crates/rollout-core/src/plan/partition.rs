@@ -185,7 +185,7 @@ fn fates(after: &Snapshot, back: &[&Pod]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{pod, pods, revision, snapshot, stateful};
+    use crate::fixture::{pod, pods, revisions, snapshot, stateful};
     use crate::objects::kind::Kind;
     use crate::objects::strategy::HIGHEST_PARTITION;
     use crate::plan::operations;
@@ -196,9 +196,7 @@ mod tests {
     const STS: Kind = Kind::StatefulSet;
 
     fn seen(set: Value, pods: Vec<Pod>) -> Snapshot {
-        let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
-            .map(|(number, hash)| revision(STS, number, &format!("app:{number}"), hash));
-        snapshot(STS, set, revisions.to_vec(), pods)
+        snapshot(STS, set, revisions(STS, 3), pods)
     }
 
     fn set_at(partition: u32) -> Value {

@@ -97,16 +97,14 @@ fn cut_off(snapshot: &Snapshot) -> Option<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{pod, pods, revision, snapshot, stateful, workload};
+    use crate::fixture::{pod, pods, revisions, snapshot, stateful, workload};
     use crate::judge::status::{Hold, State, evaluate};
     use crate::objects::pod::Pod;
     use crate::objects::strategy::HIGHEST_PARTITION;
     use crate::plan::decision::Plan;
 
     fn seen(kind: Kind, object: Value, pods: Vec<Pod>) -> Snapshot {
-        let revisions = [(1, "aaa"), (2, "bbb")]
-            .map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
-        snapshot(kind, object, revisions.to_vec(), pods)
+        snapshot(kind, object, revisions(kind, 2), pods)
     }
 
     fn planned(decision: Result<Decision, Refusal>) -> Plan {

@@ -217,7 +217,7 @@ fn consequences(snapshot: &Snapshot, strategy: &Strategy, plan: &mut Plan) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{pod, revision, snapshot, workload};
+    use crate::fixture::{pod, revisions, snapshot, workload};
     use crate::objects::kind::Kind;
     use crate::objects::pod::Pod;
     use crate::stored::{STORED, Stored};
@@ -237,12 +237,11 @@ mod tests {
     /// Three nodes, the pods of the first so many are new.
     fn seen(strategy: Value, new: usize) -> Snapshot {
         let object = workload(Kind::DaemonSet, "app:2", strategy);
-        let revisions = [(1, "aaa"), (2, "bbb")]
-            .map(|(number, hash)| revision(Kind::DaemonSet, number, &format!("app:{number}"), hash));
+        let revisions = revisions(Kind::DaemonSet, 2);
         let hash = |index: usize| if index < new { "bbb" } else { "aaa" };
         let pods: Vec<Pod> =
             (0..3).map(|it| pod(Kind::DaemonSet, &format!("web-{it}"), hash(it), true)).collect();
-        snapshot(Kind::DaemonSet, object, revisions.to_vec(), pods)
+        snapshot(Kind::DaemonSet, object, revisions, pods)
     }
 
     fn planned(snapshot: &Snapshot, change: StrategyChange) -> Plan {

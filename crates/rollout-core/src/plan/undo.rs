@@ -183,7 +183,7 @@ fn requests(snapshot: &Snapshot, target: &Revision, wanted: &Value, options: &Un
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{pod, pods, revision, snapshot, workload};
+    use crate::fixture::{pod, pods, revision, revisions, snapshot, workload};
     use crate::history::number::RevisionNumber;
     use crate::objects::kind::Kind;
     use crate::objects::pod::Pod;
@@ -203,9 +203,7 @@ mod tests {
         let mut object = workload(kind, "app:3", json!({"type": "RollingUpdate"}));
         object["status"]["updateRevision"] = json!("web-ccc");
         edit(&mut object);
-        let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
-            .map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
-        snapshot(kind, object, revisions.to_vec(), pods)
+        snapshot(kind, object, revisions(kind, 3), pods)
     }
 
     fn planned(snapshot: &Snapshot, options: &UndoOptions) -> Plan {

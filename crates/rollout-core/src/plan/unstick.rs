@@ -46,17 +46,16 @@ pub fn plan(snapshot: &Snapshot) -> Result<Decision, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{pod, pods, revision, snapshot, stateful, workload};
+    use crate::fixture::{pod, pods, revisions, snapshot, stateful, workload};
     use serde_json::json;
 
     const STS: Kind = Kind::StatefulSet;
 
     fn seen(partition: u32, bad: usize, hash: &str) -> Snapshot {
-        let revisions = [(1, "aaa"), (2, "bbb")]
-            .map(|(number, hash)| revision(STS, number, &format!("app:{number}"), hash));
+        let revisions = revisions(STS, 2);
         let mut pods = pods(STS, "aaa");
         pods[bad] = pod(STS, &format!("web-{bad}"), hash, false);
-        snapshot(STS, stateful("app:1", partition, "aaa", "aaa"), revisions.to_vec(), pods)
+        snapshot(STS, stateful("app:1", partition, "aaa", "aaa"), revisions, pods)
     }
 
     #[test]

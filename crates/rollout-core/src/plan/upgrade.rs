@@ -140,16 +140,14 @@ pub fn with_images(template: &Value, images: &[SetImage]) -> Result<Value, Refus
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{patched, pods, revision, snapshot, workload};
+    use crate::fixture::{patched, pods, revisions, snapshot, workload};
     use crate::objects::kind::Kind;
 
     fn seen(edit: impl FnOnce(&mut Value)) -> Snapshot {
         let kind = Kind::DaemonSet;
         let mut object = workload(kind, "app:2", json!({"type": "RollingUpdate"}));
         edit(&mut object);
-        let revisions = [(1, "aaa"), (2, "bbb")]
-            .map(|(number, hash)| revision(kind, number, &format!("app:{number}"), hash));
-        snapshot(kind, object, revisions.to_vec(), pods(kind, "bbb"))
+        snapshot(kind, object, revisions(kind, 2), pods(kind, "bbb"))
     }
 
     fn planned(snapshot: &Snapshot, image: &str) -> Result<Decision, Refusal> {

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fixture::{pod, revision, snapshot, workload};
+use crate::fixture::{pod, revisions, snapshot, workload};
 use crate::history::number::RevisionNumber;
 use crate::objects::kind::Kind;
 use crate::objects::node::Taint;
@@ -38,9 +38,8 @@ fn seen(strategy: Value, nodes: Vec<Node>, pods: Vec<Pod>) -> Snapshot {
 }
 
 fn with(object: Value, nodes: Option<Vec<Node>>, pods: Vec<Pod>) -> Snapshot {
-    let revisions = [(1, "aaa"), (2, "bbb")]
-        .map(|(number, hash)| revision(Kind::DaemonSet, number, &format!("app:{number}"), hash));
-    let snapshot = snapshot(Kind::DaemonSet, object, revisions.to_vec(), pods);
+    let revisions = revisions(Kind::DaemonSet, 2);
+    let snapshot = snapshot(Kind::DaemonSet, object, revisions, pods);
     Snapshot { nodes, ..snapshot }
 }
 

@@ -177,16 +177,14 @@ fn other_below(snapshot: &Snapshot) -> Option<Notice> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{pod, pods, revision, snapshot, stateful};
+    use crate::fixture::{pod, pods, revisions, snapshot, stateful};
     use crate::objects::kind::Kind;
     use serde_json::{Value, json};
 
     const STS: Kind = Kind::StatefulSet;
 
     fn seen(set: Value, pods: Vec<Pod>) -> Snapshot {
-        let revisions = [(1, "aaa"), (2, "bbb"), (3, "ccc")]
-            .map(|(number, hash)| revision(STS, number, &format!("app:{number}"), hash));
-        snapshot(STS, set, revisions.to_vec(), pods)
+        snapshot(STS, set, revisions(STS, 3), pods)
     }
 
     fn short(snapshot: &Snapshot) -> Vec<(String, Zone, Option<Side>, Option<String>)> {
