@@ -146,30 +146,30 @@ async fn send_all(
     news.for_each(|(act, _)| (run.tell)(Event::Doing(act.clone())));
     let answers = join_all(requests.iter().map(|(_, request)| send(cluster, request, run))).await;
     for ((act, _), sent) in requests.into_iter().zip(&answers) {
-        if matches!(sent, machine::Sent::Changed | machine::Sent::Gone) {
+        if matches!(sent, machine::Outcome::Changed | machine::Outcome::Gone) {
             (run.tell)(Event::NotDone(act));
         }
         machine.sent(sent);
     }
-    answers.iter().any(|sent| matches!(sent, machine::Sent::Done(_)))
+    answers.iter().any(|sent| matches!(sent, machine::Outcome::Done(_)))
 }
 
 /// What the server does not answer is no failure of the rollout: the machine looks again and decides anew.
-async fn send(cluster: &Cluster, request: &Request, run: &Run<'_>) -> machine::Sent {
+async fn send(cluster: &Cluster, request: &Request, run: &Run<'_>) -> machine::Outcome {
     match cluster.send(request, &run.send).await {
         Ok(Sent::Done(stored)) => {
-            machine::Sent::Done((request.method == Method::Patch).then(|| Box::new(stored)))
+            machine::Outcome::Done((request.method == Method::Patch).then(|| Box::new(stored)))
         }
-        Ok(Sent::Changed) => machine::Sent::Changed,
-        Ok(Sent::Gone) => machine::Sent::Gone,
-        Ok(Sent::NotNow(words)) => machine::Sent::NotNow(words),
+        Ok(Sent::Changed) => machine::Outcome::Changed,
+        Ok(Sent::Gone) => machine::Outcome::Gone,
+        Ok(Sent::NotNow(words)) => machine::Outcome::NotNow(words),
         Err(Error::Api(status)) if status.code != 429 && status.code < 500 => {
-            machine::Sent::Refused(status.message.clone())
+            machine::Outcome::Refused(status.message.clone())
         }
         Err(error) => {
             (run.tell)(Event::ConnectionLost { error: crate::cluster::innermost(&error) });
             sleep(GLANCE).await;
-            machine::Sent::Unanswered
+            machine::Outcome::Unanswered
         }
     }
 }

@@ -6,7 +6,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use plugin_kit::say::documents::Rollout;
 use rollout_core::drive::Driver;
 use rollout_core::judge::evaluate;
-use rollout_core::machine::{Machine, Sent, Step, Verdict};
+use rollout_core::machine::{Machine, Outcome, Step, Verdict};
 use rollout_core::objects::Node;
 use rollout_core::plan::steps::{self, GivenChecks, ResumeOptions};
 use rollout_core::plan::{Decision, Refusal};
@@ -182,8 +182,8 @@ fn drive(snapshot: &Snapshot, mut driver: Driver) {
             Step::End(_) => return,
             Step::Wait | Step::Soak(_) | Step::Passed | Step::Survey(_) => {}
             Step::Check(_) => driver.checked(Verdict::Passed),
-            Step::Send { .. } => driver.sent(&Sent::Done(None)),
-            Step::SendAll(all) => all.iter().for_each(|_| driver.sent(&Sent::Done(None))),
+            Step::Send { .. } => driver.sent(&Outcome::Done(None)),
+            Step::SendAll(all) => all.iter().for_each(|_| driver.sent(&Outcome::Done(None))),
         }
         let seconds = if turn == TURNS / 2 { 100_000 } else { 7 };
         snapshot.now += SignedDuration::from_secs(seconds);

@@ -8,7 +8,7 @@ use crate::judge::status::{Hold, Progress, State, evaluate};
 use crate::judge::stuck::{self, Blockage};
 use crate::machine::act::{Act, Why};
 use crate::machine::check::Verdict;
-use crate::machine::contract::{Deadline, Machine, Order, Sent, Step};
+use crate::machine::contract::{Deadline, Machine, Order, Outcome, Step};
 use crate::machine::ending::Ending;
 use crate::objects::pod::Pod;
 use crate::objects::strategy::Strategy;
@@ -125,13 +125,13 @@ impl Machine for Follow {
         (progress, step)
     }
 
-    fn sent(&mut self, sent: &Sent) {
+    fn sent(&mut self, sent: &Outcome) {
         let last = self.last.take();
         match sent {
-            Sent::Done(_) | Sent::Changed | Sent::Gone => {}
-            Sent::Refused(words) => self.refused = Some(words.clone()),
+            Outcome::Done(_) | Outcome::Changed | Outcome::Gone => {}
+            Outcome::Refused(words) => self.refused = Some(words.clone()),
             // It is still there, or on its way out: the next picture says which.
-            Sent::Unanswered | Sent::NotNow(_) => {
+            Outcome::Unanswered | Outcome::NotNow(_) => {
                 let last = last.and_then(|uid| self.deletions.sure.take(&uid));
                 self.deletions.doubtful.extend(last);
             }
@@ -253,9 +253,9 @@ mod tests {
         let snapshot = seen(kind, on_delete(kind), pods(kind, "bbb"));
         let mut follow = Follow::driving(&template("app:1"), None);
         let first = deletes(&mut follow, &snapshot);
-        follow.sent(&Sent::Unanswered);
+        follow.sent(&Outcome::Unanswered);
         assert_eq!(deletes(&mut follow, &snapshot), first);
-        follow.sent(&Sent::Refused("forbidden".into()));
+        follow.sent(&Outcome::Refused("forbidden".into()));
         assert_eq!(follow.step(&snapshot).1, Step::End(Ending::Refused("forbidden".into())));
     }
 

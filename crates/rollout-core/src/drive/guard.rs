@@ -14,7 +14,7 @@ use crate::judge::cause::{Cause, Causes, Sort};
 use crate::judge::status::{Progress, State, evaluate};
 use crate::machine::act::Act;
 use crate::machine::check::{CheckRun, Verdict};
-use crate::machine::contract::{Deadline, Machine, Order, Sent, Step};
+use crate::machine::contract::{Deadline, Machine, Order, Outcome, Step};
 use crate::machine::ending::{Ending, NoWayBack};
 use crate::machine::event::Event;
 use crate::machine::gate::{Gate, GateOptions, GateState};
@@ -84,7 +84,7 @@ enum Phase {
     /// The way back is written, or was meant to be.
     Turning {
         back: Back,
-        sent: Option<Sent>,
+        sent: Option<Outcome>,
     },
     Backward(Back),
 }
@@ -101,8 +101,8 @@ struct Back {
 
 impl Back {
     /// What is waited for is what the server stored; where that is not what was sent, that is to be said.
-    fn stored(&mut self, outcome: &Sent) -> Option<Event> {
-        let Sent::Done(Some(object)) = outcome else { return None };
+    fn stored(&mut self, outcome: &Outcome) -> Option<Event> {
+        let Outcome::Done(Some(object)) = outcome else { return None };
         let stored = &object["spec"]["template"];
         let changes = diff::changes(&self.template, stored);
         self.template = template::normal(stored);
@@ -360,7 +360,7 @@ impl Guard {
     }
 
     /// What was sent may not show yet, or may not have got through.
-    fn turning(&mut self, snapshot: &Snapshot, back: Back, sent: Option<Sent>) -> Step {
+    fn turning(&mut self, snapshot: &Snapshot, back: Back, sent: Option<Outcome>) -> Step {
         let live = template::normal(snapshot.workload.template());
         if live == back.template {
             return self.backward(snapshot, back);
@@ -369,13 +369,15 @@ impl Guard {
             return Step::End(Ending::Superseded);
         }
         match sent {
-            None | Some(Sent::Done(_)) => {
+            None | Some(Outcome::Done(_)) => {
                 self.phase = Phase::Turning { back, sent };
                 Step::Wait
             }
-            Some(Sent::Changed | Sent::Unanswered | Sent::NotNow(_)) => self.turn(snapshot, back.causes),
-            Some(Sent::Gone) => Step::End(Ending::Gone),
-            Some(Sent::Refused(words)) => {
+            Some(Outcome::Changed | Outcome::Unanswered | Outcome::NotNow(_)) => {
+                self.turn(snapshot, back.causes)
+            }
+            Some(Outcome::Gone) => Step::End(Ending::Gone),
+            Some(Outcome::Refused(words)) => {
                 Step::End(Ending::NotUndone { why: NoWayBack::Refused(words), causes: back.causes })
             }
         }
@@ -440,7 +442,7 @@ impl Machine for Guard {
         (progress, step)
     }
 
-    fn sent(&mut self, outcome: &Sent) {
+    fn sent(&mut self, outcome: &Outcome) {
         match &mut self.phase {
             Phase::Forward => self.freeing.iter_mut().for_each(|freeing| freeing.sent(outcome)),
             Phase::Surveying(_) => {}

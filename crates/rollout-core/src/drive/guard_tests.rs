@@ -9,7 +9,7 @@ use crate::judge::cause::{Cause, Causes, Sort};
 use crate::judge::status::{Hold, State};
 use crate::machine::act::Act;
 use crate::machine::check::Verdict;
-use crate::machine::contract::{Order, Sent, Step};
+use crate::machine::contract::{Order, Outcome, Step};
 use crate::machine::ending::{Ending, NoWayBack};
 use crate::machine::event::Event;
 use crate::machine::gate::GateOptions;
@@ -35,7 +35,7 @@ fn a_set_that_hangs_on_a_pod_of_a_revision_that_it_left_is_freed_and_guarded_on(
         Some(pod.clone())
     };
     assert_eq!(deletes(&step).as_deref(), Some("web-2"));
-    guard.sent(&Sent::Done(None));
+    guard.sent(&Outcome::Done(None));
     assert_eq!(guard.step(&hangs).1, Step::Wait);
     // What comes in its place is judged as any new pod.
     pods[2] = pod(sts, "web-2", "ccc", false);
@@ -101,7 +101,7 @@ fn a_failed_one_goes_back_to_what_has_available_pods_and_is_undone_when_they_are
     let mut guard = Guard::new(options());
     let step = look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
     assert_eq!(goes_back(&step), Some(1));
-    guard.sent(&Sent::Done(None));
+    guard.sent(&Outcome::Done(None));
     assert_eq!(look(&mut guard, &at(3, failing("ccc", "aaa"), 1)), Step::Wait);
     assert_eq!(look(&mut guard, &at(1, failing("ccc", "aaa"), 2)), Step::Wait);
     match look(&mut guard, &at(1, pods(KIND, "aaa"), 3)) {
@@ -118,7 +118,7 @@ fn the_way_back_is_what_the_server_stored_and_what_admission_changed_is_said() {
     let mut guard = Guard::new(options());
     assert_eq!(goes_back(&look(&mut guard, &at(3, failing("ccc", "aaa"), 0))), Some(1));
     let pinned = at(2, failing("ccc", "aaa"), 1);
-    guard.sent(&Sent::Done(Some(Box::new(pinned.workload.object.clone()))));
+    guard.sent(&Outcome::Done(Some(Box::new(pinned.workload.object.clone()))));
     let news = guard.news();
     let [Event::StoredOtherwise(changes)] = news.as_slice() else { panic!("{news:?}") };
     assert_eq!(changes[0].path, "spec.containers[app].image");
@@ -127,7 +127,7 @@ fn the_way_back_is_what_the_server_stored_and_what_admission_changed_is_said() {
     // What is neither is somebody else's.
     let mut guard = Guard::new(options());
     look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
-    guard.sent(&Sent::Done(Some(Box::new(pinned.workload.object))));
+    guard.sent(&Outcome::Done(Some(Box::new(pinned.workload.object))));
     assert_eq!(look(&mut guard, &at(1, pods(KIND, "aaa"), 1)), Step::End(Ending::Superseded));
 }
 
@@ -166,7 +166,7 @@ fn somebody_elses_rollout_is_never_undone() {
     assert_eq!(look(&mut guard, &at(3, failing("ccc", "aaa"), 1)), Step::End(Ending::Superseded));
     let mut guard = Guard::new(options());
     assert!(goes_back(&look(&mut guard, &at(3, failing("ccc", "aaa"), 0))).is_some());
-    guard.sent(&Sent::Changed);
+    guard.sent(&Outcome::Changed);
     assert_eq!(look(&mut guard, &at(2, failing("ccc", "aaa"), 1)), Step::End(Ending::Superseded));
 }
 
@@ -175,9 +175,9 @@ fn a_write_without_an_answer_is_looked_for_and_sent_again() {
     let bad = at(3, failing("ccc", "aaa"), 0);
     let mut guard = Guard::new(options());
     assert_eq!(goes_back(&look(&mut guard, &bad)), Some(1));
-    guard.sent(&Sent::Unanswered);
+    guard.sent(&Outcome::Unanswered);
     assert_eq!(goes_back(&look(&mut guard, &bad)), Some(1));
-    guard.sent(&Sent::Unanswered);
+    guard.sent(&Outcome::Unanswered);
     let step = look(&mut guard, &at(1, pods(KIND, "aaa"), 2));
     assert!(matches!(step, Step::End(Ending::Undone { .. })), "{step:?}");
 }
@@ -188,7 +188,7 @@ fn it_does_not_write_for_ever() {
     let mut guard = Guard::new(options());
     for _ in 0..ATTEMPTS {
         assert!(goes_back(&look(&mut guard, &bad)).is_some());
-        guard.sent(&Sent::Changed);
+        guard.sent(&Outcome::Changed);
     }
     let step = look(&mut guard, &bad);
     assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::Refused(_), .. })), "{step:?}");
@@ -260,7 +260,7 @@ fn all_or_none_waits_for_the_others_and_is_taken_back_with_them() {
 fn a_way_back_that_fails_says_so() {
     let mut guard = Guard::new(options());
     look(&mut guard, &at(3, failing("ccc", "aaa"), 0));
-    guard.sent(&Sent::Done(None));
+    guard.sent(&Outcome::Done(None));
     let step = look(&mut guard, &at(1, failing("aaa", "aaa"), 2));
     assert!(matches!(step, Step::End(Ending::NotUndone { why: NoWayBack::Failed(_), .. })), "{step:?}");
 }
@@ -454,11 +454,11 @@ fn one_that_drives_replaces_the_pods_of_an_on_delete_set_and_takes_them_back_too
     let gate = GateOptions { soak: 0, ..options().gate };
     let mut guard = Guard::new(GuardOptions { before, gate, together: true, ..options() }).driving();
     assert_eq!(deleted(&look(&mut guard, &old)).as_deref(), Some("web-0"));
-    guard.sent(&Sent::Done(None));
+    guard.sent(&Outcome::Done(None));
     assert_eq!(look(&mut guard, &see("app:2", pods(KIND, "bbb"))), Step::Passed);
     guard.told(&Order::TakeBack("another one failed".into()));
     assert_eq!(goes_back(&look(&mut guard, &see("app:2", pods(KIND, "bbb")))), Some(1));
-    guard.sent(&Sent::Done(None));
+    guard.sent(&Outcome::Done(None));
     let back = look(&mut guard, &see("app:1", pods(KIND, "bbb")));
     assert_eq!(deleted(&back).as_deref(), Some("web-0"));
 }

@@ -13,7 +13,7 @@ use crate::judge::status::{Progress, evaluate};
 use crate::judge::stuck::{self, Blockage};
 use crate::machine::act::{Act, Why};
 use crate::machine::check::Verdict;
-use crate::machine::contract::{Deadline, Machine, Order, Sent, Step};
+use crate::machine::contract::{Deadline, Machine, Order, Outcome, Step};
 use crate::machine::ending::{Ending, NoWayBack};
 use crate::objects::pod::Pod;
 use crate::objects::strategy::Strategy;
@@ -130,14 +130,14 @@ impl Machine for Revert {
         (evaluate(snapshot), self.decide(snapshot))
     }
 
-    fn sent(&mut self, sent: &Sent) {
+    fn sent(&mut self, sent: &Outcome) {
         let Some(uid) = self.last.take() else { return self.follow.sent(sent) };
         match sent {
-            Sent::Done(_) | Sent::Changed | Sent::Gone => {
+            Outcome::Done(_) | Outcome::Changed | Outcome::Gone => {
                 self.deletions.sure.insert(uid);
             }
-            Sent::Unanswered | Sent::NotNow(_) => {}
-            Sent::Refused(words) => self.refused = Some(words.clone()),
+            Outcome::Unanswered | Outcome::NotNow(_) => {}
+            Outcome::Refused(words) => self.refused = Some(words.clone()),
         }
     }
 
@@ -174,7 +174,7 @@ mod tests {
     fn deletes(machine: &mut Revert, snapshot: &Snapshot) -> Option<String> {
         match machine.step(snapshot).1 {
             Step::Send { act: Act::Delete { pod, why: Why::PutBack }, request: _ } => {
-                machine.sent(&Sent::Done(None));
+                machine.sent(&Outcome::Done(None));
                 Some(pod)
             }
             _ => None,
@@ -224,7 +224,7 @@ mod tests {
         let end = machine.step(&seen(3, bad)).1;
         assert!(matches!(end, Step::End(Ending::NotUndone { why: NoWayBack::Failed(_), .. })), "{end:?}");
         machine.last = Some("uid".into());
-        machine.sent(&Sent::Refused("forbidden".into()));
+        machine.sent(&Outcome::Refused("forbidden".into()));
         assert_eq!(machine.step(&seen(3, all)).1, Step::End(Ending::Refused("forbidden".into())));
     }
 

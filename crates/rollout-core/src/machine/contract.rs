@@ -19,7 +19,7 @@ pub trait Machine {
     fn step(&mut self, snapshot: &Snapshot) -> (Progress, Step);
 
     /// Takes in what came of a request of the last step. The next picture may not show it yet.
-    fn sent(&mut self, sent: &Sent);
+    fn sent(&mut self, sent: &Outcome);
 
     /// Takes in what the checks came to that the last step asked for.
     fn checked(&mut self, verdict: Verdict);
@@ -87,7 +87,7 @@ pub enum Step {
 
 /// What came of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum Outcome {
     /// It is done. After a patch with the object as the server stored it, which admission may have made another than was sent.
     Done(Option<Box<Value>>),
     /// What it was planned on is no more; nothing was written.

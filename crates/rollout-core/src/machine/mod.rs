@@ -9,7 +9,7 @@ pub(crate) mod gate;
 
 pub use act::{Act, Why};
 pub use check::{CheckRun, Verdict};
-pub use contract::{Deadline, Machine, Order, Sent, Step};
+pub use contract::{Deadline, Machine, Order, Outcome, Step};
 pub use ending::{Ending, NoWayBack};
 pub use event::{Event, StepProgress};
 pub use gate::{Gate, GateOptions, GateState};

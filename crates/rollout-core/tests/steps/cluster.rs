@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 use rollout_core::drive::Driver;
-use rollout_core::machine::{Act, Ending, Event, Machine, Sent, Step, Verdict};
+use rollout_core::machine::{Act, Ending, Event, Machine, Outcome, Step, Verdict};
 use rollout_core::model::{RevisionId, World};
 use rollout_core::objects::Node;
 use rollout_core::plan::steps::{self, StartOptions};
@@ -270,7 +270,7 @@ impl Cluster {
     }
 
     /// What the server does with a request.
-    pub fn send(&mut self, request: &Request) -> Sent {
+    pub fn send(&mut self, request: &Request) -> Outcome {
         match request.method {
             Method::Patch if request.path.contains("/controllerrevisions/") => {
                 let name = request.path.rsplit('/').next().unwrap();
@@ -279,9 +279,9 @@ impl Cluster {
                 match patched(revision, &request.body) {
                     Some(after) => {
                         *revision = after;
-                        Sent::Done(None)
+                        Outcome::Done(None)
                     }
-                    None => Sent::Changed,
+                    None => Outcome::Changed,
                 }
             }
             Method::Patch => self.patch(&request.body),
@@ -292,27 +292,27 @@ impl Cluster {
             Method::Post => {
                 let name = request.path.rsplit('/').nth(1).unwrap().to_string();
                 match &self.forbids {
-                    Some(words) => Sent::NotNow(words.clone()),
+                    Some(words) => Outcome::NotNow(words.clone()),
                     None => self.delete(&name, &request.body["deleteOptions"]["preconditions"]["uid"]),
                 }
             }
         }
     }
 
-    fn delete(&mut self, name: &str, uid: &Value) -> Sent {
-        let Some(pod) = self.world.pods.iter().find(|pod| pod.name == name) else { return Sent::Gone };
+    fn delete(&mut self, name: &str, uid: &Value) -> Outcome {
+        let Some(pod) = self.world.pods.iter().find(|pod| pod.name == name) else { return Outcome::Gone };
         if uid.as_str() != Some(pod.uid.to_string().as_str()) {
-            return Sent::Changed;
+            return Outcome::Changed;
         }
         self.deleted.push(name.to_string());
         self.world.delete_pod(name);
-        Sent::Done(None)
+        Outcome::Done(None)
     }
 
-    pub fn patch(&mut self, body: &Value) -> Sent {
-        let Some(object) = patched(&self.object, body) else { return Sent::Changed };
+    pub fn patch(&mut self, body: &Value) -> Outcome {
+        let Some(object) = patched(&self.object, body) else { return Outcome::Changed };
         self.change(|it| *it = object);
-        Sent::Done(None)
+        Outcome::Done(None)
     }
 
     /// Changes the object as somebody else does.
@@ -356,7 +356,7 @@ impl Cluster {
         let Decision::Change(plan) = decision.unwrap() else { panic!("nothing to do") };
         assert_eq!(plan.stopped_by(&[]).map(|it| it.id.as_str()).collect::<Vec<_>>(), Vec::<&str>::new());
         for request in &plan.requests {
-            assert_eq!(self.send(request), Sent::Done(None), "{request:?}");
+            assert_eq!(self.send(request), Outcome::Done(None), "{request:?}");
         }
         *plan
     }
@@ -428,7 +428,7 @@ impl Cluster {
         self.acts.push(act);
         let sent = self.send(request);
         driver.sent(&sent);
-        if let Sent::NotNow(_) = sent {
+        if let Outcome::NotNow(_) = sent {
             self.tick();
         }
     }

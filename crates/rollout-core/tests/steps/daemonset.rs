@@ -3,7 +3,7 @@
 use rollout_core::Kind;
 use rollout_core::drive::Driver;
 use rollout_core::judge::Cause;
-use rollout_core::machine::{Act, Ending, Machine, Sent, Step, Verdict};
+use rollout_core::machine::{Act, Ending, Machine, Outcome, Step, Verdict};
 use rollout_core::model::{Behaviour, RevisionId};
 use rollout_core::plan::steps::{self, StartOptions};
 use rollout_core::plan::{Decision, Refusal};
@@ -89,7 +89,7 @@ fn a_patch_that_is_refused_although_nothing_changed_is_not_waited_for_for_ever()
     let mut driver = Driver::new(holder(1));
     loop {
         match driver.step(&cluster.snapshot()).1 {
-            Step::Send { act: Act::Record, .. } => break driver.sent(&Sent::Changed),
+            Step::Send { act: Act::Record, .. } => break driver.sent(&Outcome::Changed),
             _ => cluster.tick(),
         }
     }

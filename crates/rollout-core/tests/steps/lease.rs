@@ -109,7 +109,7 @@ fn a_server_that_refuses_a_renewal_does_not_end_the_driver() {
     for _ in 0..3 * RENEW {
         cluster.tick();
         if let (_, Step::Send { act: Act::Renew, .. }) = driver.step(&cluster.snapshot()) {
-            driver.sent(&rollout_core::machine::Sent::Refused("a webhook says no".into()));
+            driver.sent(&rollout_core::machine::Outcome::Refused("a webhook says no".into()));
             refused += 1;
         }
     }

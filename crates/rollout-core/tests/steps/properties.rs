@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use rollout_core::drive::Driver;
-use rollout_core::machine::{Act, Ending, Machine, Sent, Step};
+use rollout_core::machine::{Act, Ending, Machine, Outcome, Step};
 use rollout_core::model::{Behaviour, RevisionId};
 use rollout_core::plan::steps::{self, StartOptions};
 use rollout_core::plan::{Method, Request};
@@ -205,7 +205,7 @@ impl Run {
         if let Ok(rollout_core::plan::Decision::Change(plan)) =
             steps::resume(&self.cluster.snapshot(), &options)
         {
-            assert_eq!(self.cluster.send(&plan.requests[0]), Sent::Done(None));
+            assert_eq!(self.cluster.send(&plan.requests[0]), Outcome::Done(None));
             self.driver = Driver::new(holder(self.pid));
             self.gone.clear();
             self.lag = 0;
@@ -238,9 +238,9 @@ impl Run {
         let sent = match self.unanswered.take() {
             Some(true) => {
                 self.cluster.send(request);
-                Sent::Unanswered
+                Outcome::Unanswered
             }
-            Some(false) => Sent::Unanswered,
+            Some(false) => Outcome::Unanswered,
             None => self.cluster.send(request),
         };
         self.driver.sent(&sent);
@@ -406,7 +406,7 @@ fn drive(cluster: Cluster, start: &StartOptions, first: &[Chaos], second: &[Chao
         (_, Some(rollout)) => {
             let plan = steps::abort(&run.cluster.snapshot(), Some(holder(99))).unwrap();
             let rollout_core::plan::Decision::Change(plan) = plan else { panic!() };
-            assert_eq!(run.cluster.send(&plan.requests[0]), Sent::Done(None));
+            assert_eq!(run.cluster.send(&plan.requests[0]), Outcome::Done(None));
             run.pid = 99;
             run.driver = Driver::aborting(holder(99), rollout);
             run.gone.clear();

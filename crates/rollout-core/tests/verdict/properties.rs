@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rollout_core::Kind;
 use rollout_core::drive::{Guard, GuardOptions};
 use rollout_core::judge::{State, evaluate};
-use rollout_core::machine::{Act, Ending, GateOptions, Machine, Sent, Step};
+use rollout_core::machine::{Act, Ending, GateOptions, Machine, Outcome, Step};
 use rollout_core::model::RevisionId;
 
 use crate::life::{self, Life};
@@ -52,7 +52,7 @@ fn guarded(scene: &mut Scene, limit: i64) -> Told {
                     told.turned = Some(scene.now - began);
                 }
                 scene.send(&request);
-                guard.sent(&Sent::Done(None));
+                guard.sent(&Outcome::Done(None));
             }
             Step::Wait
             | Step::Soak(_)

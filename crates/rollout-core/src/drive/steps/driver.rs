@@ -9,7 +9,7 @@ use crate::drive::steps::outbox::{After, Outbox, PATIENCE};
 use crate::judge::places::Places;
 use crate::judge::status::{Progress, evaluate};
 use crate::machine::check::Verdict;
-use crate::machine::contract::{Deadline, Machine, Order, Sent, Step};
+use crate::machine::contract::{Deadline, Machine, Order, Outcome, Step};
 use crate::machine::ending::Ending;
 use crate::machine::event::Event;
 use crate::snapshot::Snapshot;
@@ -123,7 +123,7 @@ impl Machine for Driver {
         (progress, step)
     }
 
-    fn sent(&mut self, sent: &Sent) {
+    fn sent(&mut self, sent: &Outcome) {
         self.outbox.sent(sent);
     }
 

@@ -6,7 +6,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::judge::deletion::Deletions;
 use crate::machine::act::{Act, Why};
-use crate::machine::contract::{Deadline, Sent, Step};
+use crate::machine::contract::{Deadline, Outcome, Step};
 use crate::machine::ending::Ending;
 use crate::machine::event::Event;
 use crate::objects::json::text;
@@ -255,34 +255,41 @@ impl Outbox {
     }
 
     /// Takes in what came of the request that was sent first of those that are open.
-    pub(super) fn sent(&mut self, sent: &Sent) {
+    pub(super) fn sent(&mut self, sent: &Outcome) {
         let Some(last) = self.last.pop_front() else { return };
         match (last, sent) {
-            (Last::Deletion { uid, .. }, Sent::Done(_) | Sent::Changed | Sent::Gone) => {
+            (Last::Deletion { uid, .. }, Outcome::Done(_) | Outcome::Changed | Outcome::Gone) => {
                 self.deletions.doubtful.remove(&uid);
                 self.forbidden.remove(&uid);
                 self.said = None;
                 self.deletions.sure.insert(uid);
             }
-            (Last::Deletion { uid, .. }, Sent::Unanswered) => {
+            (Last::Deletion { uid, .. }, Outcome::Unanswered) => {
                 self.deletions.doubtful.insert(uid);
             }
-            (Last::Deletion { uid, pod }, Sent::NotNow(words)) => self.not_now(uid, pod, words),
-            (Last::Patch { version } | Last::Renewal { version }, Sent::Done(_) | Sent::Changed) => {
-                let (refused, patience) = (*sent == Sent::Changed, Deadline::new(Some(PATIENCE)));
+            (Last::Deletion { uid, pod }, Outcome::NotNow(words)) => self.not_now(uid, pod, words),
+            (Last::Patch { version } | Last::Renewal { version }, Outcome::Done(_) | Outcome::Changed) => {
+                let (refused, patience) = (*sent == Outcome::Changed, Deadline::new(Some(PATIENCE)));
                 self.written = version.map(|version| Written { version, refused, patience });
             }
             // It is done or not: the next picture says which, and the patch tests what it stands on.
-            (Last::Patch { .. }, Sent::Unanswered | Sent::Gone | Sent::NotNow(_)) => {}
-            (Last::Renewal { .. }, Sent::Unanswered | Sent::Gone | Sent::NotNow(_) | Sent::Refused(_)) => {}
-            (Last::Cleaning, Sent::Unanswered) => {
+            (Last::Patch { .. }, Outcome::Unanswered | Outcome::Gone | Outcome::NotNow(_)) => {}
+            (
+                Last::Renewal { .. },
+                Outcome::Unanswered | Outcome::Gone | Outcome::NotNow(_) | Outcome::Refused(_),
+            ) => {}
+            (Last::Cleaning, Outcome::Unanswered) => {
                 self.cleaned.pop();
             }
             (
                 Last::Cleaning,
-                Sent::Done(_) | Sent::Changed | Sent::Gone | Sent::Refused(_) | Sent::NotNow(_),
+                Outcome::Done(_)
+                | Outcome::Changed
+                | Outcome::Gone
+                | Outcome::Refused(_)
+                | Outcome::NotNow(_),
             ) => {}
-            (Last::Deletion { .. } | Last::Patch { .. }, Sent::Refused(words)) => {
+            (Last::Deletion { .. } | Last::Patch { .. }, Outcome::Refused(words)) => {
                 self.refused = Some(words.clone());
             }
         }
