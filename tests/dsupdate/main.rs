@@ -10,9 +10,6 @@ mod nodes;
 mod obstacle;
 mod refusals;
 mod rollout;
-#[path = "../rollback/scene.rs"]
-#[allow(dead_code, unused_imports, reason = "what the tests of the other plugin need")]
-mod scene;
 mod steps;
 mod stored;
 mod strategy;

@@ -1,12 +1,11 @@
 //! `nodes`: which revision runs where, and what is wrong.
 
 use cluster::Login;
-use e2e::{LONG, assert_code, json, set_image};
+use e2e::scene::Terminal;
+use e2e::{LONG, Running, assert_code, json, set_image};
 use serde_json::{Value, json as value};
 
 use crate::fleet::{Fleet, own_cluster};
-use crate::scene::Terminal;
-use e2e::Running;
 
 const ON_DELETE: &str = "updateStrategy: { type: OnDelete }";
 

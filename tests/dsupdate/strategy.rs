@@ -1,10 +1,9 @@
 //! `strategy`: shown, and changed with what follows from it.
 
 use cluster::{Namespace, Output};
+use e2e::scene::Terminal;
 use e2e::{LONG, Web, assert_code, cluster, json, observed, pods, set_image, settled};
 use serde_json::{Value, json as value};
-
-use crate::scene::Terminal;
 
 const ON_DELETE: &str = "updateStrategy: { type: OnDelete }";
 
@@ -129,7 +128,7 @@ fn a_rollout_stops_where_it_is() {
     observed(&ns, "daemonset/web");
     set_image(&ns, "daemonset/web", "app:3");
     let held = pods(&ns);
-    std::thread::sleep(crate::scene::A_WHILE);
+    std::thread::sleep(e2e::scene::A_WHILE);
     assert_eq!(pods(&ns), held);
     assert_code(&strategy(&ns, &["--type", "RollingUpdate", "--timeout", "60s"]), 0);
     settled(&ns, "daemonset/web");

@@ -1,10 +1,9 @@
 //! What admission makes of a change: the template that the server stored is the one that is followed.
 
 use cluster::{Namespace, Output};
+use e2e::scene::{for_each_kind, meanwhile, quiet, roll, rollback};
 use e2e::{LONG, Web, assert_code, cluster, image, json, set_image};
 use serde_json::{Value, json};
-
-use crate::scene::{for_each_kind, meanwhile, quiet, roll, rollback};
 
 /// A policy that adds an annotation to every pod template in a namespace; it is gone when this is dropped.
 struct Mutation<'f>(&'f Namespace<'f>);

@@ -1,15 +1,13 @@
 //! Who is asked, what is run, and what a signal ends.
 
-use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::Duration;
+use std::{fs, thread};
 
 use cluster::Namespace;
+use e2e::scene::{Signal, Terminal, quiet, rollback};
 use e2e::{A_WHILE, Running, Web, assert_code, cluster, image, pods, set_image};
-
-use crate::scene::{Signal, Terminal, quiet, rollback};
 
 const WEB: &str = "deployment/web";
 

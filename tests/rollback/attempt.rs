@@ -4,14 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use cluster::{Namespace, Output};
-use e2e::{KINDS, Web, assert_code, cluster, image, json, pods, set_image, settled};
+use e2e::scene::{
+    CAUSE, Terminal, annotation, for_each_kind, qualified, quiet, roll, rollback, uids, version,
+};
+use e2e::{KINDS, Running, Web, assert_code, cluster, image, json, pods, set_image, settled};
 use serde_json::{Value, json};
 
 use crate::guard::{all_run, at_once, named};
-use crate::scene::{
-    CAUSE, Terminal, annotation, for_each_kind, qualified, quiet, roll, rollback, uids, version,
-};
-use e2e::Running;
 
 /// Tries with a soak that keeps tests short.
 #[track_caller]

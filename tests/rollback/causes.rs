@@ -2,11 +2,11 @@
 //! with its evidence, and never called where nothing is wrong with the rollout.
 
 use cluster::{Cluster, Login, Namespace, Options, Output};
+use e2e::scene::{change_template, for_each_kind, rollback};
 use e2e::{KINDS, LONG, Web, assert_code, cluster, install, json, pods, set_image};
 use serde_json::{Value, json};
 
 use crate::connection::requests;
-use crate::scene::{change_template, for_each_kind, rollback};
 
 /// Waits for the end of a rollout; the time is only there so that a wrong answer ends too.
 fn status(ns: &Namespace<'_>, target: &str, more: &[&str]) -> Output {

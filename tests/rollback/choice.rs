@@ -1,10 +1,9 @@
 //! Where an undo that nobody gave a number goes, and what stops it.
 
 use cluster::Namespace;
+use e2e::scene::{Terminal, broken, for_each_kind, quiet, roll, rollback, uids, version};
 use e2e::{Web, assert_code, cluster, image, json, observed, set_image};
 use serde_json::json;
-
-use crate::scene::{Terminal, broken, for_each_kind, quiet, roll, rollback, uids, version};
 
 /// One revision that works, and two failures after it.
 fn two_failures(ns: &Namespace<'_>, kind: &'static str) -> String {

@@ -6,11 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use cluster::{Login, Namespace, Output, Rule};
-use e2e::{KINDS, Web, assert_code, cluster, image, json, set_image};
+use e2e::scene::{roll, rollback};
+use e2e::{KINDS, Running, Web, assert_code, cluster, image, json, set_image};
 use serde_json::{Value, json};
-
-use crate::scene::{roll, rollback};
-use e2e::Running;
 
 const OBJECTS: &str =
     "deployments.apps,daemonsets.apps,statefulsets.apps,replicasets.apps,controllerrevisions.apps";

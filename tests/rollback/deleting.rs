@@ -1,9 +1,8 @@
 //! Workloads that are being deleted, and that something keeps: they are said to be, and nothing is written to them.
 
 use cluster::Namespace;
+use e2e::scene::{for_each_kind, roll, rollback, version};
 use e2e::{Web, assert_code, cluster, image, json};
-
-use crate::scene::{for_each_kind, roll, rollback, version};
 
 /// Deletes a workload that a finalizer keeps.
 fn deleted(ns: &Namespace<'_>, target: &str) {

@@ -1,10 +1,9 @@
 //! `kubectl rollback diff`: what differs between two revisions, in every form.
 
 use cluster::Output;
+use e2e::scene::{for_each_kind, qualified, roll, rollback};
 use e2e::{Web, assert_code, cluster, json, observed};
 use serde_json::{Value, json};
-
-use crate::scene::{for_each_kind, qualified, roll, rollback};
 
 #[test]
 fn diff_compares_previous_with_current_unless_told_otherwise() {

@@ -1,9 +1,8 @@
 //! `status` of rollouts that fail: the cause is named with its evidence, and what is only slow is not called failed.
 
 use cluster::{Namespace, Output};
+use e2e::scene::{broken, rollback};
 use e2e::{KINDS, Web, assert_code, cluster, json, set_image};
-
-use crate::scene::{broken, rollback};
 
 /// Waits for the end of a rollout; the time is only there so that a wrong answer ends too.
 fn status(ns: &Namespace<'_>, target: &str, more: &[&str]) -> Output {

@@ -4,10 +4,8 @@ use std::io;
 use std::process::Stdio;
 
 use cluster::{Cluster, Namespace, Options, Part};
-use e2e::{Web, assert_code, cluster, image, install, set_image};
-
-use crate::scene::{CAUSE, Terminal, change, roll, rollback};
-use e2e::Running;
+use e2e::scene::{CAUSE, Terminal, change, roll, rollback};
+use e2e::{Running, Web, assert_code, cluster, image, install, set_image};
 
 /// A Deployment whose new pods never get ready.
 fn unfinished(ns: &Namespace<'_>) {

@@ -1,17 +1,16 @@
 //! The gates of `guard` and `try`: somebody's own checks, and queries of a Prometheus in the cluster.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
-use std::thread;
+use std::{fs, thread};
 
 use cluster::Namespace;
+use e2e::scene::{for_each_kind, rollback, uids};
 use e2e::{LONG, Web, assert_code, cluster, image, set_image};
 use serde_json::json;
 
 use crate::guard::guard;
-use crate::scene::{for_each_kind, rollback, uids};
 
 #[test]
 fn a_check_that_passes_lets_the_rollout_pass_and_knows_what_it_is_about() {

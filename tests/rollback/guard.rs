@@ -1,16 +1,13 @@
 //! `kubectl rollback guard`: what works stays, what fails is taken back, and what is neither is left alone and said.
 
-use std::fs;
-use std::thread;
+use std::{fs, thread};
 
 use cluster::{Login, Namespace, Output, Rule};
-use e2e::{KINDS, LONG, Web, assert_code, cluster, image, json, pods, set_image, settled};
-use serde_json::{Value, json};
-
-use crate::scene::{
+use e2e::scene::{
     A_WHILE, broken, for_each_kind, json_lines, meanwhile, qualified, quiet, roll, rollback, uids, version,
 };
-use e2e::Running;
+use e2e::{KINDS, LONG, Running, Web, assert_code, cluster, image, json, pods, set_image, settled};
+use serde_json::{Value, json};
 
 /// Guards with a soak that keeps tests short; more words of the same flags count more.
 #[track_caller]

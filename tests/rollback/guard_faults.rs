@@ -5,12 +5,11 @@ use std::thread;
 use std::time::Duration;
 
 use cluster::{Cluster, Options, Part};
-use e2e::{Web, assert_code, cluster, image, install, json, set_image, settled, until};
+use e2e::scene::{for_each_kind, roll, rollback};
+use e2e::{Running, Web, assert_code, cluster, image, install, json, set_image, settled, until};
 use serde_json::json;
 
 use crate::guard::{all_run, guard};
-use crate::scene::{for_each_kind, roll, rollback};
-use e2e::Running;
 
 fn die_and_come_back(cluster: &Cluster, running: &Running) {
     cluster.stop(Part::ApiServer).unwrap();
@@ -162,7 +161,7 @@ fn a_good_rollout_of_a_set_that_hangs_on_an_older_failure_is_freed() {
     Web::new("statefulset", "app:1").create(&ns);
     roll(&ns, target, "app:2");
     set_image(&ns, target, "app:missing");
-    crate::scene::broken(&ns, "app:missing", 1);
+    e2e::scene::broken(&ns, "app:missing", 1);
     set_image(&ns, target, "app:3");
     let freed = guard(&ns, &[target]);
     assert_code(&freed, 0);

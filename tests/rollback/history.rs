@@ -1,10 +1,9 @@
 //! `kubectl rollback history`: what it says of each kind, and in which forms.
 
 use cluster::Namespace;
+use e2e::scene::{Terminal, change, for_each_kind, qualified, quiet, roll, rollback};
 use e2e::{Web, assert_code, cluster, json};
 use serde_json::{Value, json};
-
-use crate::scene::{Terminal, change, for_each_kind, qualified, quiet, roll, rollback};
 
 /// Returns the rows of a table, each as its words, without the name and the header.
 fn rows(table: &str) -> Vec<Vec<&str>> {

@@ -18,7 +18,6 @@ mod guard_faults;
 mod history;
 mod order;
 mod pause;
-mod scene;
 mod soak;
 mod status;
 mod stuck;

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use cluster::{Namespace, Output};
+use e2e::scene::{broken, json_lines, quiet, roll, rollback, uids};
 use e2e::{LONG, Web, assert_code, cluster, pods, set_image};
 use serde_json::Value;
-
-use crate::scene::{broken, json_lines, quiet, roll, rollback, uids};
 
 /// When each pod of `web` was made, by its name.
 fn made(ns: &Namespace<'_>) -> BTreeMap<String, String> {

@@ -1,9 +1,8 @@
 //! `pause` and `resume`.
 
+use e2e::scene::{for_each_kind, rollback};
 use e2e::{LONG, Web, assert_code, cluster, image, observed, pods, settled};
 use serde_json::Value;
-
-use crate::scene::{for_each_kind, rollback};
 
 /// What a pause touches, and nothing that the controllers write.
 fn held_fields(object: &Value) -> (Value, Value, Value) {

@@ -5,11 +5,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cluster::Namespace;
+use e2e::scene::{for_each_kind, quiet, roll};
 use e2e::{LONG, Running, Web, assert_code, cluster, image, json_lines, ready, set_image};
 use serde_json::{Value, json};
 
 use crate::guard::at_once;
-use crate::scene::{for_each_kind, quiet, roll};
 
 /// The workload's pods that are ready and have an image.
 fn good(ns: &Namespace<'_>, image: &str) -> Vec<Value> {

@@ -1,12 +1,13 @@
 //! `status` in every situation: true where kubectl is wrong, and the same as kubectl where kubectl is right.
 
 use cluster::{Cluster, Namespace, Options, Output, Part};
-use e2e::{KINDS, LONG, Web, assert_code, cluster, install, json, observed, pods, set_image, settled};
+use e2e::scene::rollback;
+use e2e::{
+    KINDS, LONG, Running, Web, assert_code, cluster, install, json, observed, pods, set_image, settled,
+};
 use serde_json::{Deserializer, Value};
 
 use crate::connection::requests;
-use crate::scene::rollback;
-use e2e::Running;
 
 /// Asks how far a rollout is now.
 #[track_caller]

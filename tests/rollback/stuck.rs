@@ -3,10 +3,9 @@
 use std::thread;
 
 use cluster::{Namespace, Output};
+use e2e::scene::{A_WHILE, broken, json_lines, meanwhile, roll, rollback, uids};
 use e2e::{LONG, Web, assert_code, cluster, image, observed, pods, set_image};
 use serde_json::{Value, json};
-
-use crate::scene::{A_WHILE, broken, json_lines, meanwhile, roll, rollback, uids};
 
 const SET: &str = "statefulset/web";
 

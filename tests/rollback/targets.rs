@@ -3,10 +3,9 @@
 use std::fs;
 
 use cluster::{Namespace, Output};
+use e2e::scene::{roll, rollback};
 use e2e::{Web, assert_code, cluster, image, json};
 use serde_json::Value;
-
-use crate::scene::{roll, rollback};
 
 /// Creates `web` of these kinds, each with a second revision.
 fn rolled(ns: &Namespace<'_>, kinds: &[&'static str]) {

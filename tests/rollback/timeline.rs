@@ -1,10 +1,9 @@
 //! `timeline`: what went live lately in many workloads, newest first, with what it changed and how far it is.
 
 use cluster::{Login, Namespace, Output};
+use e2e::scene::{Terminal, change, for_each_kind, next_second, quiet, roll, rollback};
 use e2e::{Web, assert_code, cluster, image, json, set_image, until};
 use serde_json::{Value, json};
-
-use crate::scene::{Terminal, change, for_each_kind, next_second, quiet, roll, rollback};
 
 /// Returns the entries of a document.
 #[track_caller]

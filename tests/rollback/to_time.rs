@@ -1,10 +1,9 @@
 //! `undo --to-time`: back to what was live then, where the API remembers.
 
 use cluster::Namespace;
+use e2e::scene::{for_each_kind, next_second, quiet, rollback, version};
 use e2e::{Web, assert_code, cluster, image, json, set_image};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-
-use crate::scene::{for_each_kind, next_second, quiet, rollback, version};
 
 /// Returns the times at which the revisions went live, by `history`, oldest first.
 #[track_caller]

@@ -1,9 +1,8 @@
 //! Several workloads that go back together, or not at all.
 
 use cluster::Namespace;
+use e2e::scene::{next_second, quiet, rollback};
 use e2e::{Web, assert_code, cluster, image, json, set_image};
-
-use crate::scene::{next_second, quiet, rollback};
 
 const BOTH: [&str; 2] = ["deployment/web", "deployment/shop"];
 

@@ -1,13 +1,12 @@
 //! `kubectl rollback undo`: where it goes, what it refuses, what it leaves alone.
 
 use cluster::{Login, Namespace};
-use e2e::{Web, assert_code, cluster, image, json, pods, set_image};
-use serde_json::{Value, json};
-
-use crate::scene::{
+use e2e::scene::{
     CAUSE, annotation, broken, change, for_each_kind, meanwhile, qualified, quiet, roll, rollback, uids,
     version,
 };
+use e2e::{Web, assert_code, cluster, image, json, pods, set_image};
+use serde_json::{Value, json};
 
 /// The reason of the revision that a workload is at, as its history says it.
 fn current_cause(ns: &Namespace<'_>, target: &str) -> Value {

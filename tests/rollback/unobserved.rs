@@ -4,10 +4,9 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use cluster::{Cluster, Namespace, Options, Part};
+use e2e::scene::{A_WHILE, broken, meanwhile, roll, rollback, uids};
 use e2e::{KINDS, LONG, Web, assert_code, image, install, pods, set_image};
 use serde_json::Value;
-
-use crate::scene::{A_WHILE, broken, meanwhile, roll, rollback, uids};
 
 /// A cluster whose controller manager may be stopped, by one test at a time.
 struct Fragile(MutexGuard<'static, Cluster>);

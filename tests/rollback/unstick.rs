@@ -3,11 +3,10 @@
 use std::thread;
 
 use cluster::{Namespace, Output};
-use e2e::{LONG, Web, assert_code, cluster, image, json, observed, pods, set_image};
+use e2e::scene::{A_WHILE, Terminal, broken, json_lines, rollback, uids};
+use e2e::{LONG, Running, Web, assert_code, cluster, image, json, observed, pods, set_image};
 
 use crate::guard::all_run;
-use crate::scene::{A_WHILE, Terminal, broken, json_lines, rollback, uids};
-use e2e::Running;
 
 const SET: &str = "statefulset/web";
 

@@ -4,10 +4,9 @@ use std::thread;
 use std::time::Duration;
 
 use cluster::{Namespace, Output};
+use e2e::scene::{change_template, for_each_kind, meanwhile, rollback};
 use e2e::{KINDS, LONG, Web, assert_code, cluster, image, json, set_image};
 use serde_json::{Value, json};
-
-use crate::scene::{change_template, for_each_kind, meanwhile, rollback};
 
 /// Guards with a short soak, and the patience that each sort of trouble has by itself.
 const GUARD: [&str; 3] = ["guard", "--soak=1s", "--timeout=150s"];

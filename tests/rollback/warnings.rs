@@ -1,10 +1,9 @@
 //! What `undo` warns of, each by the real thing: what it says, what it stops, and how one goes on all the same.
 
 use cluster::{Login, Namespace, Output};
+use e2e::scene::{Terminal, for_each_kind, quiet, roll, rollback, uids, version};
 use e2e::{Web, as_an_old_server_wrote_it, assert_code, cluster, image, json, set_image, settled};
 use serde_json::{Value, json};
-
-use crate::scene::{Terminal, for_each_kind, quiet, roll, rollback, uids, version};
 
 /// The warnings of a dry run, by id; each has what a document promises.
 #[track_caller]

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: one cluster a process with the plugins on its PATH, and workloads of each kind.
 
 mod background;
+pub mod scene;
 
 use std::collections::BTreeMap;
 use std::process::Stdio;

@@ -1,11 +1,11 @@
-//! What the tests of this plugin share beyond the workloads: changes with a reason, what must not change, a terminal.
+//! What the tests share beyond the workloads: changes with a reason, what must not change, a terminal.
 
 use std::thread;
 use std::time::Duration;
 
+pub use crate::{A_WHILE, broken, json_lines, quiet, roll, uids};
+use crate::{KINDS, LONG, observed};
 use cluster::{Namespace, Output};
-pub use e2e::{A_WHILE, broken, json_lines, quiet, roll, uids};
-use e2e::{KINDS, LONG, observed};
 pub use rexpect::process::Signal;
 use rexpect::session::{PtySession, spawn_command};
 use serde_json::{Value, json};
