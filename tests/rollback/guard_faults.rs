@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use cluster::{Cluster, Options, Part};
-use e2e::scene::{for_each_kind, roll, rollback};
+use e2e::scene::{for_each_kind, next_second, roll, rollback};
 use e2e::{Running, Web, assert_code, cluster, image, install, json, set_image, settled, until};
 use serde_json::json;
 
@@ -137,6 +137,8 @@ fn a_guard_that_is_killed_leaves_the_old_or_the_new_template_and_the_next_one_en
             }
             running.signal("KILL");
             drop(running);
+            // What it had sent may still arrive.
+            next_second();
             let now = image(&ns, &target);
             let status = rollback(&ns, &["status", &target, "--timeout=60s"]);
             match now.as_str() {
