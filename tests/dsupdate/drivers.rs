@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use cluster::{Cluster, Options, Part};
+use e2e::scene::outlives_its_server;
 use e2e::{A_WHILE, LONG, Running, Web, assert_code, broken, install};
 use serde_json::{Value, json};
 
@@ -281,12 +282,7 @@ fn a_server_that_dies_in_a_step_and_comes_back_does_not_end_it() {
     let words = ["start", "web", "app=app:slow", "--steps=1,100%", "--soak=1s"];
     let driver = Running::plugin("dsupdate", &ns, &words);
     driver.says("in hand");
-    cluster.stop(Part::ApiServer).unwrap();
-    driver.says("the API server does not answer (");
-    cluster.restart(Part::ApiServer).unwrap();
-    driver.says("the API server answers again");
-    let ended = driver.ends();
-    assert_code(&ended, 0);
+    outlives_its_server(&cluster, driver);
     assert!(e2e::pods(&ns).iter().all(|(_, _, image)| image == "app:slow"));
     let object = ns.get(&[WEB]);
     assert_eq!(object["spec"]["updateStrategy"]["type"], "RollingUpdate");

@@ -2,7 +2,8 @@
 
 use std::thread;
 
-use cluster::{Cluster, Login, Namespace, Options, Part};
+use cluster::{Cluster, Login, Namespace, Options};
+use e2e::scene::outlives_its_server;
 use e2e::{
     A_WHILE, LONG, Running, Web, assert_code, cluster, image, install, json as answer, observed, set_image,
     uids,
@@ -311,12 +312,7 @@ fn without_its_server(image: &str, soak: &str, reached: impl FnOnce(&Namespace<'
     let words = ["start", "web", &format!("app={image}"), soak, TWO];
     let driver = Running::plugin("stspartition", &ns, &words);
     reached(&ns, &driver);
-    cluster.stop(Part::ApiServer).unwrap();
-    driver.says("the API server does not answer (");
-    cluster.restart(Part::ApiServer).unwrap();
-    driver.says("the API server answers again");
-    let ended = driver.ends();
-    assert_code(&ended, 0);
+    outlives_its_server(&cluster, driver);
     rests(&ns, &[image; 3]);
     no_trace(&ns, &before);
 }

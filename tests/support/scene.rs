@@ -4,8 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 pub use crate::{A_WHILE, broken, json_lines, quiet, roll, uids};
-use crate::{KINDS, LONG, observed};
-use cluster::{Namespace, Output};
+use crate::{KINDS, LONG, Running, assert_code, observed};
+use cluster::{Cluster, Namespace, Output, Part};
 pub use rexpect::process::Signal;
 use rexpect::session::{PtySession, spawn_command};
 use serde_json::{Value, json};
@@ -131,4 +131,14 @@ impl Terminal {
 /// Waits until what happens next bears another time: the API keeps whole seconds.
 pub fn next_second() {
     thread::sleep(Duration::from_millis(1_100));
+}
+
+/// Kills the API server under a driver and starts it again: the driver goes on, and ends well.
+#[track_caller]
+pub fn outlives_its_server(cluster: &Cluster, driver: Running) {
+    cluster.stop(Part::ApiServer).unwrap_or_else(|error| panic!("{error}"));
+    driver.says("the API server does not answer (");
+    cluster.restart(Part::ApiServer).unwrap_or_else(|error| panic!("{error}"));
+    driver.says("the API server answers again");
+    assert_code(&driver.ends(), 0);
 }

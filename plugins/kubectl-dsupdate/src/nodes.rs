@@ -14,7 +14,7 @@ use plugin_kit::say::{self, Reports, documents};
 use plugin_kit::targets::{TargetArgs, VerbMode, together};
 use rollout_core::objects::few;
 use rollout_core::plan::steps;
-use rollout_core::stored::{Stage, Stored};
+use rollout_core::stored::{Phase, Stored};
 use rollout_core::view::nodes::{NodeRow, Nodes, Share, Trouble};
 use rollout_core::view::ordinals::{self, OUTSIDE_STEP};
 use rollout_core::{RevisionNumber, Snapshot, Workload, WorkloadId};
@@ -236,7 +236,7 @@ fn rollout_lines(snapshot: &Snapshot, called: &str) -> Vec<String> {
         return say::ending::held_in_steps(snapshot).into_iter().chain(ways).collect();
     }
     let mut lines = vec![rollout.under_way(snapshot).to_string()];
-    let what = if rollout.phase == Stage::Paused { "it was held up" } else { "it failed" };
+    let what = if rollout.phase == Phase::Paused { "it was held up" } else { "it failed" };
     lines.extend(rollout.failure.as_ref().map(|why| format!("{what}: {why}")));
     lines
 }

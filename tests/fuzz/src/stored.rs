@@ -10,7 +10,7 @@ use rollout_core::machine::{Machine, Outcome, Step, Verdict};
 use rollout_core::objects::Node;
 use rollout_core::plan::steps::{self, GivenChecks, ResumeOptions};
 use rollout_core::plan::{Decision, Refusal};
-use rollout_core::stored::{Holder, STORED, Stage, Stored};
+use rollout_core::stored::{Holder, Phase, STORED, Stored};
 use rollout_core::{Kind, Pod, Snapshot, Workload};
 use serde_json::{Value, json};
 
@@ -159,7 +159,7 @@ fn use_it(snapshot: &Snapshot, stored: Option<&Stored>) {
         (Ok(Decision::Change(plan)), Some(rollout)) => {
             assert_eq!(rollout.workload, snapshot.workload.id.uid, "another object's rollout goes on");
             let options = &rollout.options;
-            let runs = rollout.phase != Stage::Aborting
+            let runs = rollout.phase != Phase::Aborting
                 && !(options.checks.is_empty() && options.queries.is_empty());
             assert_eq!(plan.stopped_by(&[]).next().is_some(), runs, "stored checks run unasked");
         }

@@ -5,7 +5,7 @@ use rollout_core::judge::{Cause, Hold};
 use rollout_core::machine::{Ending, NoWayBack};
 use rollout_core::objects::few;
 use rollout_core::plan::steps;
-use rollout_core::stored::{STORED, Stage, Stored};
+use rollout_core::stored::{Phase, STORED, Stored};
 use rollout_core::{Kind, RevisionNumber, Side, Snapshot, WorkloadId};
 use rollout_kube::End;
 
@@ -96,7 +96,7 @@ pub fn hint(end: &End, id: &WorkloadId) -> Option<String> {
         Ending::Failed | Ending::TimedOut => {
             // A way back that is half done is stored.
             let stored = Stored::of(&end.snapshot.as_deref()?.workload)?.rollout?;
-            let back = stored.phase == Stage::Aborting;
+            let back = stored.phase == Phase::Aborting;
             return end.snapshot.as_deref().filter(|_| back).and_then(ways_on_in_steps);
         }
         Ending::NotUndone { why, .. } => why,

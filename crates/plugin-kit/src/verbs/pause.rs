@@ -9,7 +9,7 @@ use rollout_core::drive::{Driver, Follow};
 use rollout_core::machine::{CheckRun, Machine, Verdict};
 use rollout_core::plan::steps::{self, GivenChecks, ResumeOptions};
 use rollout_core::plan::{Decision, Plan, Refusal, WarningId, pause};
-use rollout_core::stored::{Holder, Query, Rollout, Stage, Stored, Unreadable};
+use rollout_core::stored::{Holder, Phase, Query, Rollout, Stored, Unreadable};
 use rollout_core::{RevisionNumber, Snapshot, WorkloadId};
 use rollout_kube::{Checking, Service};
 
@@ -169,7 +169,7 @@ impl Intent for Resume {
         match rollout(before).filter(|_| plan.drives()) {
             Some(rollout) => {
                 // On the way back nothing is checked, so nothing was shown.
-                let checked = Some(rollout.options).filter(|_| rollout.phase != Stage::Aborting);
+                let checked = Some(rollout.options).filter(|_| rollout.phase != Phase::Aborting);
                 if let Some(Ok(gates)) = checked.as_ref().map(GateArgs::stored) {
                     self.gates.borrow_mut().insert(plan.workload.uid.clone(), gates);
                 }

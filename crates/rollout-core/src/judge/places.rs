@@ -17,7 +17,7 @@ use crate::objects::selector::Labels;
 use crate::objects::strategy::Amount;
 use crate::snapshot::{Side, Snapshot};
 use crate::stored::Stored;
-use crate::stored::rollout::{Reached, Rollout, Stage, StepOptions};
+use crate::stored::rollout::{Phase, Reached, Rollout, StepOptions};
 use crate::stored::rules::{BadSteps, First, Rest, Rules};
 use crate::template::placement::Placement;
 
@@ -352,7 +352,7 @@ impl<'a> Places<'a> {
     /// it is taken back, or where pods or nodes were not read.
     pub(crate) fn outside(snapshot: &Snapshot) -> Vec<Pod> {
         let stored = Stored::of(&snapshot.workload).and_then(|stored| stored.rollout);
-        let Some(rollout) = stored.filter(|it| it.phase != Stage::Aborting) else { return Vec::new() };
+        let Some(rollout) = stored.filter(|it| it.phase != Phase::Aborting) else { return Vec::new() };
         let places = Places::of(snapshot, &rollout).filter(|_| rollout.workload == snapshot.workload.id.uid);
         places.map_or_else(Vec::new, |it| it.leaked(snapshot, &rollout).into_iter().cloned().collect())
     }

@@ -9,14 +9,14 @@ use crate::model::world::World;
 use crate::objects::kind::Kind;
 use crate::objects::strategy::Strategy;
 
-/// Phases that a forecast keeps at most.
+/// Frames that a forecast keeps at most.
 const KEPT: usize = 50;
 /// Old pods that are looked at together at least.
 const WINDOW: usize = 256;
 
 /// The pods at one moment of a rollout; pods that are on their way out count nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Phase {
+pub struct Frame {
     /// Pods of other revisions.
     pub old: u32,
     /// Pods of the revision that is rolled out.
@@ -41,7 +41,8 @@ pub struct Forecast {
     /// The most pods at any moment.
     pub most_existing: u32,
     /// The steps, of many only some: the first, the last, the extremes, and a selection between them.
-    pub phases: Vec<Phase>,
+    #[serde(rename = "phases")]
+    pub frames: Vec<Frame>,
     /// Whether the controller gets on by itself: false where pods are old and it replaces none of them (OnDelete, paused,
     /// all below the partition, stuck).
     pub moves_without_help: bool,
@@ -68,7 +69,7 @@ fn forecast_through(mut world: World, keep: usize) -> Forecast {
             if course.tick(&mut world, (0, 0)) { continue } else { break }
         };
         let taken = (window.old, window.new);
-        while course.tick(&mut world, taken) && phase(&world).old as usize > keep / 2 {}
+        while course.tick(&mut world, taken) && frame(&world).old as usize > keep / 2 {}
         window.close(&mut world);
         // The part has come to rest, or another part is due: the whole has the last word.
         if !course.tick(&mut world, (0, 0)) {
@@ -78,9 +79,9 @@ fn forecast_through(mut world: World, keep: usize) -> Forecast {
     course.forecast(world)
 }
 
-/// The phases of a rollout so far.
+/// The frames of a rollout so far.
 struct Course {
-    phases: Vec<Phase>,
+    frames: Vec<Frame>,
     /// Ticks that are left before the model gives up.
     ticks: usize,
 }
@@ -89,41 +90,41 @@ impl Course {
     fn new(world: &World) -> Course {
         // A pod takes two ticks where they go one by one; twice that is plenty.
         let ticks = 4 * (world.pods.len() + world.wanted() as usize) + 100;
-        Course { phases: vec![phase(world)], ticks }
+        Course { frames: vec![frame(world)], ticks }
     }
 
     /// Ticks once, with so many old and new pods out of sight; tells whether anything has changed.
     fn tick(&mut self, world: &mut World, (old, new): (u32, u32)) -> bool {
         self.ticks = self.ticks.saturating_sub(1);
         let controlled = world.control();
-        let seen = phase(world);
-        let phase = Phase {
+        let seen = frame(world);
+        let frame = Frame {
             old: seen.old + old,
             new: seen.new + new,
             available: seen.available + old + new,
             existing: seen.existing + old + new,
         };
         // Right after the controller fewest pods are available and most exist.
-        self.note(phase);
+        self.note(frame);
         (world.run_pods() || controlled) && self.ticks > 0
     }
 
-    fn note(&mut self, phase: Phase) {
-        if self.phases.last() != Some(&phase) {
-            self.phases.push(phase);
+    fn note(&mut self, frame: Frame) {
+        if self.frames.last() != Some(&frame) {
+            self.frames.push(frame);
         }
     }
 
     fn forecast(mut self, world: World) -> Forecast {
-        let end = phase(&world);
+        let end = frame(&world);
         self.note(end);
-        let least = extreme(&self.phases, |phase| Reverse(phase.available));
-        let most = extreme(&self.phases, |phase| phase.existing);
+        let least = extreme(&self.frames, |frame| Reverse(frame.available));
+        let most = extreme(&self.frames, |frame| frame.existing);
         Forecast {
             ordered: ordered(&world),
-            least_available: self.phases[least].available,
-            most_existing: self.phases[most].existing,
-            phases: thin(&self.phases, &[least, most]),
+            least_available: self.frames[least].available,
+            most_existing: self.frames[most].existing,
+            frames: thin(&self.frames, &[least, most]),
             moves_without_help: end.old == 0 || !world.replaced.is_empty(),
             left_old: end.old,
             blocked_by: world.blocker().map(str::to_string),
@@ -132,39 +133,39 @@ impl Course {
     }
 }
 
-fn phase(world: &World) -> Phase {
-    let mut phase = Phase { old: 0, new: 0, available: 0, existing: 0 };
+fn frame(world: &World) -> Frame {
+    let mut frame = Frame { old: 0, new: 0, available: 0, existing: 0 };
     for pod in world.pods.iter().filter(|pod| !pod.terminating()) {
         let new = pod.revision == world.template;
-        phase.new += u32::from(new);
-        phase.old += u32::from(!new);
-        phase.available += u32::from(world.available(pod));
-        phase.existing += 1;
+        frame.new += u32::from(new);
+        frame.old += u32::from(!new);
+        frame.available += u32::from(world.available(pod));
+        frame.existing += 1;
     }
-    phase
+    frame
 }
 
 /// Returns the first place of the greatest.
-fn extreme<K: Ord>(phases: &[Phase], by: impl Fn(&Phase) -> K) -> usize {
+fn extreme<K: Ord>(frames: &[Frame], by: impl Fn(&Frame) -> K) -> usize {
     let mut best = 0;
-    for (place, phase) in phases.iter().enumerate() {
-        if by(phase) > by(&phases[best]) {
+    for (place, frame) in frames.iter().enumerate() {
+        if by(frame) > by(&frames[best]) {
             best = place;
         }
     }
     best
 }
 
-fn thin(phases: &[Phase], keep: &[usize]) -> Vec<Phase> {
-    if phases.len() <= KEPT {
-        return phases.to_vec();
+fn thin(frames: &[Frame], keep: &[usize]) -> Vec<Frame> {
+    if frames.len() <= KEPT {
+        return frames.to_vec();
     }
     let evenly = KEPT - keep.len();
-    let mut places: Vec<usize> = (0..evenly).map(|step| step * (phases.len() - 1) / (evenly - 1)).collect();
+    let mut places: Vec<usize> = (0..evenly).map(|step| step * (frames.len() - 1) / (evenly - 1)).collect();
     places.extend(keep);
     places.sort_unstable();
     places.dedup();
-    places.into_iter().map(|place| phases[place]).collect()
+    places.into_iter().map(|place| frames[place]).collect()
 }
 
 fn ordered(world: &World) -> bool {

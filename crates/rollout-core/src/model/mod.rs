@@ -14,5 +14,5 @@ mod window;
 mod world;
 
 pub use build::{CurrentPod, Place};
-pub use forecast::{Forecast, Phase, forecast};
+pub use forecast::{Forecast, Frame, forecast};
 pub use world::{Behaviour, ModelPod, Node, ReplicaSet, RevisionId, World};

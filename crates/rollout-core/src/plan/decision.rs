@@ -131,7 +131,7 @@ pub(crate) fn freeing(snapshot: &Snapshot, target: &Revision, blocker: Option<&P
             pods: blocker.map(ReplacedPod::of).into_iter().collect(),
             least_available: snapshot.count_available() - costs,
             most_existing: snapshot.living().count() as u32,
-            phases: Vec::new(),
+            frames: Vec::new(),
             moves_by_itself: false,
             known: true,
         },

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::history::revision::Revision;
 use crate::judge::deletion::{self, Reach};
 use crate::judge::revision_bytes;
-use crate::model::{self, Forecast, Phase, World};
+use crate::model::{self, Forecast, Frame, World};
 use crate::objects::pod::Pod;
 use crate::objects::strategy::Strategy;
 use crate::snapshot::Snapshot;
@@ -38,7 +38,8 @@ pub struct Impact {
     /// The largest number of pods meanwhile.
     pub most_existing: u32,
     /// The steps.
-    pub phases: Vec<Phase>,
+    #[serde(rename = "phases")]
+    pub frames: Vec<Frame>,
     /// Whether the controller does it by itself.
     #[serde(skip)]
     pub moves_by_itself: bool,
@@ -72,7 +73,7 @@ pub(crate) fn impact(snapshot: &Snapshot, target: Option<&Revision>) -> Impact {
         pods: forecast.replaced.into_iter().map(|name| ReplacedPod { node: node(&name), name }).collect(),
         least_available: forecast.least_available,
         most_existing: forecast.most_existing,
-        phases: forecast.phases,
+        frames: forecast.frames,
         moves_by_itself,
         known: true,
     }
@@ -88,7 +89,7 @@ fn deleted_one_by_one(snapshot: &Snapshot, mut old: Vec<&Pod>) -> Impact {
         pods: old.into_iter().map(ReplacedPod::of).collect(),
         least_available: available - u32::from(costs),
         most_existing: snapshot.living().count() as u32,
-        phases: Vec::new(),
+        frames: Vec::new(),
         moves_by_itself: false,
         known: true,
     }
@@ -110,7 +111,7 @@ fn free(world: &mut World, blocker: String, forecast: &mut Forecast) {
     forecast.replaced.extend(rest.replaced);
     forecast.least_available = forecast.least_available.min(rest.least_available);
     forecast.most_existing = forecast.most_existing.max(rest.most_existing);
-    forecast.phases.extend(rest.phases);
+    forecast.frames.extend(rest.frames);
     forecast.blocked_by = rest.blocked_by;
 }
 

@@ -8,7 +8,7 @@ use crate::objects::workload::Workload;
 use crate::plan::operations::{self, strategy_of};
 use crate::plan::request::Request;
 use crate::snapshot::Snapshot;
-use crate::stored::rollout::{Reached, Rollout, Stage, Way};
+use crate::stored::rollout::{Phase, Reached, Rollout, Way};
 use crate::stored::{STORED, Stored};
 
 /// A patch of a workload as it is put together: it holds only while the workload and its template are what they are, and
@@ -164,7 +164,7 @@ pub(crate) fn cleaning(snapshot: &Snapshot) -> impl Iterator<Item = Request> {
 pub(crate) fn stand_still(
     snapshot: &Snapshot,
     rollout: &Rollout,
-    phase: Stage,
+    phase: Phase,
     failure: Option<String>,
 ) -> Request {
     let kind = snapshot.workload.id.kind;
@@ -178,7 +178,7 @@ pub(crate) fn stand_still(
             patch = patch.strategy(&rollout.held_strategy(kind, partition));
         }
         Way::Deletion => {
-            if let Some(old) = rollout.previous_template(snapshot).filter(|_| phase == Stage::Failed) {
+            if let Some(old) = rollout.previous_template(snapshot).filter(|_| phase == Phase::Failed) {
                 patch = patch.template(&old);
             }
         }

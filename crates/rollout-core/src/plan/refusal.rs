@@ -5,7 +5,7 @@ use crate::objects::kind::Kind;
 use crate::objects::strategy::Amount;
 use crate::stored::Unreadable;
 use crate::stored::lease::Held;
-use crate::stored::rollout::Stage;
+use crate::stored::rollout::Phase;
 use crate::stored::rules::BadSteps;
 
 /// Why nothing can be planned.
@@ -126,7 +126,7 @@ pub enum Refusal {
     #[error("a rollout in steps is {} ({}){}", phase.as_str(), next(*done, *of), held_by(held.as_ref()))]
     UnderWay {
         /// What it is at.
-        phase: Stage,
+        phase: Phase,
         /// Steps that are done.
         done: usize,
         /// Steps that there are.

@@ -8,7 +8,7 @@ pub(crate) mod rules;
 
 pub use lease::{Held, Holder, Lease, RENEW};
 pub use query::{NoCondition, Query};
-pub use rollout::{OnFailure, Reached, RevisionRef, Rollout, Stage, StepOptions};
+pub use rollout::{OnFailure, Phase, Reached, RevisionRef, Rollout, StepOptions};
 pub use rules::{BadSteps, First, Rest, Rules};
 
 use serde::{Deserialize, Serialize};

@@ -40,7 +40,7 @@ pub struct Rollout {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause_after: Option<usize>,
     /// What it is at.
-    pub phase: Stage,
+    pub phase: Phase,
     /// Why it failed, or what it was held up by when its time was over, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
@@ -124,7 +124,7 @@ pub enum Reached {
 /// What a rollout in steps is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Stage {
+pub enum Phase {
     /// A driver does the steps.
     Running,
     /// It stands still until somebody resumes it.
@@ -135,14 +135,14 @@ pub enum Stage {
     Aborting,
 }
 
-impl Stage {
+impl Phase {
     /// Returns the phase in one word.
     pub fn as_str(self) -> &'static str {
         match self {
-            Stage::Running => "running",
-            Stage::Paused => "paused",
-            Stage::Failed => "failed",
-            Stage::Aborting => "aborting",
+            Phase::Running => "running",
+            Phase::Paused => "paused",
+            Phase::Failed => "failed",
+            Phase::Aborting => "aborting",
         }
     }
 }
@@ -284,6 +284,6 @@ impl Rollout {
     }
 
     pub(crate) fn is_driven(&self) -> bool {
-        matches!(self.phase, Stage::Running | Stage::Aborting)
+        matches!(self.phase, Phase::Running | Phase::Aborting)
     }
 }

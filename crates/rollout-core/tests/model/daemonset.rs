@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rollout_core::model::{World, forecast};
 use rollout_core::{Amount, Kind, Strategy as Update};
 
-use crate::{A, B, C, extremes, must_wait, never, of, phases, rest};
+use crate::{A, B, C, extremes, frames, must_wait, never, of, rest};
 
 fn counts(unavailable: u32, surge: u32) -> Update {
     Update::RollingUpdate { max_unavailable: Amount::Count(unavailable), max_surge: Amount::Count(surge) }
@@ -34,7 +34,7 @@ fn pods_are_replaced_in_place_within_the_budget() {
     let names: Vec<String> = (0..3).map(|node| on(&world, node)).collect();
     let forecast = forecast(world);
     assert_eq!(
-        phases(&forecast.phases),
+        frames(&forecast.frames),
         [
             (3, 0, 3, 3),
             (2, 0, 2, 2),
@@ -67,7 +67,7 @@ fn pods_are_replaced_beside_the_old_ones_with_a_surge() {
     world.set_template(B);
     let forecast = forecast(world);
     assert_eq!(
-        phases(&forecast.phases),
+        frames(&forecast.frames),
         [(3, 0, 3, 3), (3, 1, 3, 4), (2, 1, 3, 3), (2, 2, 3, 4), (1, 2, 3, 3), (1, 3, 3, 4), (0, 3, 3, 3),]
     );
 }
@@ -174,9 +174,9 @@ fn thousands_of_nodes_are_foretold_in_few_phases() {
     let forecast = forecast(world);
     assert_eq!((forecast.least_available, forecast.most_existing, forecast.left_old), (1999, 2000, 0));
     assert_eq!(forecast.replaced.len(), 2000);
-    assert!(forecast.phases.len() <= 50);
-    assert_eq!(phases(&forecast.phases)[0], (2000, 0, 2000, 2000));
-    assert_eq!(phases(&forecast.phases).last(), Some(&(0, 2000, 2000, 2000)));
+    assert!(forecast.frames.len() <= 50);
+    assert_eq!(frames(&forecast.frames)[0], (2000, 0, 2000, 2000));
+    assert_eq!(frames(&forecast.frames).last(), Some(&(0, 2000, 2000, 2000)));
 }
 
 /// What the API server takes: one of both is 0, the other is not.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rollout_core::model::{Behaviour, RevisionId, World, forecast};
 use rollout_core::{Amount, Kind, Strategy as Update};
 
-use crate::{A, B, C, extremes, must_wait, never, of, phases, rest};
+use crate::{A, B, C, extremes, frames, must_wait, never, of, rest};
 
 fn rolling(max_unavailable: Amount, max_surge: Amount) -> Update {
     Update::RollingUpdate { max_unavailable, max_surge }
@@ -33,7 +33,7 @@ fn three_pods_at_a_quarter_go_one_by_one_above_the_desired_number() {
     world.set_template(B);
     let forecast = forecast(world);
     assert_eq!(
-        phases(&forecast.phases),
+        frames(&forecast.frames),
         [(3, 0, 3, 3), (3, 1, 3, 4), (2, 1, 3, 3), (2, 2, 3, 4), (1, 2, 3, 3), (1, 3, 3, 4), (0, 3, 3, 3),]
     );
     assert_eq!((forecast.least_available, forecast.most_existing), (3, 4));
@@ -47,7 +47,7 @@ fn one_and_one_replaces_two_at_a_time() {
     world.set_template(B);
     let forecast = forecast(world);
     assert_eq!(
-        phases(&forecast.phases),
+        frames(&forecast.frames),
         [(3, 0, 3, 3), (2, 1, 2, 3), (2, 2, 3, 4), (0, 2, 2, 2), (0, 3, 2, 3), (0, 3, 3, 3)]
     );
 }
@@ -110,7 +110,7 @@ fn recreate_ends_all_old_pods_first() {
     world.grace = 2;
     world.set_template(B);
     let forecast = forecast(world);
-    assert_eq!(phases(&forecast.phases), [(3, 0, 3, 3), (0, 0, 0, 0), (0, 3, 0, 3), (0, 3, 3, 3)]);
+    assert_eq!(frames(&forecast.frames), [(3, 0, 3, 3), (0, 0, 0, 0), (0, 3, 0, 3), (0, 3, 3, 3)]);
     assert_eq!((forecast.least_available, forecast.most_existing), (0, 3));
 }
 
@@ -180,7 +180,7 @@ proptest! {
         prop_assert!(forecast.least_available >= desired - budget);
         prop_assert!(forecast.most_existing <= desired + surge);
         prop_assert_eq!((forecast.left_old, forecast.replaced.len()), (0, desired as usize));
-        let end = forecast.phases[forecast.phases.len() - 1];
+        let end = forecast.frames[forecast.frames.len() - 1];
         prop_assert_eq!((end.new, end.available, end.existing), (desired, desired, desired));
     }
 

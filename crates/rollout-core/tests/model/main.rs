@@ -5,7 +5,7 @@ mod deployment;
 mod snapshot;
 mod statefulset;
 
-use rollout_core::model::{Behaviour, Phase, RevisionId, World};
+use rollout_core::model::{Behaviour, Frame, RevisionId, World};
 
 /// The revisions that the tests roll between.
 const A: RevisionId = RevisionId(0);
@@ -42,8 +42,8 @@ fn of(world: &World, revision: RevisionId) -> (usize, usize) {
 }
 
 /// Phases as (old, new, available, existing).
-fn phases(phases: &[Phase]) -> Vec<(u32, u32, u32, u32)> {
-    phases.iter().map(|it| (it.old, it.new, it.available, it.existing)).collect()
+fn frames(frames: &[Frame]) -> Vec<(u32, u32, u32, u32)> {
+    frames.iter().map(|it| (it.old, it.new, it.available, it.existing)).collect()
 }
 
 fn never(world: &mut World, revision: RevisionId) {

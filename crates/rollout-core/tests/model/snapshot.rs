@@ -5,7 +5,7 @@ use rollout_core::objects::Pod;
 use rollout_core::{Kind, Snapshot, Workload};
 use serde_json::{Value, json};
 
-use crate::{A, B, phases};
+use crate::{A, B, frames};
 
 fn workload(kind: Kind, spec: Value, status: Value) -> Workload {
     let mut object =
@@ -24,7 +24,7 @@ fn a_half_done_deployment_goes_on_from_where_it_is() {
     let pods =
         [("a", false), ("b", false), ("c", true)].map(|(name, target)| pod(name, Place::Anywhere, target));
     let foretold = forecast(World::from_pods(&deployment, pods));
-    assert_eq!(phases(&foretold.phases)[..2], [(2, 1, 3, 3), (2, 2, 3, 4)]);
+    assert_eq!(frames(&foretold.frames)[..2], [(2, 1, 3, 3), (2, 2, 3, 4)]);
     assert_eq!(foretold.replaced, ["b", "a"]);
 }
 
@@ -34,7 +34,7 @@ fn minimal_ready_time_does_not_lengthen_the_forecast() {
     let deployment = workload(Kind::Deployment, spec, json!({}));
     let pods = ["a", "b", "c"].map(|name| pod(name, Place::Anywhere, false));
     let foretold = forecast(World::from_pods(&deployment, pods));
-    assert_eq!((foretold.phases.len(), foretold.least_available, foretold.left_old), (7, 3, 0));
+    assert_eq!((foretold.frames.len(), foretold.least_available, foretold.left_old), (7, 3, 0));
 }
 
 #[test]

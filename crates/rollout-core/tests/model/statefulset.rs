@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rollout_core::model::{World, forecast};
 use rollout_core::{Amount, Kind, Strategy as Update};
 
-use crate::{A, B, C, LONG, extremes, must_wait, never, of, phases, pods, rest};
+use crate::{A, B, C, LONG, extremes, frames, must_wait, never, of, pods, rest};
 
 /// What the API server of today writes where nothing is said.
 fn partitioned(partition: u32) -> Update {
@@ -38,7 +38,7 @@ fn pods_are_replaced_from_the_highest_ordinal_down() {
         world.set_template(B);
         let forecast = forecast(world);
         assert_eq!(
-            phases(&forecast.phases),
+            frames(&forecast.frames),
             [
                 (3, 0, 3, 3),
                 (2, 0, 2, 2),
@@ -84,7 +84,7 @@ fn a_partition_above_all_pods_holds_them_all() {
         world.set_template(B);
         let forecast = forecast(world);
         assert_eq!((forecast.moves_without_help, forecast.left_old, forecast.replaced.len()), (false, 3, 0));
-        assert_eq!(phases(&forecast.phases), [(3, 0, 3, 3)]);
+        assert_eq!(frames(&forecast.frames), [(3, 0, 3, 3)]);
     }
 }
 
@@ -230,7 +230,7 @@ fn ordered_pods_go_together_and_come_one_by_one() {
     world.set_template(B);
     let forecast = forecast(world);
     assert_eq!(
-        phases(&forecast.phases),
+        frames(&forecast.frames),
         [
             (4, 0, 4, 4),
             (2, 0, 2, 2),
@@ -312,7 +312,7 @@ fn recreate_ends_all_old_pods_first() {
     world.set_template(B);
     let forecast = forecast(world);
     assert_eq!(
-        phases(&forecast.phases),
+        frames(&forecast.frames),
         [(3, 0, 3, 3), (0, 0, 0, 0), (0, 1, 0, 1), (0, 2, 1, 2), (0, 3, 2, 3), (0, 3, 3, 3)]
     );
 }

@@ -8,7 +8,7 @@ use rollout_core::model::{Behaviour, RevisionId};
 use rollout_core::plan::steps::{self, StartOptions};
 use rollout_core::plan::{Decision, Refusal};
 use rollout_core::snapshot::CauseId;
-use rollout_core::stored::{self, BadSteps, First, OnFailure, Rest, Rules, Stage};
+use rollout_core::stored::{self, BadSteps, First, OnFailure, Phase, Rest, Rules};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, holder, image_of, options, rules, template, to};
@@ -63,7 +63,7 @@ fn it_pauses_and_another_process_goes_on() {
     cluster.ticks(50);
     assert_eq!(cluster.shown(), ["n0:1", "n1:0", "n2:0", "n3:0"]);
     let stored = cluster.stored().unwrap();
-    assert_eq!((stored.phase, stored.holder), (Stage::Paused, None));
+    assert_eq!((stored.phase, stored.holder), (Phase::Paused, None));
     let mut driver = cluster.resume(2);
     assert_eq!(cluster.run(&mut driver), Ending::Complete);
     assert_eq!(new(&cluster), 4);
@@ -334,7 +334,7 @@ fn a_dead_node_is_waited_for_or_left_out() {
                 assert!(causes[0].message.contains("n0"), "{causes:?}");
                 // The template is a good one, and it goes on when the node is back.
                 let stored = cluster.stored().unwrap();
-                assert_eq!((stored.phase, image_of(&cluster.object["spec"]["template"])), (Stage::Paused, 1));
+                assert_eq!((stored.phase, image_of(&cluster.object["spec"]["template"])), (Phase::Paused, 1));
                 (cluster.world.nodes[0].alive, cluster.world.nodes[0].accepts) = (true, true);
                 let mut driver = cluster.resume(2);
                 assert_eq!(cluster.run(&mut driver), Ending::Complete);

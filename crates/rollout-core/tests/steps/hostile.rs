@@ -50,7 +50,7 @@ fn use_it(cluster: &Cluster, text: &str) {
     let _ = steps::release(&snapshot);
     if let Ok(Decision::Change(plan)) = steps::resume(&snapshot, &resuming()) {
         let stored = Stored::of(&snapshot.workload).unwrap().rollout.unwrap();
-        let runs = stored.phase != stored::Stage::Aborting && !stored.options.checks.is_empty();
+        let runs = stored.phase != stored::Phase::Aborting && !stored.options.checks.is_empty();
         assert_eq!(plan.stopped_by(&[]).next().is_some(), runs || !stored.options.queries.is_empty());
     }
     let mut drivers = vec![Driver::new(holder(1))];

@@ -9,7 +9,7 @@ use rollout_core::machine::{Act, Ending, Machine, Outcome, Step};
 use rollout_core::model::{Behaviour, RevisionId};
 use rollout_core::plan::steps::{self, StartOptions};
 use rollout_core::plan::{Method, Request};
-use rollout_core::stored::{self, OnFailure, Rest, Stage};
+use rollout_core::stored::{self, OnFailure, Phase, Rest};
 use rollout_core::{Amount, Kind, Pod, Snapshot, judge};
 use serde_json::{Value, json};
 
@@ -193,7 +193,7 @@ impl Run {
     fn restart(&mut self) {
         self.pid += 1;
         let stage = self.cluster.stored().map(|it| it.phase);
-        if !matches!(stage, Some(Stage::Running | Stage::Aborting)) {
+        if !matches!(stage, Some(Phase::Running | Phase::Aborting)) {
             return;
         }
         let options = steps::ResumeOptions {
@@ -270,7 +270,7 @@ impl Run {
     }
 
     /// The pod's node is in the step, it takes a pod again, and no more are missing than may be.
-    fn judge_node(&self, pod: &Pod, again: bool, stage: Stage, done: usize) {
+    fn judge_node(&self, pod: &Pod, again: bool, stage: Phase, done: usize) {
         let mut nodes = self.picture.nodes.clone().unwrap();
         nodes.retain(|node| !node.taints.iter().any(|taint| taint.key == "gpu"));
         nodes.sort_by_key(|node| (node.created, node.name.clone()));
@@ -278,13 +278,13 @@ impl Run {
         let rank = rank.expect("a node that takes pods");
         assert!(nodes[rank].ready && nodes[rank].taints.is_empty(), "an unready or tainted node was touched");
         match stage {
-            Stage::Running => {
+            Phase::Running => {
                 let end = reach(&self.amounts, done, nodes.len());
                 assert!(rank < end, "{} on place {rank} of {end} was touched", pod.name);
                 assert_eq!(pod.revision.as_deref(), Some("h0"), "a new pod was touched");
             }
-            Stage::Aborting => assert_eq!(pod.revision.as_deref(), Some("h1")),
-            Stage::Paused | Stage::Failed => panic!("touched while it stands still"),
+            Phase::Aborting => assert_eq!(pod.revision.as_deref(), Some("h1")),
+            Phase::Paused | Phase::Failed => panic!("touched while it stands still"),
         }
         let pods = self.picture.pods.as_deref().unwrap();
         let serves = |node: &String| {
@@ -301,10 +301,10 @@ impl Run {
     }
 
     /// The pod is not below the step, and nothing is missing but what is below it and blocks.
-    fn judge_ordinal(&self, pod: &Pod, stage: Stage, done: usize) {
+    fn judge_ordinal(&self, pod: &Pod, stage: Phase, done: usize) {
         let desired = self.picture.workload.desired;
         let place = self.picture.index(pod).unwrap();
-        if stage == Stage::Running && place < desired {
+        if stage == Phase::Running && place < desired {
             let end = reach(&self.amounts, done, desired as usize) as u32;
             // What an earlier step, of fewer replicas, has reached is the controller's to replace already.
             let lowest = match self.picture.workload.strategy {
@@ -339,7 +339,7 @@ impl Run {
         assert!(!moment(pod), "{} may get ready again", pod.name);
     }
 
-    fn judge_patch(&self, request: &Request, stage: Stage, done: usize) {
+    fn judge_patch(&self, request: &Request, stage: Phase, done: usize) {
         let strategy = request
             .body
             .as_array()
@@ -349,7 +349,7 @@ impl Run {
         let written = strategy.and_then(|it| it["value"]["rollingUpdate"]["partition"].as_u64());
         let ends = request.body.to_string().contains("\"remove\"");
         let back = request.body.to_string().contains("aborting");
-        if let (Some(written), Stage::Running, false, false) = (written, stage, ends, back) {
+        if let (Some(written), Phase::Running, false, false) = (written, stage, ends, back) {
             let desired = self.picture.workload.desired;
             let end = reach(&self.amounts, done, desired as usize) as u32;
             let lowest = desired - end;

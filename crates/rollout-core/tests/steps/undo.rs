@@ -6,7 +6,7 @@ use rollout_core::machine::Ending;
 use rollout_core::model::{Behaviour, RevisionId};
 use rollout_core::plan::undo::{self, Drive, UndoOptions};
 use rollout_core::plan::{Decision, Plan, Refusal, steps};
-use rollout_core::stored::Stage;
+use rollout_core::stored::Phase;
 use rollout_core::{Kind, RevisionNumber, RevisionSelector};
 use serde_json::json;
 
@@ -64,7 +64,7 @@ fn an_undo_that_dies_in_the_middle_is_gone_on_with_by_undo_and_by_resume() {
             let (_, mut dies) = undo(&mut cluster, 1);
             cluster.run_until(&mut dies, |it| it.deleted.len() == 2);
             cluster.ticks(30);
-            assert_eq!(cluster.stored().unwrap().phase, Stage::Aborting);
+            assert_eq!(cluster.stored().unwrap().phase, Phase::Aborting);
             let number = RevisionNumber::new(1).unwrap();
             let refusal = plan(&cluster, RevisionSelector::Number(number), 2).unwrap_err();
             assert!(matches!(refusal, Refusal::UndoUnderWay { .. }), "{refusal:?}");
@@ -103,7 +103,7 @@ fn an_undo_whose_pods_fail_or_are_late_is_said_and_stays_stored() {
     cluster.world.behaviours.insert(RevisionId(0), Behaviour::NeverReady);
     let (_, mut driver) = undo(&mut cluster, 1);
     assert_eq!(cluster.run(&mut driver), Ending::TimedOut);
-    assert_eq!((cluster.deleted.len(), cluster.stored().unwrap().phase), (1, Stage::Aborting));
+    assert_eq!((cluster.deleted.len(), cluster.stored().unwrap().phase), (1, Phase::Aborting));
     cluster.world.behaviours.clear();
     let mut driver = cluster.resume(2);
     assert_eq!(cluster.run(&mut driver), Ending::Complete);

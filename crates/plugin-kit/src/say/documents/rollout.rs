@@ -4,7 +4,7 @@
 use k8s_openapi::jiff::Timestamp;
 use rollout_core::plan::{Refusal, steps};
 use rollout_core::stored::{
-    self, First, OnFailure, Rest, RevisionRef as StoredRef, Stage, StepOptions, Stored,
+    self, First, OnFailure, Phase, Rest, RevisionRef as StoredRef, StepOptions, Stored,
 };
 use rollout_core::{Amount, RevisionNumber, Snapshot};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use super::document::seconds;
 #[serde(rename_all = "camelCase")]
 pub struct Rollout {
     /// What it is at: `running`, `paused`, `failed`, `aborting`.
-    phase: Stage,
+    phase: Phase,
     /// How many steps there are by the nodes or pods of now; absent where nobody can know.
     steps: Option<usize>,
     /// How many of them are done.

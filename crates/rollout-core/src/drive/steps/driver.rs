@@ -15,7 +15,7 @@ use crate::machine::event::Event;
 use crate::snapshot::Snapshot;
 use crate::stored::Stored;
 use crate::stored::lease::Holder;
-use crate::stored::rollout::{Rollout, Stage};
+use crate::stored::rollout::{Phase, Rollout};
 
 /// A driver of one stored rollout.
 #[derive(Clone, Debug)]
@@ -69,20 +69,20 @@ impl Driver {
             return Step::End(Ending::Gone);
         }
         let mine = rollout.holder.as_ref() == Some(&self.holder);
-        let awaited = mine && (self.outbox.after.is_none() || self.seen || rollout.phase == Stage::Aborting);
+        let awaited = mine && (self.outbox.after.is_none() || self.seen || rollout.phase == Phase::Aborting);
         if !awaited && !self.seen && !self.patience.is_over(snapshot.now) {
             return Step::Wait;
         }
         self.seen |= awaited;
         match rollout.phase {
-            Stage::Paused => self.paused(snapshot, &rollout),
-            Stage::Failed => Step::End(Ending::StepFailed {
+            Phase::Paused => self.paused(snapshot, &rollout),
+            Phase::Failed => Step::End(Ending::StepFailed {
                 step: rollout.done + 1,
                 causes: std::mem::take(&mut self.forward.causes),
             }),
-            Stage::Running | Stage::Aborting if !mine => Step::End(Ending::TakenOver(rollout.holder)),
-            Stage::Running => self.forward.step(&mut self.outbox, snapshot, &rollout, progress),
-            Stage::Aborting => self.backward.step(
+            Phase::Running | Phase::Aborting if !mine => Step::End(Ending::TakenOver(rollout.holder)),
+            Phase::Running => self.forward.step(&mut self.outbox, snapshot, &rollout, progress),
+            Phase::Aborting => self.backward.step(
                 &mut self.outbox,
                 Behind { snapshot, rollout: &rollout, progress, causes: &self.forward.causes },
             ),

@@ -28,7 +28,7 @@ use crate::plan::steps::abort;
 use crate::snapshot::symptom::CauseId;
 use crate::snapshot::{Side, Snapshot};
 use crate::stored::lease;
-use crate::stored::rollout::{OnFailure, Reached, RevisionRef, Rollout, Stage, Way};
+use crate::stored::rollout::{OnFailure, Phase, Reached, RevisionRef, Rollout, Way};
 use crate::template;
 
 /// How often what holds the workload is put back before somebody's will counts.
@@ -236,7 +236,7 @@ impl Forward {
             reached: places.reached(snapshot, rollout, done, partition).or_else(|| rollout.reached.clone()),
             retry: false,
             between: pauses,
-            phase: if pauses { Stage::Paused } else { Stage::Running },
+            phase: if pauses { Phase::Paused } else { Phase::Running },
             holder: if pauses { None } else { rollout.holder.clone() },
             ..rollout.clone()
         };
@@ -272,7 +272,7 @@ impl Forward {
         let old = still_old(snapshot, places);
         if !old.is_empty() {
             outbox.after = Some(After::End(Ending::HeldShort { old }));
-            let after = Rollout { phase: Stage::Paused, holder: None, ..rollout.clone() };
+            let after = Rollout { phase: Phase::Paused, holder: None, ..rollout.clone() };
             return outbox.write(snapshot, Act::Finish, Some(&after), Patch::guarded(&snapshot.workload));
         }
         if is_completing(snapshot, rollout) {
@@ -298,7 +298,7 @@ impl Forward {
                 let words = in_words(&causes);
                 outbox.after =
                     Some(After::End(Ending::StepHeld { step: rollout.done + 1, causes: causes.clone() }));
-                let request = stand_still(snapshot, rollout, Stage::Paused, Some(words));
+                let request = stand_still(snapshot, rollout, Phase::Paused, Some(words));
                 outbox.send(snapshot, Act::HeldUp { causes }, request)
             }
         }
@@ -328,7 +328,7 @@ impl Forward {
                 outbox.send(snapshot, Act::GoBack { to, causes }, request)
             }
             None => {
-                let request = stand_still(snapshot, rollout, Stage::Failed, Some(words));
+                let request = stand_still(snapshot, rollout, Phase::Failed, Some(words));
                 outbox.send(snapshot, Act::StandStill { causes }, request)
             }
         }

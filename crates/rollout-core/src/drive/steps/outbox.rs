@@ -18,7 +18,7 @@ use crate::plan::request::Request;
 use crate::snapshot::Snapshot;
 use crate::stored::Stored;
 use crate::stored::lease::{Holder, RENEW};
-use crate::stored::rollout::{Reached, Rollout, Stage};
+use crate::stored::rollout::{Phase, Reached, Rollout};
 
 /// Seconds within which a picture may be older than what was written.
 pub(super) const PATIENCE: i64 = 30;
@@ -62,7 +62,7 @@ pub(super) enum After {
 impl After {
     /// A rollout is taken back; while its controller does that, nothing is stored of it any more.
     pub(super) fn back(rollout: Rollout) -> After {
-        After::Back(Box::new(Rollout { phase: Stage::Aborting, ..rollout }))
+        After::Back(Box::new(Rollout { phase: Phase::Aborting, ..rollout }))
     }
 }
 
@@ -215,7 +215,7 @@ impl Outbox {
     pub(super) fn renew(&mut self, snapshot: &Snapshot, holder: &Holder) -> Option<Step> {
         let rollout = Stored::of(&snapshot.workload)?.rollout?;
         let mine = rollout.holder.as_ref() == Some(holder) && rollout.workload == snapshot.workload.id.uid;
-        if !mine || !matches!(rollout.phase, Stage::Running | Stage::Aborting) || self.written.is_some() {
+        if !mine || !matches!(rollout.phase, Phase::Running | Phase::Aborting) || self.written.is_some() {
             return None;
         }
         let age = rollout.held(snapshot.now)?.renewed;

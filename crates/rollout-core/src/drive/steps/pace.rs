@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::stored::rollout::{Rollout, Stage};
+use crate::stored::rollout::{Phase, Rollout};
 
 /// The time of a step. It runs while pods are waited for, not while they soak, and begins anew with every place that is done
 /// for the first time: thirty pods of twelve seconds each are no slow step.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pace {
     /// What is measured: what the rollout is at, the steps that are done, and since when.
-    step: Option<(Stage, usize, Timestamp)>,
+    step: Option<(Phase, usize, Timestamp)>,
     /// The places that were done once.
     done: BTreeSet<String>,
     /// Seconds without progress.

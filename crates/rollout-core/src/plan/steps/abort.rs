@@ -14,7 +14,7 @@ use crate::plan::warnings;
 use crate::plan::warnings::change::TemplateChange;
 use crate::snapshot::Snapshot;
 use crate::stored::lease::{self, Holder, Lease};
-use crate::stored::rollout::{Reached, Rollout, Stage, Way};
+use crate::stored::rollout::{Phase, Reached, Rollout, Way};
 use crate::template::diff;
 
 /// Plans the way back: the old template, and then the updated pods, those only and what leaked, in order.
@@ -63,7 +63,7 @@ fn impact(snapshot: &Snapshot, rollout: &Rollout) -> Impact {
         pods: updated.into_iter().map(ReplacedPod::of).collect(),
         least_available: available.saturating_sub(u32::from(costs)),
         most_existing: snapshot.living().count() as u32,
-        phases: Vec::new(),
+        frames: Vec::new(),
         moves_by_itself: rollout.goes_back_by_itself(kind) || rollout.way(kind) == Way::Partition,
         known: snapshot.pods.is_some(),
     }
@@ -90,7 +90,7 @@ pub(crate) fn request(
         return Ok(patch.strategy(&rollout.strategy).restored_limit(rollout).stores(None).request());
     }
     let mut after = Rollout {
-        phase: Stage::Aborting,
+        phase: Phase::Aborting,
         lease: holder.is_some().then(|| Lease::begins(snapshot.now)),
         holder,
         failure,

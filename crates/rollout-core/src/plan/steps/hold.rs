@@ -12,7 +12,7 @@ use crate::plan::steps::under_way::stored;
 use crate::snapshot::Snapshot;
 use crate::stored::Stored;
 use crate::stored::lease::{self, Holder, Lease};
-use crate::stored::rollout::{Rollout, Stage};
+use crate::stored::rollout::{Phase, Rollout};
 use crate::template::{self, diff};
 
 /// How a rollout goes on.
@@ -32,20 +32,20 @@ pub struct ResumeOptions {
 pub fn pause(snapshot: &Snapshot) -> Result<Decision, Refusal> {
     let rollout = stored(snapshot)?;
     match rollout.phase {
-        Stage::Paused | Stage::Failed => return Err(Refusal::AlreadyPaused),
-        Stage::Aborting => return Err(rollout.under_way(snapshot)),
-        Stage::Running => {}
+        Phase::Paused | Phase::Failed => return Err(Refusal::AlreadyPaused),
+        Phase::Aborting => return Err(rollout.under_way(snapshot)),
+        Phase::Running => {}
     }
     let mut plan = unchanged(snapshot);
     plan.impact.known = snapshot.pods.is_some();
-    plan.requests = vec![stand_still(snapshot, &rollout, Stage::Paused, None)];
+    plan.requests = vec![stand_still(snapshot, &rollout, Phase::Paused, None)];
     Ok(Decision::Change(Box::new(plan)))
 }
 
 /// Plans that a rollout goes on.
 pub fn resume(snapshot: &Snapshot, options: &ResumeOptions) -> Result<Decision, Refusal> {
     let rollout = stored(snapshot)?;
-    let driven = matches!(rollout.phase, Stage::Running | Stage::Aborting);
+    let driven = matches!(rollout.phase, Phase::Running | Phase::Aborting);
     let held = rollout.held(snapshot.now).filter(|it| driven && it.holder != options.holder);
     if held.as_ref().is_some_and(|it| !it.over) && !options.take_over {
         return Err(rollout.under_way(snapshot));
@@ -55,15 +55,15 @@ pub fn resume(snapshot: &Snapshot, options: &ResumeOptions) -> Result<Decision, 
         lease: Some(Lease::begins(snapshot.now)),
         began: lease::whole(snapshot.now),
         pause_after: options.pause_after,
-        retry: rollout.phase == Stage::Failed,
+        retry: rollout.phase == Phase::Failed,
         between: false,
         ..rollout.clone()
     };
     let mut plan = unchanged(snapshot);
     plan.notes.extend(held.map(|it| it.taken_over()));
     let mut patch = Patch::guarded(&snapshot.workload);
-    if rollout.phase != Stage::Aborting {
-        after.phase = Stage::Running;
+    if rollout.phase != Phase::Aborting {
+        after.phase = Phase::Running;
         after.failure = None;
         if forward(snapshot, &rollout, &mut plan)? {
             patch = patch.template(&plan.template);
@@ -84,7 +84,7 @@ fn forward(snapshot: &Snapshot, rollout: &Rollout, plan: &mut Plan) -> Result<bo
     match live(snapshot, rollout) {
         Live::Target | Live::Unknown => Ok(false),
         Live::Other => Err(Refusal::Superseded),
-        Live::Previous if rollout.phase == Stage::Failed => {
+        Live::Previous if rollout.phase == Phase::Failed => {
             let target = rollout.target.as_ref().and_then(|it| it.find(snapshot));
             let target = target.ok_or(Refusal::TargetLost)?;
             let wanted = target.readable_template()?;

@@ -23,7 +23,7 @@ use crate::plan::{losses, warnings};
 use crate::snapshot::{Side, Snapshot};
 use crate::stored::Stored;
 use crate::stored::lease::{self, Holder, Lease};
-use crate::stored::rollout::{Reached, RevisionRef, Rollout, Stage, StepOptions, Way};
+use crate::stored::rollout::{Phase, Reached, RevisionRef, Rollout, StepOptions, Way};
 use crate::stored::rules::{Rest, Rules};
 use crate::template::placement::Placement;
 use crate::template::{self, diff};
@@ -188,7 +188,7 @@ fn rollout(snapshot: &Snapshot, options: &StartOptions, change: &Change<'_>) -> 
         done: 0,
         reached: None,
         pause_after: options.pause_after,
-        phase: if options.holder.is_some() { Stage::Running } else { Stage::Paused },
+        phase: if options.holder.is_some() { Phase::Running } else { Phase::Paused },
         failure: None,
         retry: false,
         between: options.holder.is_none(),
@@ -265,7 +265,7 @@ fn impact(
         pods: replaced.map(|name| ReplacedPod { name: name.clone(), node: node(name) }).collect(),
         least_available: available.saturating_sub(budget.min(largest)),
         most_existing: snapshot.living().count() as u32,
-        phases: Vec::new(),
+        frames: Vec::new(),
         moves_by_itself: rollout.way(snapshot.workload.id.kind) == Way::Partition,
         known: true,
     }

@@ -6,7 +6,7 @@ use crate::objects::strategy::Amount;
 use crate::plan::operations::strategy_of;
 use crate::snapshot::Snapshot;
 use crate::stored::lease::{self, Holder, Lease};
-use crate::stored::rollout::{OnFailure, RevisionRef, Rollout, Stage, StepOptions};
+use crate::stored::rollout::{OnFailure, Phase, RevisionRef, Rollout, StepOptions};
 use crate::stored::rules::{Rest, Rules};
 
 /// Returns what is stored while `holder` puts the pods back to a revision, for at most so many seconds without progress.
@@ -28,7 +28,7 @@ pub(crate) fn undoing(
         done: 0,
         reached: None,
         pause_after: None,
-        phase: Stage::Aborting,
+        phase: Phase::Aborting,
         failure: None,
         retry: false,
         between: false,
