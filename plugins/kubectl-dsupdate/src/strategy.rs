@@ -6,7 +6,7 @@ use clap::Args;
 use kubectl_terminal::forms::{OutputArgs, OutputForm};
 use kubectl_terminal::table::{Column, Table};
 use plugin_kit::call::{CliError, Exit, Session};
-use plugin_kit::change::{self, Intent, WriteArgs};
+use plugin_kit::change::{self, Intent, WriteArgs, subject};
 use plugin_kit::say::{Reports, documents};
 use plugin_kit::targets::{Found, TargetArgs, VerbMode};
 use rollout_core::drive::Follow;
@@ -137,12 +137,8 @@ impl Intent for Change {
         strategy::plan(snapshot, &self.0)
     }
 
-    fn question(&self, plan: &Plan) -> String {
-        format!("Change the strategy of {}?", plan.workload)
-    }
-
-    fn question_for(&self, count: usize) -> String {
-        format!("Change the strategy of {count} workloads?")
+    fn question(&self, plans: &[&Plan]) -> String {
+        format!("Change the strategy of {}?", subject(plans))
     }
 
     fn done(&self, _: &Plan) -> String {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use kubectl_terminal::forms::OutputArgs;
 use plugin_kit::call::{CliError, Exit, Session};
-use plugin_kit::change::{self, DryRun, Intent, WriteArgs};
+use plugin_kit::change::{self, DryRun, Intent, WriteArgs, subject};
 use plugin_kit::follow::gates::Checks;
 use plugin_kit::follow::overlay::{Overlay, Ran};
 use plugin_kit::follow::{Job, observed};
@@ -95,12 +95,8 @@ impl Intent for Try {
         upgrade::plan(snapshot, &self.images, self.reason.as_deref())
     }
 
-    fn question(&self, plan: &Plan) -> String {
-        format!("Try this on {}?", plan.workload)
-    }
-
-    fn question_for(&self, count: usize) -> String {
-        format!("Try this on {count} workloads?")
+    fn question(&self, plans: &[&Plan]) -> String {
+        format!("Try this on {}?", subject(plans))
     }
 
     fn done(&self, _: &Plan) -> String {

@@ -3,7 +3,7 @@
 use clap::Args;
 use kubectl_terminal::forms::OutputArgs;
 use plugin_kit::call::{CliError, Exit, Session};
-use plugin_kit::change::{self, Intent, WriteArgs};
+use plugin_kit::change::{self, Intent, WriteArgs, subject};
 use plugin_kit::targets::{TargetArgs, VerbMode};
 use rollout_core::drive::{Follow, Revert};
 use rollout_core::machine::Machine;
@@ -110,12 +110,8 @@ impl Intent for Set {
         partition::set(snapshot, self.partition, self.recreate)
     }
 
-    fn question(&self, plan: &Plan) -> String {
-        format!("Set the partition of {} to {}?", plan.workload, self.partition)
-    }
-
-    fn question_for(&self, count: usize) -> String {
-        format!("Set the partition of {count} workloads to {}?", self.partition)
+    fn question(&self, plans: &[&Plan]) -> String {
+        format!("Set the partition of {} to {}?", subject(plans), self.partition)
     }
 
     fn done(&self, _: &Plan) -> String {
@@ -148,12 +144,8 @@ impl Intent for Advance {
         partition::advance(snapshot, self.to)
     }
 
-    fn question(&self, plan: &Plan) -> String {
-        format!("Advance {}?", plan.workload)
-    }
-
-    fn question_for(&self, count: usize) -> String {
-        format!("Advance {count} workloads?")
+    fn question(&self, plans: &[&Plan]) -> String {
+        format!("Advance {}?", subject(plans))
     }
 
     fn done(&self, plan: &Plan) -> String {

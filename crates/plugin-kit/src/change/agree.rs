@@ -46,10 +46,7 @@ impl Flow<'_> {
         if self.args.dry_run != DryRun::None || self.args.yes {
             return Agreement::Go(planned);
         }
-        let question = match planned.as_slice() {
-            [one] => self.intent.question(&one.plan),
-            several => self.intent.question_for(several.len()),
-        };
+        let question = self.intent.question(&planned.iter().map(|it| &it.plan).collect::<Vec<_>>());
         match prompt::confirm(&mut self.reports.session.ui, &question) {
             Answer::Yes => Agreement::Go(planned),
             Answer::Unavailable if !self.several && !self.reports.session.ui.is_out_of_reach() => {

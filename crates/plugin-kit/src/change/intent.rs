@@ -21,10 +21,8 @@ pub trait Intent {
     fn looks_around(&self, plan: &Plan) -> bool {
         !plan.changes.is_empty()
     }
-    /// Returns the question for one workload.
-    fn question(&self, plan: &Plan) -> String;
-    /// Returns the question for several.
-    fn question_for(&self, count: usize) -> String;
+    /// Returns the question for one workload or several.
+    fn question(&self, plans: &[&Plan]) -> String;
     /// Returns what was done, as kubectl's success lines say it behind the object's name.
     fn done(&self, plan: &Plan) -> String;
     /// Returns what is said behind the object's name where there is nothing to do; a verb that refuses then never says it.
@@ -55,6 +53,14 @@ pub trait Intent {
     }
     /// Takes the revision that a warning named instead.
     fn prefer(&mut self, _better: RevisionNumber) {}
+}
+
+/// Names what is asked about: the workload, or how many there are.
+pub fn subject(plans: &[&Plan]) -> String {
+    match plans {
+        [plan] => plan.workload.to_string(),
+        several => format!("{} workloads", several.len()),
+    }
 }
 
 /// Returns how much of a workload has to be read before it is changed.

@@ -11,5 +11,5 @@ mod run;
 
 pub use action::ActionArgs;
 pub use args::{DryRun, FollowArgs, WriteArgs};
-pub use intent::{Intent, depth};
+pub use intent::{Intent, depth, subject};
 pub use run::run;

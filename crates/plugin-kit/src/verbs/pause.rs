@@ -14,7 +14,7 @@ use rollout_core::{RevisionNumber, Snapshot, WorkloadId};
 use rollout_kube::{Checking, Service};
 
 use crate::call::{CliError, Exit, Session, holder};
-use crate::change::{self, ActionArgs, Intent, WriteArgs};
+use crate::change::{self, ActionArgs, Intent, WriteArgs, subject};
 use crate::follow::gates::{Checks, GateArgs};
 use crate::targets::{TargetArgs, VerbMode};
 
@@ -99,12 +99,8 @@ impl Intent for Pause {
         }
     }
 
-    fn question(&self, plan: &Plan) -> String {
-        format!("Pause {}?", plan.workload)
-    }
-
-    fn question_for(&self, count: usize) -> String {
-        format!("Pause {count} workloads?")
+    fn question(&self, plans: &[&Plan]) -> String {
+        format!("Pause {}?", subject(plans))
     }
 
     fn done(&self, _: &Plan) -> String {
@@ -149,15 +145,11 @@ impl Intent for Resume {
         steps::resume(snapshot, &options)
     }
 
-    fn question(&self, plan: &Plan) -> String {
+    fn question(&self, plans: &[&Plan]) -> String {
         match self.release {
-            true => format!("Let the controller roll out to {} what somebody put there?", plan.workload),
-            false => format!("Resume {}?", plan.workload),
+            true => format!("Let the controller roll out to {} what somebody put there?", subject(plans)),
+            false => format!("Resume {}?", subject(plans)),
         }
-    }
-
-    fn question_for(&self, count: usize) -> String {
-        format!("Resume {count} workloads?")
     }
 
     fn done(&self, _: &Plan) -> String {

@@ -16,7 +16,7 @@ use rollout_kube::{Checking, Depth};
 use serde_json::Value;
 
 use crate::call::{CliError, Exit, Session, holder};
-use crate::change::{self, ActionArgs, Intent, WriteArgs};
+use crate::change::{self, ActionArgs, Intent, WriteArgs, subject};
 use crate::follow::gates::{Checks, GateArgs};
 use crate::targets::{Found, ManifestSource, TargetArgs, VerbMode, manifests};
 
@@ -251,12 +251,11 @@ impl Intent for Start {
         !plan.changes.is_empty() || self.start.options.evict
     }
 
-    fn question(&self, plan: &Plan) -> String {
-        format!("Roll {} out in {} steps?", plan.workload, plan.steps.len())
-    }
-
-    fn question_for(&self, count: usize) -> String {
-        format!("Roll {count} workloads out in steps?")
+    fn question(&self, plans: &[&Plan]) -> String {
+        match plans {
+            [plan] => format!("Roll {} out in {} steps?", plan.workload, plan.steps.len()),
+            several => format!("Roll {} out in steps?", subject(several)),
+        }
     }
 
     fn done(&self, plan: &Plan) -> String {
@@ -291,12 +290,8 @@ impl Intent for Abort {
         steps::abort(snapshot, Some(self.holder.clone()))
     }
 
-    fn question(&self, plan: &Plan) -> String {
-        format!("Take the rollout of {} back?", plan.workload)
-    }
-
-    fn question_for(&self, count: usize) -> String {
-        format!("Take {count} rollouts back?")
+    fn question(&self, plans: &[&Plan]) -> String {
+        format!("Take the rollout of {} back?", subject(plans))
     }
 
     fn done(&self, _: &Plan) -> String {

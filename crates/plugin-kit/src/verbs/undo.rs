@@ -12,7 +12,7 @@ use rollout_core::{RevisionNumber, RevisionSelector, Snapshot};
 
 use super::revision::parse_revision;
 use crate::call::{CliError, Exit, Session, holder};
-use crate::change::{self, Intent, WriteArgs};
+use crate::change::{self, Intent, WriteArgs, subject};
 use crate::targets::{TargetArgs, VerbMode};
 use crate::verbs::steps;
 
@@ -127,20 +127,14 @@ impl Intent for Undo {
         plan(snapshot, &options)
     }
 
-    fn question(&self, plan: &Plan) -> String {
+    fn question(&self, plans: &[&Plan]) -> String {
+        let [plan] = plans else { return format!("Roll {} back?", subject(plans)) };
+        let (workload, to) = (&plan.workload, RevisionNumber::or(plan.to, "?"));
         match plan.changes.is_empty() {
-            true if plan.drives() => format!(
-                "Put the pods of {} back to revision {}?",
-                plan.workload,
-                RevisionNumber::or(plan.to, "?")
-            ),
-            true => format!("Free {}?", plan.workload),
-            false => format!("Roll {} back to revision {}?", plan.workload, RevisionNumber::or(plan.to, "?")),
+            true if plan.drives() => format!("Put the pods of {workload} back to revision {to}?"),
+            true => format!("Free {workload}?"),
+            false => format!("Roll {workload} back to revision {to}?"),
         }
-    }
-
-    fn question_for(&self, count: usize) -> String {
-        format!("Roll {count} workloads back?")
     }
 
     fn done(&self, plan: &Plan) -> String {

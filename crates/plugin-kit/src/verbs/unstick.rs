@@ -6,7 +6,7 @@ use rollout_core::plan::{Decision, Plan, Refusal, unstick};
 use rollout_core::{RevisionNumber, Snapshot};
 
 use crate::call::{CliError, Exit, Session};
-use crate::change::{ActionArgs, Intent};
+use crate::change::{ActionArgs, Intent, subject};
 
 /// The examples with which the help of `unstick` starts.
 pub const EXAMPLES: (&str, &str) = (
@@ -32,12 +32,8 @@ impl Intent for Unstick {
         unstick::plan(snapshot)
     }
 
-    fn question(&self, plan: &Plan) -> String {
-        format!("Free {}?", plan.workload)
-    }
-
-    fn question_for(&self, count: usize) -> String {
-        format!("Free {count} workloads?")
+    fn question(&self, plans: &[&Plan]) -> String {
+        format!("Free {}?", subject(plans))
     }
 
     fn done(&self, plan: &Plan) -> String {
