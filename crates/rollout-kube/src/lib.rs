@@ -21,4 +21,5 @@ pub use query::{NoAnswer, NoService, Service};
 pub use read::{Depth, Reading};
 pub use seen::Seen;
 pub use send::{SendOptions, Sent};
+pub use share::Belongings;
 pub use watch::{Feed, Sight};

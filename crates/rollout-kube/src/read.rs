@@ -23,6 +23,13 @@ pub enum Depth {
     Nodes,
 }
 
+impl Depth {
+    /// Only the pods of DaemonSets belong to nodes.
+    pub(crate) fn has_nodes(self, workload: &Workload) -> bool {
+        self == Depth::Nodes && workload.id.kind == Kind::DaemonSet
+    }
+}
+
 /// Why a workload could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Reading {
@@ -99,11 +106,10 @@ impl Cluster {
         let selector = workload.selector.clone();
         let selected = Selection::labelled(&selector);
         let (revisions, pods) = (revisions_path_of(&workload), pods_path(&Scope::of(&workload)));
-        let with_nodes = depth == Depth::Nodes && workload.id.kind == Kind::DaemonSet;
         let (revisions, pods, nodes) = tokio::try_join!(
             self.list(&revisions, selected),
             self.readable(depth >= Depth::Pods, &pods, selected),
-            self.readable(with_nodes, NODES, Selection::default()),
+            self.readable(depth.has_nodes(&workload), NODES, Selection::default()),
         )?;
         Ok(Seen::new(workload, revisions, pods, nodes))
     }

@@ -29,22 +29,52 @@ impl<T> Shares<T> {
     }
 }
 
+/// What belongs to many workloads, to be shared out among them.
+#[derive(Debug)]
+pub struct Belongings {
+    replica_sets: Shares<Value>,
+    controller_revisions: Shares<Value>,
+    pods: Shares<Pod>,
+    nodes: Option<Listed<Node>>,
+}
+
+impl Belongings {
+    /// Takes out what belongs to one of the workloads that it was read for.
+    pub fn of(&mut self, workload: Workload, depth: Depth) -> Seen {
+        let nodes = self.nodes.clone().filter(|_| depth.has_nodes(&workload));
+        let uid_of = &workload.id.uid;
+        let (revisions, owners): (_, Vec<String>) = match workload.id.kind {
+            Kind::Deployment => {
+                let revisions = self.replica_sets.of(uid_of);
+                let owners = revisions.items.iter().map(uid).collect();
+                (revisions, owners)
+            }
+            Kind::DaemonSet | Kind::StatefulSet => {
+                (self.controller_revisions.of(uid_of), vec![uid_of.clone()])
+            }
+        };
+        let pods = (depth >= Depth::Pods).then(|| {
+            let items = owners.iter().flat_map(|owner| self.pods.of(owner).items).collect();
+            Listed { items, version: self.pods.version.clone() }
+        });
+        Seen::new(workload, revisions, pods, nodes)
+    }
+}
+
 impl Cluster {
-    /// Reads what belongs to all workloads of a scope; the answers are in their order. What is refused is an error: it may be
-    /// readable in the namespace of each.
-    pub async fn seen_in(
+    /// Reads what belongs to workloads that are all in a scope. What is refused is an error: it may be readable in the
+    /// namespace of each.
+    pub async fn belongings(
         &self,
         scope: &Scope,
-        workloads: Vec<(Workload, Depth)>,
-    ) -> Result<Vec<Seen>, Error> {
+        workloads: &[(Workload, Depth)],
+    ) -> Result<Belongings, Error> {
         let is_deployment = |(it, _): &(Workload, Depth)| it.id.kind == Kind::Deployment;
-        let with_nodes =
-            |(it, depth): &(Workload, Depth)| it.id.kind == Kind::DaemonSet && *depth == Depth::Nodes;
         let uids: HashSet<String> = workloads.iter().map(|(it, _)| it.id.uid.clone()).collect();
         let of_workload =
             |object: &Value| owner(object).filter(|uid| uids.contains(*uid)).map(str::to_string);
         let (deployments, sets) = (workloads.iter().any(is_deployment), !workloads.iter().all(is_deployment));
-        let (mut replica_sets, mut controller_revisions) = tokio::try_join!(
+        let (replica_sets, controller_revisions) = tokio::try_join!(
             self.shares(deployments, revisions_path(Kind::Deployment, scope), of_workload),
             // Those of StatefulSets are the same objects.
             self.shares(sets, revisions_path(Kind::DaemonSet, scope), of_workload),
@@ -52,29 +82,13 @@ impl Cluster {
         // A Deployment's pods belong to its ReplicaSets. Those of anybody else, such as jobs, may be many.
         let owners: HashSet<String> = replica_sets.items.values().flatten().map(uid).chain(uids).collect();
         let of_owner = |pod: &Pod| pod.owner.clone().filter(|uid| owners.contains(uid));
-        let (mut pods, nodes) = tokio::try_join!(
-            self.shares(workloads.iter().any(|(_, depth)| *depth >= Depth::Pods), pods_path(scope), of_owner),
-            self.readable::<Node>(workloads.iter().any(with_nodes), NODES, Selection::default()),
+        let with_pods = workloads.iter().any(|(_, depth)| *depth >= Depth::Pods);
+        let with_nodes = workloads.iter().any(|(it, depth)| depth.has_nodes(it));
+        let (pods, nodes) = tokio::try_join!(
+            self.shares(with_pods, pods_path(scope), of_owner),
+            self.readable::<Node>(with_nodes, NODES, Selection::default()),
         )?;
-        let seen = workloads.into_iter().map(|wanted| {
-            let nodes = nodes.clone().filter(|_| with_nodes(&wanted));
-            let (workload, depth) = wanted;
-            let (shares, is_deployment) = match workload.id.kind {
-                Kind::Deployment => (&mut replica_sets, true),
-                Kind::DaemonSet | Kind::StatefulSet => (&mut controller_revisions, false),
-            };
-            let revisions = shares.of(&workload.id.uid);
-            let owners: Vec<String> = match is_deployment {
-                true => revisions.items.iter().map(uid).collect(),
-                false => vec![workload.id.uid.clone()],
-            };
-            let pods = (depth >= Depth::Pods).then(|| {
-                let items = owners.iter().flat_map(|owner| pods.of(owner).items).collect();
-                Listed { items, version: pods.version.clone() }
-            });
-            Seen::new(workload, revisions, pods, nodes)
-        });
-        Ok(seen.collect())
+        Ok(Belongings { replica_sets, controller_revisions, pods, nodes })
     }
 
     /// Lists what is wanted, and keeps what has an owner that is.

@@ -95,10 +95,10 @@ async fn many_workloads_are_read_with_one_list_of_each_sort_that_is_shared_out()
         workload(Kind::DaemonSet, "agent", Depth::Nodes),
         workload(Kind::DaemonSet, "plain", Depth::Revisions),
     ];
-    let seen = cluster.seen_in(&Scope::All, wanted).await.unwrap();
+    let mut belongings = cluster.belongings(&Scope::All, &wanted).await.unwrap();
     assert_eq!(asked.lock().unwrap().len(), 4);
-    let shown = seen.into_iter().map(|seen| {
-        let snapshot = seen.into_snapshot(Timestamp::UNIX_EPOCH);
+    let shown = wanted.into_iter().map(|(workload, depth)| {
+        let snapshot = belongings.of(workload, depth).into_snapshot(Timestamp::UNIX_EPOCH);
         let pods = snapshot.pods.map(|pods| pods.into_iter().map(|it| it.name).collect::<Vec<_>>());
         let nodes = snapshot.nodes.map(|nodes| nodes.len());
         (snapshot.workload.id.name, snapshot.history.iter().map(|it| it.name.clone()).collect(), pods, nodes)
@@ -122,7 +122,7 @@ async fn what_may_not_be_listed_everywhere_is_an_error_of_the_whole() {
         _ => page(Vec::new(), ""),
     });
     let workload = Workload::from_object(Kind::DaemonSet, daemon_set("web")).unwrap();
-    assert!(cluster.seen_in(&Scope::All, vec![(workload, Depth::Pods)]).await.is_err());
+    assert!(cluster.belongings(&Scope::All, &[(workload, Depth::Pods)]).await.is_err());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What a verb says about each workload in the end: a sentence, a document, an exit code.
 
 use kubectl_terminal::escape;
-use kubectl_terminal::forms::{self, OutputForm};
+use kubectl_terminal::forms::{self, OutputError, OutputForm};
 use rollout_core::judge::Hold;
 use rollout_core::machine::Ending;
 use rollout_core::plan::Plan;
@@ -110,31 +110,32 @@ impl<'a> Reports<'a> {
     }
 
     /// Prints the documents of a verb that reads, and says how the process ends.
-    pub fn answer(self, single: bool) -> Result<Exit, CliError> {
-        let Reports { session, form, documents, exits, unsaid: _, lines } = self;
-        if !form.is_human()
-            && let Some(document) = documents::list(documents, single)
-        {
-            forms::print_last(&mut session.ui, &document, form, lines)?;
-        }
-        Ok(Exit::worst_of(exits))
+    pub fn answer(mut self, single: bool) -> Result<Exit, CliError> {
+        self.print(single)?;
+        Ok(Exit::worst_of(self.exits))
     }
 
     /// Prints the documents of a verb that writes, and says how the process ends.
-    pub fn close(self, single: bool) -> Result<Exit, CliError> {
-        let Reports { session, form, documents, mut exits, unsaid, lines } = self;
-        if !form.is_human()
-            && let Some(document) = documents::list(documents, single)
-            && let Err(error) = forms::print_last(&mut session.ui, &document, form, lines)
-        {
+    pub fn close(mut self, single: bool) -> Result<Exit, CliError> {
+        if let Err(error) = self.print(single) {
             // What was done is done, and how it ended is never hidden behind a template that does not fit.
-            unsaid.iter().for_each(|line| session.ui.note(&escape::inline(line)));
-            session.report(&error.into());
-            if Exit::worst_of(exits.iter().copied()) == Exit::Done {
-                exits.push(Exit::Failed);
+            self.unsaid.iter().for_each(|line| self.session.ui.note(&escape::inline(line)));
+            self.session.report(&error.into());
+            if Exit::worst_of(self.exits.iter().copied()) == Exit::Done {
+                self.exits.push(Exit::Failed);
             }
         }
-        Ok(Exit::worst_of(exits))
+        Ok(Exit::worst_of(self.exits))
+    }
+
+    fn print(&mut self, single: bool) -> Result<(), OutputError> {
+        if self.form.is_human() {
+            return Ok(());
+        }
+        match documents::list(std::mem::take(&mut self.documents), single) {
+            Some(document) => forms::print_last(&mut self.session.ui, &document, self.form, self.lines),
+            None => Ok(()),
+        }
     }
 }
 

@@ -27,24 +27,24 @@ pub async fn seen(
     whole: Option<&Scope>,
     depth: impl Fn(&Workload) -> Depth,
 ) -> Answers<Seen> {
-    if let Some(scope) = whole.filter(|_| workloads.len() > AT_ONCE) {
-        let wanted = workloads.iter().map(|it| (it.clone(), depth(it))).collect();
-        let doing = format!("looking at {} workloads", workloads.len());
-        let seen = patiently(ui, &doing, cluster.seen_in(scope, wanted)).await;
+    let wanted = workloads.into_iter().map(|it| {
+        let depth = depth(&it);
+        (it, depth)
+    });
+    let wanted: Vec<(Workload, Depth)> = wanted.collect();
+    if let Some(scope) = whole.filter(|_| wanted.len() > AT_ONCE) {
+        let doing = format!("looking at {} workloads", wanted.len());
         // What may not be listed there may be readable in the namespace of each.
-        if let Ok(seen) = seen {
-            let ids = workloads.into_iter().map(|it| it.id);
-            return ids.zip(seen.into_iter().map(Ok)).collect();
+        if let Ok(mut all) = patiently(ui, &doing, cluster.belongings(scope, &wanted)).await {
+            let one =
+                |(workload, depth): (Workload, Depth)| (workload.id.clone(), Ok(all.of(workload, depth)));
+            return wanted.into_iter().map(one).collect();
         }
     }
-    let reads: Vec<_> = workloads
-        .into_iter()
-        .map(|workload| {
-            let (id, depth) = (workload.id.clone(), depth(&workload));
-            async move { (id, cluster.seen(workload, depth).await) }
-        })
-        .collect();
-    all(ui, reads).await
+    let one = async |(workload, depth): (Workload, Depth)| {
+        (workload.id.clone(), cluster.seen(workload, depth).await)
+    };
+    all(ui, wanted.into_iter().map(one).collect()).await
 }
 
 /// Looks more closely at what was read where something looks wrong.
