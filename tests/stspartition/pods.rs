@@ -38,6 +38,7 @@ next: advance would make web-1 new (revision 2)
 
     // Where nothing is held there is no line, and where all is, it is above all.
     sts(&ns, &["set", "web", "--partition=7"]).expect_ok();
+    observed(&ns, SET);
     let held = sts(&ns, &["pods", "web"]).expect_ok();
     assert!(held.lines().nth(1).unwrap().starts_with("── partition 7 ──"), "{held}");
     assert!(
