@@ -14,5 +14,5 @@ pub mod change;
 
 pub mod verbs;
 
-pub use call::{Plugin, Verb, run};
+pub use call::{Plugin, Verb, command, run};
 pub use rollout_core::Kind;

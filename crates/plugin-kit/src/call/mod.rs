@@ -12,6 +12,6 @@ pub use error::CliError;
 pub use exit::Exit;
 pub use holder::holder;
 pub use plugin::Plugin;
-pub use run::run;
+pub use run::{command, run};
 pub use session::{CommandLine, Session};
 pub use verb::{Examples, Verb};

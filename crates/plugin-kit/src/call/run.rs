@@ -30,7 +30,7 @@ pub fn run<V: Verb>(plugin: Plugin) -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().collect();
     let argv0 = words.first().cloned().unwrap_or_default();
     let called = called_as(&argv0, plugin.name);
-    let command = command::<V>(plugin, &called);
+    let command = command_as::<V>(plugin, &called);
     if completion::is_completer(&argv0) {
         let mut ui = Ui::from_process(ColorChoice::Never);
         ui.out(&completion::answer(command, &words[1..]));
@@ -42,7 +42,7 @@ pub fn run<V: Verb>(plugin: Plugin) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     let ui = Ui::from_process(cli.color);
-    let mut session = Session::new(ui, plugin, called, self::command::<V>, cli.connection);
+    let mut session = Session::new(ui, plugin, called, command_as::<V>, cli.connection);
     let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run_verb(cli.verb, &mut session)),
         Err(error) => {
@@ -87,7 +87,12 @@ async fn run_verb<V: Verb>(verb: V, session: &mut Session) -> Exit {
     }
 }
 
-fn command<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
+/// Returns the command line of a plugin, as kubectl calls it.
+pub fn command<V: Verb>(plugin: Plugin) -> clap::Command {
+    command_as::<V>(plugin, &called_as(&plugin.name.into(), plugin.name))
+}
+
+fn command_as<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
     let target = match plugin.kind {
         None => "deploy/web",
         Some(_) => "web",
