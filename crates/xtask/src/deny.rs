@@ -2,14 +2,14 @@
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cluster::{cargo, workspace};
+use cluster::workspace;
 
-use crate::Result;
+use crate::{Result, tools};
 
 /// The cargo-deny that `deny.toml` is written for.
 const VERSION: &str = "0.20.2";
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Checks licences, versions and sources, and the advisories if they can be had.
 pub(crate) fn run() -> Result {
-    let program = program()?;
+    let program = tools::installed("cargo-deny", VERSION)?;
     let mut failed = Vec::new();
     if !check(&program, &["--locked"], &["licenses", "bans", "sources"])? {
         failed.push("licences, bans or sources");
@@ -30,24 +30,6 @@ pub(crate) fn run() -> Result {
         Err(why) => println!("advisories left out, their database cannot be had: {why}"),
     }
     if failed.is_empty() { Ok(()) } else { Err(format!("{} do not pass", failed.join(", and ")).into()) }
-}
-
-/// Returns cargo-deny, after it was built where it is missing. Without optimisation it is there in a third of the time, and
-/// a check takes two seconds either way.
-fn program() -> Result<PathBuf> {
-    let root = workspace().join("target").join(format!("cargo-deny-{VERSION}"));
-    let program = root.join("bin/cargo-deny");
-    if program.exists() {
-        return Ok(program);
-    }
-    println!("installing cargo-deny {VERSION} into {} (once, about a minute)", root.display());
-    let status = cargo()
-        .args(["install", "cargo-deny", "--version", VERSION, "--locked", "--debug", "--quiet", "--no-track"])
-        .arg("--root")
-        .arg(&root)
-        .env("CARGO_PROFILE_DEV_DEBUG", "0")
-        .status()?;
-    if status.success() { Ok(program) } else { Err(format!("cargo-deny does not install ({status})").into()) }
 }
 
 /// Says whether these checks pass. What is not needed any more in `deny.toml` is a warning, so warnings count.

@@ -14,6 +14,7 @@ mod install;
 mod measure;
 mod plugins;
 mod test;
+mod tools;
 
 use std::env;
 use std::error::Error;
