@@ -125,7 +125,9 @@ impl Progress {
     }
 
     /// Takes the display away; what was noted stays.
-    pub fn finish(self, ui: &mut Ui) {
+    pub fn finish(mut self, ui: &mut Ui) {
+        // Each for itself first: the thread that turns a spinner may draw it once more when all are cleared.
+        (0..self.subjects.len()).for_each(|index| self.ended(index));
         ui.detach();
         if let Some(bars) = self.bars {
             // Nothing is left to be drawn over, whether that succeeds or not.
