@@ -12,8 +12,10 @@ mod story;
 
 use std::path::PathBuf;
 
+use cluster::Options as ClusterOptions;
+
 use crate::Result;
-use playhouse::Playhouse;
+pub(crate) use playhouse::Playhouse;
 use show::Show;
 use story::Part;
 
@@ -32,7 +34,7 @@ pub(crate) fn run(args: &[String]) -> Result {
     let options = options(args)?;
     let playhouse = match &options.kubeconfig {
         Some(path) => Playhouse::yours(path)?,
-        None => Playhouse::throwaway()?,
+        None => Playhouse::throwaway("demo", &ClusterOptions::default())?,
     };
     let mut show = Show::new(&playhouse, options.step);
     for part in PARTS.into_iter().filter(|part| options.part.is_none_or(|only| only.name == part.name)) {

@@ -12,6 +12,7 @@ mod floors;
 mod fuzz;
 mod install;
 mod measure;
+mod pictures;
 mod plugins;
 mod test;
 mod tools;
@@ -44,6 +45,11 @@ const COMMANDS: &[Command] = &[
         name: "demo",
         about: "play upgrades and rollbacks on a throwaway cluster [--step] [--part NAME] [--kubeconfig PATH]",
         run: demo::run,
+    },
+    Command {
+        name: "pictures",
+        about: "make the pictures of the documents on a throwaway cluster, or hold them against it [--check]",
+        run: pictures::run,
     },
     Command {
         name: "bench",

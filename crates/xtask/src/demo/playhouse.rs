@@ -1,4 +1,4 @@
-//! Where the demo plays: the throwaway cluster, or the reader's own in a namespace of its own.
+//! Where the demo plays, and what the pictures show: the throwaway cluster, or the reader's own in a namespace of its own.
 
 use std::env;
 use std::ffi::OsString;
@@ -17,7 +17,7 @@ use crate::Result;
 use super::story;
 
 /// A cluster with a namespace, a folder, and kubectl with the plugins on the PATH.
-pub(super) struct Playhouse {
+pub(crate) struct Playhouse {
     // In this order when it ends: the namespace, the cluster, the folder.
     sweeper: Option<Sweeper>,
     cluster: Option<Cluster>,
@@ -26,8 +26,8 @@ pub(super) struct Playhouse {
 }
 
 impl Playhouse {
-    /// Starts the throwaway cluster.
-    pub(super) fn throwaway() -> Result<Self> {
+    /// Starts the throwaway cluster, with a namespace.
+    pub(crate) fn throwaway(namespace: &str, options: &Options) -> Result<Self> {
         if let Some(path) = env::var_os("E2E_KUBECONFIG").filter(|path| !path.is_empty()) {
             return Self::yours(Path::new(&path));
         }
@@ -37,18 +37,18 @@ impl Playhouse {
             "Starting a real control plane on this machine, gone when this ends; nodes and containers are"
         );
         println!("simulated. The first time it is built from source: about ten minutes on two cores.");
-        let cluster = Cluster::start(&Options::default())?;
+        let cluster = Cluster::start(options)?;
         for plugin in &plugins {
             cluster.install(plugin)?;
         }
         let kubeconfig = cluster.kubeconfig().to_owned();
         let mut house = Self::new(Some(cluster), Vec::new())?;
-        house.move_in(&kubeconfig, "demo")?;
+        house.move_in(&kubeconfig, namespace)?;
         Ok(house)
     }
 
     /// Plays on the cluster of a kubeconfig.
-    pub(super) fn yours(kubeconfig: &Path) -> Result<Self> {
+    pub(crate) fn yours(kubeconfig: &Path) -> Result<Self> {
         let kubeconfig = fs::canonicalize(kubeconfig)
             .map_err(|error| format!("the kubeconfig {}: {error}", kubeconfig.display()))?;
         let path = env::var_os("PATH").unwrap_or_default();
@@ -124,18 +124,23 @@ impl Playhouse {
     }
 
     /// Returns a line of the story as a command in the folder with the manifests.
-    pub(super) fn shell(&self, line: &str) -> Command {
+    pub(crate) fn shell(&self, line: &str) -> Command {
         // The list of kubeconfigs stands in the environment by now.
         self.command(line, Path::new(""))
     }
 
+    /// Tells whether the cluster was started here.
+    pub(crate) fn is_own(&self) -> bool {
+        self.cluster.is_some()
+    }
+
     /// Returns the folder in which commands run.
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Fits a text of the story to the cluster.
-    pub(super) fn fit(&self, text: &str) -> String {
+    pub(crate) fn fit(&self, text: &str) -> String {
         // Only the throwaway cluster takes any tag for an image.
         if self.cluster.is_some() { text.to_owned() } else { story::with_tags_of_today(text) }
     }
