@@ -84,3 +84,36 @@ fn play(playhouse: &Playhouse, picture: &Picture) -> Result<String> {
     }
     Ok(drawn.unwrap_or_else(|| svg::drawn(terminal.screen(), picture.title)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use cluster::workspace;
+
+    use super::{PICTURES, path};
+
+    /// More than this is felt by who opens a page.
+    const LIGHT: usize = 60_000;
+
+    #[test]
+    fn each_picture_is_there_and_light_and_shown_on_a_page() {
+        let docs = workspace().join("docs");
+        let pages = fs::read_dir(&docs).unwrap().map(|entry| entry.unwrap().path());
+        let pages = pages.filter(|path| path.extension().is_some_and(|it| it == "md"));
+        let pages = pages.chain([workspace().join("README.md")]);
+        let text: String = pages.map(|page| fs::read_to_string(page).unwrap()).collect();
+        for picture in PICTURES {
+            let svg = fs::read_to_string(path(picture)).unwrap();
+            assert!(svg.len() < LIGHT, "{}: {}", picture.name, svg.len());
+            assert_eq!(svg.matches("://").count(), 1, "{}: refers to more than its namespace", picture.name);
+            assert!(
+                text.contains(&format!("pictures/{}.svg)", picture.name)),
+                "{}: on no page",
+                picture.name
+            );
+        }
+        let files = fs::read_dir(docs.join("pictures")).unwrap().count();
+        assert_eq!(files, PICTURES.len(), "a picture that nobody makes");
+    }
+}
