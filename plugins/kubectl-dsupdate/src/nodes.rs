@@ -11,7 +11,7 @@ use kubectl_terminal::{Style, Ui, duration, escape};
 use plugin_kit::call::{CliError, Exit, Session};
 use plugin_kit::follow::{live, one_alone};
 use plugin_kit::say::{self, Reports, documents};
-use plugin_kit::targets::{TargetArgs, VerbMode, together};
+use plugin_kit::targets::{IgnoreArgs, TargetArgs, VerbMode, together};
 use rollout_core::objects::few;
 use rollout_core::plan::steps;
 use rollout_core::stored::{Phase, Stored};
@@ -38,6 +38,8 @@ pub struct NodesArgs {
     #[command(flatten)]
     targets: TargetArgs,
     #[command(flatten)]
+    ignore: IgnoreArgs,
+    #[command(flatten)]
     output: OutputArgs,
     /// Show only the nodes that are not updated
     #[arg(long)]
@@ -59,7 +61,7 @@ pub async fn run(args: NodesArgs, session: &mut Session) -> Result<Exit, CliErro
     if args.watch && !form.is_human() {
         return Err(CliError::usage("--watch shows a table; a document is printed once, without --watch"));
     }
-    let found = session.find::<Workload>(&args.targets, VerbMode::Reading).await?;
+    let found = session.find_or::<Workload>(&args.targets, VerbMode::Reading, args.ignore.missing()).await?;
     let view = View { form: &form, args: &args, called: session.called() };
     let cluster = session.cluster().await?;
     if args.watch {
@@ -74,6 +76,7 @@ pub async fn run(args: NodesArgs, session: &mut Session) -> Result<Exit, CliErro
         return Ok(missing);
     }
     let mut reports = Reports::new(session, &form, found.exits);
+    reports.ignores(args.ignore);
     let ui = &mut reports.session.ui;
     let seen = together::seen(ui, &cluster, found.workloads, found.whole.as_ref(), |_| Depth::Nodes).await;
     for (index, (_, seen)) in seen.into_iter().enumerate() {
@@ -101,6 +104,10 @@ impl View<'_> {
             ui.warn(&warning);
         }
         let rows: Vec<&NodeRow<'_>> = self.shown(&nodes).collect();
+        if *self.form == OutputForm::Name {
+            say::print_names(ui, "node", rows.iter().map(|row| row.node));
+            return Ok(None);
+        }
         if !self.form.is_human() {
             let document = documents::Nodes::of(snapshot, &nodes, &rows, hidden_nodes(snapshot));
             return Ok(Some(documents::about(&snapshot.workload.id, document)));

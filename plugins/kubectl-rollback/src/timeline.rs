@@ -14,7 +14,7 @@ use plugin_kit::call::{CliError, Exit, Session};
 use plugin_kit::say::changes::began_with;
 use plugin_kit::say::documents;
 use plugin_kit::targets::together::{self, AT_ONCE};
-use plugin_kit::targets::{Found, TargetArgs, VerbMode};
+use plugin_kit::targets::{Found, IgnoreArgs, TargetArgs, VerbMode};
 use rollout_core::template::diff::{Change, summary};
 use rollout_core::view::timeline::{Entry, EntryState, Outline, Timeline};
 use rollout_core::{Kind, Revision, RevisionNumber, WorkloadId};
@@ -41,6 +41,8 @@ pub struct TimelineArgs {
     #[command(flatten)]
     targets: TargetArgs,
     #[command(flatten)]
+    ignore: IgnoreArgs,
+    #[command(flatten)]
     output: OutputArgs,
     /// Show what went live since a time such as 2026-01-31T14:00:00Z, or so long back, e.g. 24h
     #[arg(long, value_name = "TIME", value_parser = duration::moment)]
@@ -52,9 +54,10 @@ pub struct TimelineArgs {
 
 /// Runs `timeline`.
 pub async fn run(args: TimelineArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let TimelineArgs { targets, output, since, limit } = args;
+    let TimelineArgs { targets, ignore, output, since, limit } = args;
     let form = output.form(&[])?;
-    let found: Found<Outline> = session.find(&everything(targets), VerbMode::Reading).await?;
+    let found: Found<Outline> =
+        session.find_or(&everything(targets), VerbMode::Reading, ignore.missing()).await?;
     let cluster = session.cluster().await?;
     let (mut exits, all_namespaces, any) = (found.exits, found.all_namespaces, !found.workloads.is_empty());
     let timeline = read(session, &cluster, found.workloads, found.whole.as_ref(), &mut exits).await?;
@@ -69,7 +72,7 @@ pub async fn run(args: TimelineArgs, session: &mut Session) -> Result<Exit, CliE
     let ui = &mut session.ui;
     if form.is_human() {
         table(ui, &lines, cluster.now(), all_namespaces, form.is_wide(), output.no_headers);
-    } else {
+    } else if any || !ignore.ignore_not_found {
         let entries = lines.iter().map(Line::document).collect();
         forms::print_document(ui, &documents::Timeline::document(entries), &form)?;
     }

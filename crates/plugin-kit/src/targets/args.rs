@@ -4,8 +4,8 @@
 use clap::Args;
 use rollout_core::Kind;
 
-use super::TargetError;
 use super::words::{TargetName, Words, parse_words};
+use super::{Missing, TargetError};
 
 /// The positional words and flags that say what a verb works on.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,21 @@ pub struct TargetArgs {
     /// The manifests that name the objects.
     #[command(flatten)]
     pub files: FileArgs,
+}
+
+/// The flag of the verbs that read.
+#[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IgnoreArgs {
+    /// Say nothing and exit 0 where an object does not exist
+    #[arg(long)]
+    pub ignore_not_found: bool,
+}
+
+impl IgnoreArgs {
+    /// Returns what it means that something is not there.
+    pub fn missing(self) -> Missing {
+        if self.ignore_not_found { Missing::IsFine } else { Missing::IsAnError }
+    }
 }
 
 /// The flags that name objects by their manifests.

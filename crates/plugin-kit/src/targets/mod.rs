@@ -3,12 +3,13 @@
 mod args;
 mod error;
 mod find;
+mod glob;
 pub mod manifests;
 pub mod segment;
 pub mod together;
 mod words;
 
-pub use args::{FileArgs, ManifestSource, TargetArgs, TargetSpec, VerbMode};
+pub use args::{FileArgs, IgnoreArgs, ManifestSource, TargetArgs, TargetSpec, VerbMode};
 pub use error::TargetError;
 pub use find::{Found, Missing};
 pub use words::{SetImage, TargetName, Words, parse_words, split_images};

@@ -14,13 +14,15 @@ use super::revision::parse_revision;
 use crate::call::{CliError, Exit, Session};
 use crate::say::changes::began_with;
 use crate::say::{self, Reports, documents};
-use crate::targets::{TargetArgs, VerbMode, together};
+use crate::targets::{IgnoreArgs, TargetArgs, VerbMode, together};
 
 /// The arguments of `history`.
 #[derive(Args, Debug)]
 pub struct HistoryArgs {
     #[command(flatten)]
     targets: TargetArgs,
+    #[command(flatten)]
+    ignore: IgnoreArgs,
     #[command(flatten)]
     output: OutputArgs,
     /// Show one revision in full
@@ -31,9 +33,10 @@ pub struct HistoryArgs {
 /// Runs `history`.
 pub async fn run(args: HistoryArgs, session: &mut Session) -> Result<Exit, CliError> {
     let form = args.output.form(&[])?;
-    let found = session.find(&args.targets, VerbMode::Reading).await?;
+    let found = session.find_or(&args.targets, VerbMode::Reading, args.ignore.missing()).await?;
     let cluster = session.cluster().await?;
     let mut reports = Reports::new(session, &form, found.exits);
+    reports.ignores(args.ignore);
     let mut first = true;
     let depth = |workload: &Workload| depth(workload, &form, args.revision.is_some());
     for (id, seen) in

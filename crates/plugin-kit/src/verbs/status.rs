@@ -20,13 +20,15 @@ use crate::follow::{self, Job, PatienceArgs, WatchOptions};
 use crate::say::causes::{print_causes, print_skipped, warn_of_hidden_pods};
 use crate::say::{self, Reports, documents};
 use crate::targets::together::{self, Answers};
-use crate::targets::{TargetArgs, VerbMode};
+use crate::targets::{IgnoreArgs, TargetArgs, VerbMode};
 
 /// The arguments of `status`.
 #[derive(Args, Debug)]
 pub struct StatusArgs {
     #[command(flatten)]
     targets: TargetArgs,
+    #[command(flatten)]
+    ignore: IgnoreArgs,
     #[command(flatten)]
     output: OutputArgs,
     /// Watch until the rollout ends; --watch=false says how far it is now
@@ -51,7 +53,7 @@ pub struct StatusArgs {
 /// Runs `status`.
 pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliError> {
     let form = args.output.form(&[])?;
-    let found = session.find(&args.targets, VerbMode::Reading).await?;
+    let found = session.find_or(&args.targets, VerbMode::Reading, args.ignore.missing()).await?;
     let cluster = session.cluster().await?;
     // Many workloads that nobody named are a table of what is, unless somebody asks to wait for all of them.
     let watches = args.watch.unwrap_or(!found.all_namespaces);
@@ -61,6 +63,7 @@ pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliErr
         false => look(&args, session, &cluster, seen).await,
     };
     let mut reports = Reports::new(session, &form, found.exits);
+    reports.ignores(args.ignore);
     reports.in_lines(args.output_watch_events);
     let mut rows: Vec<Report> = Vec::new();
     for report in told {
