@@ -230,6 +230,28 @@ pub fn print_last(ui: &mut Ui, document: &Value, form: &OutputForm, lines: bool)
     }
 }
 
+/// Documents that are printed one after the other, as `kubectl get -w` prints objects.
+#[derive(Debug, Default)]
+pub struct Stream {
+    begun: bool,
+}
+
+impl Stream {
+    /// Prints the next one.
+    pub fn print(&mut self, ui: &mut Ui, document: &Value, form: &OutputForm) -> Result<(), OutputError> {
+        let begun = std::mem::replace(&mut self.begun, true);
+        match form {
+            OutputForm::Yaml if begun => ui.line("---"),
+            // The headers stand above the first.
+            OutputForm::Columns(columns) if begun => {
+                return print_document(ui, document, &OutputForm::Columns(columns.clone().no_headers(true)));
+            }
+            _ => {}
+        }
+        print_document(ui, document, form)
+    }
+}
+
 /// Prints one event as a line of JSON.
 pub fn print_event(ui: &mut Ui, event: &Value) {
     ui.line(&event.to_string());
@@ -400,6 +422,23 @@ mod tests {
             let (mut ui, captured) = Ui::captured_terminal("", terminal);
             let form = OutputForm::parse(Some("jsonpath={.cause}"), &[]).unwrap();
             print_document(&mut ui, &document, &form).unwrap();
+            assert_eq!(captured.stdout(), expected);
+        }
+    }
+
+    #[test]
+    fn documents_of_a_stream_are_told_apart() {
+        for (form, expected) in [
+            ("yaml", "a: 1\n---\na: 1\n"),
+            ("name", "deployment.apps/web\ndeployment.apps/web\n"),
+            ("custom-columns=KIND:.kind", "KIND\nHistory\nHistory\n"),
+        ] {
+            let (mut ui, captured) = Ui::captured();
+            let form = OutputForm::parse(Some(form), &[]).unwrap();
+            let document = if form == OutputForm::Yaml { json!({"a": 1}) } else { history() };
+            let mut stream = Stream::default();
+            stream.print(&mut ui, &document, &form).unwrap();
+            stream.print(&mut ui, &document, &form).unwrap();
             assert_eq!(captured.stdout(), expected);
         }
     }
