@@ -140,8 +140,8 @@ impl LiveTable {
             self.headed = !rows.is_empty();
             ui.out(&table.render(width, color));
         } else {
-            let lines = table.clone().no_headers(true).render(width, color);
-            for (row, line) in rows.iter().zip(lines.lines()) {
+            let lines = table.render(width, color);
+            for (row, line) in rows.iter().zip(lines.lines().skip(table.head())) {
                 if before.get(&row.key) != Some(&row.state) {
                     ui.line(line);
                 }
@@ -225,8 +225,8 @@ mod tests {
             (&[][..], "head\n"),
             (&[("a", "new"), ("b", "old")], "NAME   STATE\na      new\nb      old\n"),
             (&[("a", "new"), ("b", "old")], ""),
-            (&[("b", "new"), ("a", "new")], "b   new\n"),
-            (&[("b", "new"), ("c", "new")], "c   new\na is gone\n"),
+            (&[("b", "new"), ("a", "new")], "b      new\n"),
+            (&[("b", "new"), ("c", "new")], "c      new\na is gone\n"),
             (&[], "b is gone\nc is gone\n"),
         ] {
             let (table, rows) = table(rows);

@@ -80,10 +80,10 @@ pub(super) fn table(rows: &mut [Row], now: Timestamp, wide: bool, namespaces: bo
     rows.sort_by_cached_key(Row::rank);
     let mut columns: Vec<Column<'_, Row>> = Vec::new();
     if namespaces {
-        columns.push(Column::new("NAMESPACE", |it: &Row| it.id.namespace.clone()));
+        columns.push(Column::new("NAMESPACE", |it: &Row| it.id.namespace.clone()).flexible());
     }
     columns.extend([
-        Column::new("NAME", Row::name),
+        Column::new("NAME", Row::name).flexible(),
         Column::new("STATE", |it: &Row| state(it.state)),
         Column::new("REVISION", |it: &Row| RevisionNumber::or(it.revision, "<none>")),
         Column::new("UPDATED", |it: &Row| format!("{}/{}", it.updated, it.desired)),
