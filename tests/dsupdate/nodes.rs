@@ -80,7 +80,20 @@ fn nodes_are_grouped_by_a_label_and_every_document_has_them() {
 
     let list = json(&fleet.ns.kubectl(&["dsupdate", "nodes", "-l", "app=web", "-o", "json"]));
     assert_eq!((&list["kind"], &list["items"][0]["kind"]), (&value!("List"), &value!("Nodes")));
-    assert_eq!(fleet.nodes(&["-o", "name"]).stdout, "daemonset.apps/web\n");
+    let names = |more: &[&str]| {
+        let words = ["dsupdate", "nodes", "web", "-o", "name"];
+        fleet.ns.kubectl(&[&words, more].concat()).stdout
+    };
+    let named = |letters: &[&str]| -> String {
+        letters.iter().map(|letter| format!("node/{}\n", fleet.node(letter))).collect()
+    };
+    assert_eq!(names(&[]), named(&["a", "c", "d", "b"]));
+    assert_eq!(names(&["--behind"]), named(&["a", "c", "d"]));
+    // kubectl takes them as they are.
+    let behind: Vec<String> = names(&["--behind"]).lines().map(str::to_string).collect();
+    let words: Vec<&str> =
+        ["get", "-o", "name"].into_iter().chain(behind.iter().map(String::as_str)).collect();
+    assert_eq!(fleet.ns.kubectl(&words).stdout, named(&["a", "c", "d"]));
     let path = fleet.nodes(&["-o", "jsonpath={.nodes[?(@.updated==true)].node}"]);
     assert_eq!(path.stdout, "b\n", "{path}");
     let yaml: Value =
@@ -189,8 +202,8 @@ fn watched_the_table_is_drawn_over_on_a_terminal_and_elsewhere_rows_that_change_
     let drawn = terminal.shows("revision 2: 1 of 2 nodes");
     assert!(drawn.contains("\u{1b}[H"), "{drawn:?}");
     terminal.shows("revision 1: 1 of 2 nodes");
-    elsewhere.says("no   yes   waits until its pod is deleted (OnDelete)\n");
-    elsewhere.says("2   yes   yes   <none>\n");
+    elsewhere.says("no        yes     waits until its pod is deleted (OnDelete)\n");
+    elsewhere.says("2          yes       yes     <none>\n");
     fleet.ns.kubectl(&["delete", "daemonset", "web"]).expect_ok();
     let ended = elsewhere.ends();
     assert_code(&ended, 1);

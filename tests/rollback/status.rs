@@ -317,10 +317,14 @@ fn of_several_objects_the_worst_ending_counts_and_the_table_shows_it_first() {
         let words = ["rollback", "status", "-A", "-l", &selector];
         cluster().kubectl(&[&words, more].concat())
     };
-    assert_code(&everywhere(&["-w", "--timeout=60s"]), 7);
-    assert_code(&everywhere(&["-w", "--timeout=60s", "--held-ok"]), 0);
+    let waited = |ns: &Namespace<'_>, more: &[&str]| {
+        rollback(ns, &[&["status", "deployments,statefulsets", "--timeout=60s"], more].concat())
+    };
+    assert_code(&waited(&other, &[]), 7);
+    assert_code(&waited(&other, &["--held-ok"]), 0);
+    assert_code(&waited(&ns, &[]), 0);
     set_image(&ns, "deployment/bad", "app:missing");
-    assert_code(&everywhere(&["-w", "--timeout=60s"]), 3);
+    assert_code(&waited(&ns, &[]), 3);
     let table = everywhere(&[]);
     assert_code(&table, 3);
     let rows: Vec<Vec<&str>> = table.stdout.lines().map(|line| line.split_whitespace().collect()).collect();

@@ -36,6 +36,9 @@ next: advance would make web-1 new (revision 2)
     assert!(top["node"].is_string() && top.get("reason").is_none(), "{document}");
     assert_eq!(document["pods"][2]["updated"], json!(false), "{document}");
 
+    let names = sts(&ns, &["pods", "web", "-o", "name"]).expect_ok();
+    assert_eq!(names, "pod/web-2\npod/web-1\npod/web-0\n");
+
     // Where nothing is held there is no line, and where all is, it is above all.
     sts(&ns, &["set", "web", "--partition=7"]).expect_ok();
     observed(&ns, SET);

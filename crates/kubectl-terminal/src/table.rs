@@ -166,6 +166,11 @@ impl Table {
         self
     }
 
+    /// Returns how many lines stand above the rows.
+    pub fn head(&self) -> usize {
+        usize::from(self.show_headers && !self.headers.is_empty())
+    }
+
     /// Returns whether the table has no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()

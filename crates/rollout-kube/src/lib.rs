@@ -5,21 +5,25 @@
 mod cluster;
 mod drive;
 mod evidence;
+mod fleet;
 mod list;
 mod query;
 mod read;
 mod seen;
 mod send;
 mod share;
+mod source;
 mod surroundings;
 mod watch;
 
 pub use cluster::{Cluster, Scope};
 pub use drive::{Checking, End, Run, run};
 pub use evidence::Reader;
+pub use fleet::{Fleet, Held, Record, Stir, Wanted};
 pub use query::{NoAnswer, NoService, Service};
 pub use read::{Depth, Reading};
 pub use seen::Seen;
 pub use send::{SendOptions, Sent};
 pub use share::Belongings;
+pub use source::Named;
 pub use watch::{Feed, Sight};

@@ -1,33 +1,22 @@
 //! Watching a workload with its revisions and pods: three watches that carry on from the lists that were read.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use futures_util::StreamExt;
-use kube::Error;
-use kube::api::{Request, WatchEvent, WatchParams};
 use rollout_core::objects::Node;
 use rollout_core::{Kind, Pod, Snapshot, Workload};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
-use crate::cluster::{Cluster, NODES, Scope, innermost, pods_path, revisions_path_of, workloads_path};
-use crate::list::{Listed, Selection};
+use crate::cluster::{Cluster, NODES, Scope, pods_path, revisions_path_of, workloads_path};
+use crate::list::Listing;
 use crate::seen::Seen;
+use crate::source::{Change, Heard, Named, Source};
 
 /// How long changes are gathered before they are looked at: a controller's writes come in bursts.
 const GATHER: Duration = Duration::from_millis(30);
-/// How many seconds a watch lasts, at least and with what is added by chance so that not all end at once. A connection may die
-/// without a word; the watch that follows is on a new one. kubectl's pings find out in 45 seconds, of which the client leaves ten
-/// for a server that is late (`kubectl_connect`).
-const WATCH: (u32, u32) = (30, 5);
-/// How long to wait before a server that did not answer is asked again, at first and at most.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-
 /// A change of what is watched.
 enum Update {
     Workload(Change<Value>),
@@ -39,10 +28,16 @@ enum Update {
     Back,
 }
 
-enum Change<T> {
-    All(Vec<T>),
-    Set(T),
-    Gone(String),
+impl Update {
+    fn of<T>(heard: Heard<T>, update: fn(Change<T>) -> Update) -> Update {
+        match heard {
+            Heard::Change(change) => update(change),
+            // Without it nothing is ever seen to end.
+            Heard::Forbidden(words) => Update::Forbidden(words),
+            Heard::Lost(error) => Update::Lost(error),
+            Heard::Back => Update::Back,
+        }
+    }
 }
 
 /// What a feed shows after a change.
@@ -85,6 +80,7 @@ impl Feed {
                 path,
                 labels: labels.map(str::to_string),
                 fields,
+                listing: Listing::Objects,
                 sender: sender.clone(),
             };
             let selector = Some(workload.selector.as_str());
@@ -95,22 +91,27 @@ impl Feed {
                 true => workload.object.resource_version().to_string(),
                 false => String::new(),
             };
-            watches.spawn(source(workloads_path(kind, &scope), None, name).watch(version, Update::Workload));
+            watches.spawn(
+                source(workloads_path(kind, &scope), None, name)
+                    .watch(version, |it| Update::of(it, Update::Workload)),
+            );
             let version = revisions.version.clone();
-            watches
-                .spawn(source(revisions_path_of(&workload), selector, None).watch(version, Update::Revision));
+            watches.spawn(
+                source(revisions_path_of(&workload), selector, None)
+                    .watch(version, |it| Update::of(it, Update::Revision)),
+            );
             if let Some(pods) = &pods {
                 let version = pods.version.clone();
                 watches.spawn(
                     source(pods_path(&scope), selector, None)
-                        .watch(version, |change| Update::Pod(Box::new(change))),
+                        .watch(version, |it| Update::of(it, |change| Update::Pod(Box::new(change)))),
                 );
             }
             if let Some(nodes) = &nodes {
                 let version = nodes.version.clone();
                 watches.spawn(
                     source(NODES.to_string(), None, None)
-                        .watch(version, |change| Update::Node(Box::new(change))),
+                        .watch(version, |it| Update::of(it, |change| Update::Node(Box::new(change)))),
                 );
             }
         }
@@ -198,140 +199,10 @@ fn apply<T: Named>(items: &mut BTreeMap<String, T>, change: Change<T>) {
         Change::Set(item) => {
             items.insert(item.name().to_string(), item);
         }
-        Change::Gone(name) => {
-            items.remove(&name);
-        }
+        Change::Gone(item) => drop(items.remove(item.name())),
     }
 }
 
 fn by_name<T: Named>(items: Vec<T>) -> BTreeMap<String, T> {
     items.into_iter().map(|item| (item.name().to_string(), item)).collect()
-}
-
-/// What a watch needs to know of an object.
-trait Named: Clone + DeserializeOwned + Send + 'static {
-    fn name(&self) -> &str;
-    fn resource_version(&self) -> &str;
-}
-
-impl Named for Value {
-    fn name(&self) -> &str {
-        self.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
-    }
-    fn resource_version(&self) -> &str {
-        self.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default()
-    }
-}
-
-impl Named for Pod {
-    fn name(&self) -> &str {
-        &self.name
-    }
-    fn resource_version(&self) -> &str {
-        &self.resource_version
-    }
-}
-
-impl Named for Node {
-    fn name(&self) -> &str {
-        &self.name
-    }
-    fn resource_version(&self) -> &str {
-        &self.resource_version
-    }
-}
-
-/// One list of objects that is watched.
-struct Source {
-    cluster: Cluster,
-    path: String,
-    labels: Option<String>,
-    fields: Option<String>,
-    sender: mpsc::UnboundedSender<Update>,
-}
-
-impl Source {
-    /// Watches until nobody listens any more. A version that the server has forgotten (410) is listed anew.
-    async fn watch<T: Named>(self, mut version: String, update: fn(Change<T>) -> Update) {
-        let mut pause = PAUSE.0;
-        while !self.sender.is_closed() {
-            let before = version.clone();
-            let start = Instant::now();
-            let result = match version.as_str() {
-                "" => self.list_again(&mut version, update).await,
-                _ => self.watch_once(&mut version, update).await,
-            };
-            match result {
-                // A server ends a watch after minutes; what ends one at once is not asked again at once.
-                Ok(()) if start.elapsed() < PAUSE.0 && version == before => sleep(PAUSE.0).await,
-                Ok(()) => {}
-                Err(Error::Api(status)) if status.code == 410 => version.clear(),
-                // Without it nothing is ever seen to end.
-                Err(Error::Api(status)) if status.code == 403 => {
-                    let _ = self.sender.send(Update::Forbidden(status.message.clone()));
-                    return;
-                }
-                Err(error) => {
-                    let _ = self.sender.send(Update::Lost(innermost(&error)));
-                    if version != before {
-                        pause = PAUSE.0;
-                    }
-                    sleep(pause).await;
-                    pause = (pause * 2).min(PAUSE.1);
-                    continue;
-                }
-            }
-            pause = PAUSE.0;
-        }
-    }
-
-    async fn watch_once<T: Named>(
-        &self,
-        version: &mut String,
-        update: fn(Change<T>) -> Update,
-    ) -> Result<(), Error> {
-        let chance = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
-        let mut params = WatchParams::default().timeout(WATCH.0 + chance % (WATCH.1 + 1));
-        params.label_selector.clone_from(&self.labels);
-        params.field_selector.clone_from(&self.fields);
-        let request =
-            Request::new(self.path.as_str()).watch(&params, version).map_err(Error::BuildRequest)?;
-        let events = self.cluster.client.request_events::<T>(request).await?;
-        let _ = self.sender.send(Update::Back);
-        let mut events = pin!(events);
-        while let Some(event) = events.next().await {
-            let change = match event? {
-                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                    *version = object.resource_version().to_string();
-                    Change::Set(object)
-                }
-                WatchEvent::Deleted(object) => {
-                    *version = object.resource_version().to_string();
-                    Change::Gone(object.name().to_string())
-                }
-                WatchEvent::Bookmark(bookmark) => {
-                    *version = bookmark.metadata.resource_version;
-                    continue;
-                }
-                WatchEvent::Error(status) => return Err(Error::Api(status)),
-            };
-            if self.sender.send(update(change)).is_err() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    async fn list_again<T: Named>(
-        &self,
-        version: &mut String,
-        update: fn(Change<T>) -> Update,
-    ) -> Result<(), Error> {
-        let selection = Selection { labels: self.labels.as_deref(), fields: self.fields.as_deref() };
-        let listed: Listed<T> = self.cluster.list(&self.path, selection).await?;
-        *version = listed.version;
-        let _ = self.sender.send(Update::Back);
-        let _ = self.sender.send(update(Change::All(listed.items)));
-        Ok(())
-    }
 }

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use clap::Args;
 use k8s_openapi::jiff::Timestamp;
 use kubectl_terminal::forms::{OutputArgs, OutputForm};
-use kubectl_terminal::screen::Screen;
 use kubectl_terminal::table::{Cell, Column, Table};
 use kubectl_terminal::{Style, Ui, duration, escape};
 use plugin_kit::call::{CliError, Exit, Session};
-use plugin_kit::follow::{live, one_alone};
+use plugin_kit::follow::{LiveRow, LiveTable, live, one_alone};
 use plugin_kit::say::{self, Reports, documents};
-use plugin_kit::targets::{TargetArgs, VerbMode, together};
+use plugin_kit::targets::{IgnoreArgs, TargetArgs, VerbMode, together};
 use rollout_core::objects::few;
 use rollout_core::plan::steps;
 use rollout_core::stored::{Phase, Stored};
@@ -38,6 +37,8 @@ pub struct NodesArgs {
     #[command(flatten)]
     targets: TargetArgs,
     #[command(flatten)]
+    ignore: IgnoreArgs,
+    #[command(flatten)]
     output: OutputArgs,
     /// Show only the nodes that are not updated
     #[arg(long)]
@@ -59,21 +60,22 @@ pub async fn run(args: NodesArgs, session: &mut Session) -> Result<Exit, CliErro
     if args.watch && !form.is_human() {
         return Err(CliError::usage("--watch shows a table; a document is printed once, without --watch"));
     }
-    let found = session.find::<Workload>(&args.targets, VerbMode::Reading).await?;
+    let found = session.find_or::<Workload>(&args.targets, VerbMode::Reading, args.ignore.missing()).await?;
     let view = View { form: &form, args: &args, called: session.called() };
     let cluster = session.cluster().await?;
     if args.watch {
         let missing = Exit::worst_of(found.exits.iter().copied());
         if let Some(workload) = one_alone(found)? {
-            let mut shown = Shown::default();
+            let mut table = LiveTable::default();
             let show = async |session: &mut Session, snapshot: Snapshot| {
-                shown.show(&mut session.ui, &view, &snapshot)
+                show_again(&mut table, &mut session.ui, &view, &snapshot)
             };
             live(session, &cluster, workload, Depth::Nodes, show).await?;
         }
         return Ok(missing);
     }
     let mut reports = Reports::new(session, &form, found.exits);
+    reports.ignores(args.ignore);
     let ui = &mut reports.session.ui;
     let seen = together::seen(ui, &cluster, found.workloads, found.whole.as_ref(), |_| Depth::Nodes).await;
     for (index, (_, seen)) in seen.into_iter().enumerate() {
@@ -101,6 +103,10 @@ impl View<'_> {
             ui.warn(&warning);
         }
         let rows: Vec<&NodeRow<'_>> = self.shown(&nodes).collect();
+        if *self.form == OutputForm::Name {
+            say::print_names(ui, "node", rows.iter().map(|row| row.node));
+            return Ok(None);
+        }
         if !self.form.is_human() {
             let document = documents::Nodes::of(snapshot, &nodes, &rows, hidden_nodes(snapshot));
             return Ok(Some(documents::about(&snapshot.workload.id, document)));
@@ -266,57 +272,27 @@ fn images(row: &NodeRow<'_>) -> String {
     containers.map(|it| format!("{}={}", it.name, it.image)).collect::<Vec<_>>().join(",")
 }
 
-/// What was shown last of nodes that are watched.
-#[derive(Default)]
-struct Shown {
-    /// On a terminal.
-    screen: Screen,
-    /// What was said of each node elsewhere.
-    rows: Option<BTreeMap<String, String>>,
-}
-
-impl Shown {
-    fn show(&mut self, ui: &mut Ui, view: &View<'_>, snapshot: &Snapshot) -> Result<(), CliError> {
-        if ui.can_redraw() { self.redraw(ui, view, snapshot) } else { self.changed(ui, view, snapshot) }
+/// Shows nodes that are watched.
+fn show_again(
+    live: &mut LiveTable,
+    ui: &mut Ui,
+    view: &View<'_>,
+    snapshot: &Snapshot,
+) -> Result<(), CliError> {
+    let nodes = view.nodes(snapshot)?;
+    let rows: Vec<&NodeRow<'_>> = view.shown(&nodes).collect();
+    let mut head = Vec::new();
+    if ui.can_redraw() {
+        head.extend(hidden_nodes(snapshot));
+    } else if live.is_new() {
+        hidden_nodes(snapshot).iter().for_each(|warning| ui.warn(warning));
     }
-
-    fn redraw(&mut self, ui: &mut Ui, view: &View<'_>, snapshot: &Snapshot) -> Result<(), CliError> {
-        let nodes = view.nodes(snapshot)?;
-        let rows: Vec<&NodeRow<'_>> = view.shown(&nodes).collect();
-        let mut lines = hidden_nodes(snapshot).into_iter().collect::<Vec<_>>();
-        lines.extend(view.summary(snapshot, &nodes));
-        let table = view.table(&rows, snapshot.now).no_headers(view.args.output.no_headers);
-        let table = table.render(ui.width(), ui.stdout_has_color());
-        lines.extend(table.lines().map(str::to_string));
-        self.screen.draw(ui, lines);
-        Ok(())
-    }
-
-    /// Prints everything first, and then the rows that have changed.
-    fn changed(&mut self, ui: &mut Ui, view: &View<'_>, snapshot: &Snapshot) -> Result<(), CliError> {
-        let nodes = view.nodes(snapshot)?;
-        let rows: Vec<&NodeRow<'_>> = view.shown(&nodes).collect();
-        let said: BTreeMap<String, String> =
-            rows.iter().map(|row| (row.node.to_string(), state(row))).collect();
-        let Some(before) = self.rows.replace(said) else {
-            view.show(ui, snapshot, false)?;
-            return Ok(());
-        };
-        // As lines of the whole table, so that columns stay where they are.
-        let table =
-            view.table(&rows, snapshot.now).no_headers(true).render(ui.width(), ui.stdout_has_color());
-        for (row, line) in rows.iter().zip(table.lines()) {
-            if before.get(row.node) != Some(&state(row)) {
-                ui.line(line);
-            }
-        }
-        let why = if view.args.behind { "no longer behind" } else { "gone" };
-        let gone = |node: &&String| !self.rows.as_ref().is_some_and(|now| now.contains_key(*node));
-        for node in before.keys().filter(gone) {
-            ui.line(&format!("{}   {why}", escape::inline(node)));
-        }
-        Ok(())
-    }
+    head.extend(view.summary(snapshot, &nodes));
+    let table = view.table(&rows, snapshot.now).no_headers(view.args.output.no_headers);
+    let said = rows.iter().map(|row| LiveRow { key: row.node.to_string(), state: state(row) }).collect();
+    let why = if view.args.behind { "no longer behind" } else { "gone" };
+    live.show(ui, head, &table, said, |node| Some(format!("{node}   {why}")));
+    Ok(())
 }
 
 /// What a row says, but for what passes with the time.

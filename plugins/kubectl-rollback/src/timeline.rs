@@ -6,19 +6,20 @@ use std::collections::{BTreeSet, HashMap};
 use clap::Args;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::jiff::Timestamp;
-use kubectl_terminal::Ui;
 use kubectl_terminal::duration::{self, Moment};
-use kubectl_terminal::forms::{self, OutputArgs};
+use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
 use kubectl_terminal::table::{Column, Table};
 use plugin_kit::call::{CliError, Exit, Session};
+use plugin_kit::follow::{LiveDocuments, LiveRow, LiveTable, live_fleet};
 use plugin_kit::say::changes::began_with;
 use plugin_kit::say::documents;
 use plugin_kit::targets::together::{self, AT_ONCE};
-use plugin_kit::targets::{Found, TargetArgs, VerbMode};
+use plugin_kit::targets::{Found, IgnoreArgs, TargetArgs, VerbMode};
+use rollout_core::history::RevisionMetadata;
 use rollout_core::template::diff::{Change, summary};
 use rollout_core::view::timeline::{Entry, EntryState, Outline, Timeline};
 use rollout_core::{Kind, Revision, RevisionNumber, WorkloadId};
-use rollout_kube::{Cluster, Scope};
+use rollout_kube::{Cluster, Fleet, Scope, Wanted};
 
 /// How many entries are shown where nobody says how many.
 const SHOWN: usize = 50;
@@ -41,6 +42,8 @@ pub struct TimelineArgs {
     #[command(flatten)]
     targets: TargetArgs,
     #[command(flatten)]
+    ignore: IgnoreArgs,
+    #[command(flatten)]
     output: OutputArgs,
     /// Show what went live since a time such as 2026-01-31T14:00:00Z, or so long back, e.g. 24h
     #[arg(long, value_name = "TIME", value_parser = duration::moment)]
@@ -48,28 +51,41 @@ pub struct TimelineArgs {
     /// Show the newest N entries; 0 shows all. By default 50, or all since --since
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Watch: draw the table anew on a terminal, print what is new and what changes elsewhere
+    #[arg(short, long)]
+    watch: bool,
 }
 
 /// Runs `timeline`.
 pub async fn run(args: TimelineArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let TimelineArgs { targets, output, since, limit } = args;
+    let TimelineArgs { targets, ignore, output, since, limit, watch } = args;
     let form = output.form(&[])?;
-    let found: Found<Outline> = session.find(&everything(targets), VerbMode::Reading).await?;
+    let mut found: Found<Outline> =
+        session.find_or(&everything(targets), VerbMode::Reading, ignore.missing()).await?;
     let cluster = session.cluster().await?;
-    let (mut exits, all_namespaces, any) = (found.exits, found.all_namespaces, !found.workloads.is_empty());
-    let timeline = read(session, &cluster, found.workloads, found.whole.as_ref(), &mut exits).await?;
     let since = since.map(|moment| moment.before(cluster.now()));
     let limit = match (limit, since) {
         (Some(0), _) | (None, Some(_)) => None,
         (Some(limit), _) => Some(limit),
         (None, None) => Some(SHOWN),
     };
+    if watch {
+        let missing = Exit::worst_of(found.exits.iter().copied());
+        if let Some(wanted) = found.to_watch() {
+            let watching = Watching { form: &form, no_headers: output.no_headers, since, limit };
+            watching.watch(session, &cluster, wanted).await?;
+        }
+        return Ok(missing);
+    }
+    let (mut exits, all_namespaces, any) = (found.exits, found.all_namespaces, !found.workloads.is_empty());
+    let timeline = read(session, &cluster, found.workloads, found.whole.as_ref(), &mut exits).await?;
     let shown = timeline.shown(since, limit);
     let lines = lines(session, &cluster, &timeline, &shown.entries, &mut exits).await?;
     let ui = &mut session.ui;
     if form.is_human() {
-        table(ui, &lines, cluster.now(), all_namespaces, form.is_wide(), output.no_headers);
-    } else {
+        let table = table(&lines, cluster.now(), all_namespaces, form.is_wide());
+        table.no_headers(output.no_headers).print(ui);
+    } else if any || !ignore.ignore_not_found {
         let entries = lines.iter().map(Line::document).collect();
         forms::print_document(ui, &documents::Timeline::document(entries), &form)?;
     }
@@ -154,7 +170,7 @@ struct Line<'a> {
 }
 
 /// What only the object itself tells of a revision.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Told {
     cause: Option<String>,
     /// What it changed; none for the first one and where a template may not be read or is gone.
@@ -169,24 +185,33 @@ async fn lines<'a>(
     shown: &[usize],
     exits: &mut Vec<Exit>,
 ) -> Result<Vec<Line<'a>>, CliError> {
-    let mut told: HashMap<usize, Told> = HashMap::new();
+    let mut told = HashMap::new();
+    if let Err(error) = read_templates(cluster, timeline, shown, &mut told).await {
+        session.report(&error);
+        exits.push(error.exit);
+    }
+    Ok(lines_of(timeline, shown, told))
+}
+
+/// Reads what only the objects themselves tell of some entries, as far as that goes.
+async fn read_templates(
+    cluster: &Cluster,
+    timeline: &Timeline,
+    shown: &[usize],
+    told: &mut HashMap<usize, Told>,
+) -> Result<(), CliError> {
     // Neighbours of one workload next to each other: each is the one before the next.
     let mut order = shown.to_vec();
     order.sort_unstable();
     for some in order.chunks(TEMPLATES) {
-        match revisions(cluster, timeline, some).await {
-            Ok(revisions) => {
-                told.extend(some.iter().map(|index| (*index, tell(timeline, &revisions, *index))));
-            }
-            Err(error) => {
-                let error = CliError::from(error);
-                session.report(&error);
-                exits.push(error.exit);
-                break;
-            }
-        }
+        let revisions = revisions(cluster, timeline, some).await?;
+        told.extend(some.iter().map(|index| (*index, tell(timeline, &revisions, *index))));
     }
-    Ok(shown
+    Ok(())
+}
+
+fn lines_of<'a>(timeline: &'a Timeline, shown: &[usize], mut told: HashMap<usize, Told>) -> Vec<Line<'a>> {
+    shown
         .iter()
         .map(|&index| {
             let state = timeline.state(index);
@@ -198,7 +223,7 @@ async fn lines<'a>(
                 told: told.remove(&index).unwrap_or_default(),
             }
         })
-        .collect())
+        .collect()
 }
 
 /// Reads the objects of some entries, and of those before them, a few at a time.
@@ -233,14 +258,116 @@ fn tell(timeline: &Timeline, revisions: &HashMap<usize, Revision>, index: usize)
     Told { cause: revision.change_cause.clone(), changes, changed }
 }
 
+/// How a timeline is watched.
+struct Watching<'a> {
+    form: &'a OutputForm,
+    no_headers: bool,
+    since: Option<Timestamp>,
+    limit: Option<usize>,
+}
+
+impl Watching<'_> {
+    async fn watch(self, session: &mut Session, cluster: &Cluster, wanted: Wanted) -> Result<(), CliError> {
+        let fleet: Fleet<Outline, RevisionMetadata> = Fleet::start(cluster, wanted, false);
+        let mut shown = Shown {
+            timeline: None,
+            told: HashMap::new(),
+            table: LiveTable::default(),
+            documents: LiveDocuments::of_the_past(),
+        };
+        let show = async |session: &mut Session, fleet: &mut Fleet<Outline, RevisionMetadata>| {
+            shown.show(session, cluster, &self, fleet).await
+        };
+        live_fleet(session, fleet, None, show).await
+    }
+}
+
+/// What was shown last of a timeline that is watched.
+struct Shown {
+    timeline: Option<Timeline>,
+    /// What was read of the entries that are shown, by what they are.
+    told: HashMap<String, Told>,
+    table: LiveTable,
+    documents: LiveDocuments,
+}
+
+impl Shown {
+    async fn show(
+        &mut self,
+        session: &mut Session,
+        cluster: &Cluster,
+        watching: &Watching<'_>,
+        fleet: &mut Fleet<Outline, RevisionMetadata>,
+    ) -> Result<(), CliError> {
+        if !fleet.changed().is_empty() || self.timeline.is_none() {
+            let mut timeline = Timeline::new(fleet.workloads().cloned().collect());
+            let records = fleet.workloads().flat_map(|it| fleet.revisions(&it.id));
+            records.for_each(|record| timeline.add(record.clone()));
+            timeline.arrange();
+            self.timeline = Some(timeline);
+        }
+        let Some(timeline) = &self.timeline else { return Ok(()) };
+        let shown = timeline.shown(watching.since, watching.limit).entries;
+        let told = told_of(cluster, timeline, &shown, &mut self.told).await?;
+        let lines = lines_of(timeline, &shown, told);
+        let ui = &mut session.ui;
+        if watching.form.is_human() {
+            let table = table(&lines, cluster.now(), session.spans(), watching.form.is_wide());
+            let table = table.no_headers(watching.no_headers);
+            // What a limit leaves out, or a controller cleans up, was there nevertheless.
+            self.table.show(&mut session.ui, None, &table, lines.iter().map(Line::row).collect(), |_| None);
+        } else {
+            // Each entry alone, the oldest first: what comes is behind what was.
+            let document = |it: &Line<'_>| (it.key(), documents::Timeline::document(vec![it.document()]));
+            self.documents.show(ui, watching.form, false, lines.iter().rev().map(document).collect())?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns what only the objects tell of some entries; what was read before is not read again.
+async fn told_of(
+    cluster: &Cluster,
+    timeline: &Timeline,
+    shown: &[usize],
+    known: &mut HashMap<String, Told>,
+) -> Result<HashMap<usize, Told>, CliError> {
+    let key = |index: usize| key(&timeline.workload(index).id, timeline.entry(index));
+    let unread: Vec<usize> =
+        shown.iter().copied().filter(|index| !known.contains_key(&key(*index))).collect();
+    let mut told = HashMap::new();
+    read_templates(cluster, timeline, &unread, &mut told).await?;
+    let mut now: HashMap<String, Told> = HashMap::new();
+    for &index in shown {
+        let told = told.entry(index).or_insert_with(|| known.remove(&key(index)).unwrap_or_default());
+        now.insert(key(index), told.clone());
+    }
+    *known = now;
+    Ok(told)
+}
+
+/// Tells an entry from all others: a revision that came back has another number.
+fn key(id: &WorkloadId, entry: &Entry) -> String {
+    format!("{} {} {:?}", id.uid, entry.name, entry.number)
+}
+
 impl Line<'_> {
+    fn key(&self) -> String {
+        key(self.id, self.entry)
+    }
+
+    fn row(&self) -> LiveRow {
+        let state = format!("{:?} {:?} {:?}", self.state, self.told.cause, self.entry.since);
+        LiveRow { key: self.key(), state }
+    }
+
     fn document(&self) -> documents::Entry<'_> {
         let Told { cause, changes, changed: _ } = &self.told;
         documents::Entry::of(self.id, self.entry, self.state, cause.as_deref(), changes.as_deref())
     }
 }
 
-fn table(ui: &mut Ui, lines: &[Line<'_>], now: Timestamp, namespaces: bool, wide: bool, no_headers: bool) {
+fn table(lines: &[Line<'_>], now: Timestamp, namespaces: bool, wide: bool) -> Table {
     let or = |text: Option<&str>, none: &str| text.unwrap_or(none).to_string();
     let time = |line: &Line<'_>| line.entry.since.map(|at| at.to_string());
     let mut columns: Vec<Column<'_, Line<'_>>> = vec![
@@ -260,5 +387,5 @@ fn table(ui: &mut Ui, lines: &[Line<'_>], now: Timestamp, namespaces: bool, wide
         Column::new("CHANGE-CAUSE", move |it: &Line<'_>| or(it.told.cause.as_deref(), "<none>")).flexible(),
         Column::new("OBJECT", |it: &Line<'_>| it.entry.name.to_string()).wide(),
     ]);
-    Table::of(&columns, lines, wide).no_headers(no_headers).print(ui);
+    Table::of(&columns, lines, wide)
 }

@@ -8,7 +8,7 @@ use kubectl_terminal::{Style, Ui, duration, escape};
 use plugin_kit::call::{CliError, Exit, Session};
 use plugin_kit::follow::{live, one_alone};
 use plugin_kit::say::{self, Reports, documents};
-use plugin_kit::targets::{TargetArgs, VerbMode, together};
+use plugin_kit::targets::{IgnoreArgs, TargetArgs, VerbMode, together};
 use rollout_core::objects::few;
 use rollout_core::plan::{Decision, partition, steps};
 use rollout_core::snapshot::Patience;
@@ -34,6 +34,8 @@ pub struct PodsArgs {
     #[command(flatten)]
     targets: TargetArgs,
     #[command(flatten)]
+    ignore: IgnoreArgs,
+    #[command(flatten)]
     output: OutputArgs,
     /// Watch: draw it anew on a terminal, print it again whenever it changes elsewhere
     #[arg(short, long)]
@@ -43,7 +45,7 @@ pub struct PodsArgs {
 /// Runs `pods`.
 pub async fn run(args: PodsArgs, session: &mut Session) -> Result<Exit, CliError> {
     let form = args.output.form(&[])?;
-    let found = session.find(&args.targets, VerbMode::Reading).await?;
+    let found = session.find_or(&args.targets, VerbMode::Reading, args.ignore.missing()).await?;
     let cluster = session.cluster().await?;
     let view = View { form: &form, no_headers: args.output.no_headers, named: found.workloads.len() > 1 };
     if args.watch {
@@ -58,11 +60,15 @@ pub async fn run(args: PodsArgs, session: &mut Session) -> Result<Exit, CliError
         return Ok(missing);
     }
     let mut reports = Reports::new(session, &form, found.exits);
+    reports.ignores(args.ignore);
     let ui = &mut reports.session.ui;
     let seen = together::seen(ui, &cluster, found.workloads, found.whole.as_ref(), |_| Depth::Pods).await;
     for (_, snapshot) in together::examined(ui, &cluster, seen, Patience::default()).await {
         match snapshot.map_err(CliError::from).and_then(readable) {
             Ok(snapshot) if form.is_human() => view.print(&mut reports.session.ui, &snapshot),
+            Ok(snapshot) if form == OutputForm::Name => {
+                say::print_names(&mut reports.session.ui, "pod", names(&snapshot));
+            }
             Ok(snapshot) => reports.document(document(&snapshot)),
             Err(error) => reports.failed(&error),
         }
@@ -116,6 +122,11 @@ impl Shown {
     }
 }
 
+/// Those that there are, for a pipe to kubectl.
+fn names(snapshot: &Snapshot) -> Vec<&str> {
+    ordinals::rows(snapshot).iter().filter_map(|row| row.pod).map(|pod| pod.name.as_str()).collect()
+}
+
 fn document(snapshot: &Snapshot) -> Value {
     let (rows, notices) = (ordinals::rows(snapshot), ordinals::notices(snapshot));
     documents::about(&snapshot.workload.id, documents::Pods::of(snapshot, &rows, &notices))
@@ -137,6 +148,10 @@ impl View<'_> {
         document: &Value,
         changed: bool,
     ) -> Result<(), CliError> {
+        if *self.form == OutputForm::Name {
+            say::print_names(ui, "pod", names(snapshot));
+            return Ok(());
+        }
         if !self.form.is_human() {
             return Ok(forms::print_document(ui, document, self.form)?);
         }

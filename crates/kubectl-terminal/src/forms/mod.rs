@@ -5,15 +5,17 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::{Ui, escape};
+use columns::{BadColumns, Columns};
 use jsonpath::{JsonPathError, Template};
 
+pub mod columns;
 pub mod json;
 pub mod jsonpath;
 mod kyaml;
 pub mod yaml;
 
 /// The forms of `-o` that every verb has.
-const FORMS: &str = "json,yaml,kyaml,name,wide,jsonpath=…,jsonpath-file=…,jsonpath-as-json=…";
+const FORMS: &str = "json,yaml,kyaml,name,wide,jsonpath=…,jsonpath-file=…,jsonpath-as-json=…,custom-columns=…,custom-columns-file=…";
 
 /// The way in which a verb prints its answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,8 @@ pub enum OutputForm {
     JsonPath(Template),
     /// The same, with the results as a JSON array.
     JsonPathAsJson(Template),
+    /// A table of somebody's own.
+    Columns(Columns),
     /// A form that only the verb at hand has, e.g. `unified` of `diff`.
     Own(&'static str),
 }
@@ -54,6 +58,12 @@ pub enum OutputError {
     /// The template is missing.
     #[error("template format specified but no template given")]
     NoTemplate,
+    /// The columns are none.
+    #[error(transparent)]
+    Columns(#[from] BadColumns),
+    /// The columns do not fit the document.
+    #[error("{0}")]
+    ExecuteColumns(JsonPathError),
     /// The template's file cannot be read.
     #[error("error reading --template {path}, {source}")]
     TemplateFile {
@@ -100,6 +110,8 @@ impl OutputForm {
             "jsonpath" => Ok(OutputForm::JsonPath(parse_template(template)?)),
             "jsonpath-as-json" => Ok(OutputForm::JsonPathAsJson(parse_template(template)?)),
             "jsonpath-file" => Ok(OutputForm::JsonPath(parse_template(&template_file(template)?)?)),
+            "custom-columns" => Ok(OutputForm::Columns(Columns::parse(template)?)),
+            "custom-columns-file" => Ok(OutputForm::Columns(Columns::from_file(template)?)),
             _ => match text.to_ascii_lowercase().as_str() {
                 "" => Ok(OutputForm::Human),
                 "wide" => Ok(OutputForm::Wide),
@@ -121,7 +133,8 @@ impl OutputForm {
             | OutputForm::Kyaml
             | OutputForm::Name
             | OutputForm::JsonPath(_)
-            | OutputForm::JsonPathAsJson(_) => false,
+            | OutputForm::JsonPathAsJson(_)
+            | OutputForm::Columns(_) => false,
         }
     }
 
@@ -134,7 +147,7 @@ impl OutputForm {
 /// The output flags that every verb has.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct OutputArgs {
-    /// Output format. One of: (json, yaml, kyaml, name, wide, jsonpath=…, jsonpath-file=…, jsonpath-as-json=…)
+    /// Output format. One of: (json, yaml, kyaml, name, wide, jsonpath=…, jsonpath-file=…, jsonpath-as-json=…, custom-columns=…, custom-columns-file=…)
     #[arg(short, long, value_name = "FORMAT")]
     pub output: Option<String>,
 
@@ -146,7 +159,10 @@ pub struct OutputArgs {
 impl OutputArgs {
     /// Reads the form that was asked for; `own` are the forms that only this verb has.
     pub fn form(&self, own: &[&'static str]) -> Result<OutputForm, OutputError> {
-        OutputForm::parse(self.output.as_deref(), own)
+        Ok(match OutputForm::parse(self.output.as_deref(), own)? {
+            OutputForm::Columns(columns) => OutputForm::Columns(columns.no_headers(self.no_headers)),
+            form => form,
+        })
     }
 }
 
@@ -194,6 +210,32 @@ pub fn print_last(ui: &mut Ui, document: &Value, form: &OutputForm, lines: bool)
     }
 }
 
+/// Documents that are printed one after the other, as `kubectl get -w` prints objects.
+#[derive(Debug, Default)]
+pub struct Stream {
+    begun: bool,
+    widths: Vec<usize>,
+}
+
+impl Stream {
+    /// Prints the next one.
+    pub fn print(&mut self, ui: &mut Ui, document: &Value, form: &OutputForm) -> Result<(), OutputError> {
+        let begun = std::mem::replace(&mut self.begun, true);
+        match form {
+            OutputForm::Yaml if begun => ui.line("---"),
+            OutputForm::Columns(columns) => {
+                // The headers stand above the first.
+                let below = begun.then(|| columns.clone().no_headers(true));
+                let rows = below.as_ref().unwrap_or(columns).render_below(document, &mut self.widths);
+                ui.out(&rows.map_err(OutputError::ExecuteColumns)?);
+                return Ok(());
+            }
+            _ => {}
+        }
+        print_document(ui, document, form)
+    }
+}
+
 /// Prints one event as a line of JSON.
 pub fn print_event(ui: &mut Ui, event: &Value) {
     ui.line(&event.to_string());
@@ -221,15 +263,14 @@ fn document_text(document: &Value, form: &OutputForm) -> Result<String, OutputEr
         OutputForm::Name => Ok(names(document)),
         OutputForm::JsonPath(template) => execute(template, template.render(document)),
         OutputForm::JsonPathAsJson(template) => execute(template, template.render_json(document)),
+        OutputForm::Columns(columns) => columns.render(document).map_err(OutputError::ExecuteColumns),
     }
 }
 
-/// Lists the workloads that a document, or each item of a list or a timeline, is about.
+/// Lists the workloads that a document, or each item of it, is about.
 fn names(document: &Value) -> String {
-    let items = ["items", "entries"].iter().find_map(|list| document.get(list)?.as_array());
-    let items = items.map_or(std::slice::from_ref(document), Vec::as_slice);
     let mut text = String::new();
-    for workload in items.iter().filter_map(|item| item.get("workload")) {
+    for workload in json::items(document).iter().filter_map(|item| item.get("workload")) {
         let field = |name: &str| workload.get(name).and_then(Value::as_str).unwrap_or_default();
         text.push_str(&object_name(field("apiVersion"), field("kind"), field("name")));
         text.push('\n');
@@ -284,7 +325,7 @@ mod tests {
         for (text, message) in [
             (
                 "go-template={{.x}}",
-                "unable to match a printer suitable for the output format \"go-template={{.x}}\", allowed formats are: json,yaml,kyaml,name,wide,jsonpath=…,jsonpath-file=…,jsonpath-as-json=…,unified",
+                "unable to match a printer suitable for the output format \"go-template={{.x}}\", allowed formats are: json,yaml,kyaml,name,wide,jsonpath=…,jsonpath-file=…,jsonpath-as-json=…,custom-columns=…,custom-columns-file=…,unified",
             ),
             ("jsonpath", "template format specified but no template given"),
             ("jsonpath=", "template format specified but no template given"),
@@ -295,7 +336,7 @@ mod tests {
         }
         let missing = OutputForm::parse(Some("jsonpath-file=no-such-file"), &[]).unwrap_err().to_string();
         assert!(missing.starts_with("error reading --template no-such-file, "), "{missing}");
-        for text in ["custom-columns=A:.a", "template", "foo"] {
+        for text in ["custom", "template", "foo"] {
             assert!(matches!(OutputForm::parse(Some(text), &[]), Err(OutputError::Unknown { .. })), "{text}");
         }
     }
@@ -359,6 +400,23 @@ mod tests {
             let (mut ui, captured) = Ui::captured_terminal("", terminal);
             let form = OutputForm::parse(Some("jsonpath={.cause}"), &[]).unwrap();
             print_document(&mut ui, &document, &form).unwrap();
+            assert_eq!(captured.stdout(), expected);
+        }
+    }
+
+    #[test]
+    fn documents_of_a_stream_are_told_apart() {
+        for (form, expected) in [
+            ("yaml", "a: 1\n---\na: 1\n"),
+            ("name", "deployment.apps/web\ndeployment.apps/web\n"),
+            ("custom-columns=KIND:.kind,N:.workload.name", "KIND      N\nHistory   web\nHistory   web\n"),
+        ] {
+            let (mut ui, captured) = Ui::captured();
+            let form = OutputForm::parse(Some(form), &[]).unwrap();
+            let document = if form == OutputForm::Yaml { json!({"a": 1}) } else { history() };
+            let mut stream = Stream::default();
+            stream.print(&mut ui, &document, &form).unwrap();
+            stream.print(&mut ui, &document, &form).unwrap();
             assert_eq!(captured.stdout(), expected);
         }
     }

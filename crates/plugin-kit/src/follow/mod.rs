@@ -8,7 +8,7 @@ pub mod overlay;
 mod patience;
 mod watch;
 
-pub use live::{live, one_alone};
+pub use live::{LiveDocuments, LiveRow, LiveTable, live, live_fleet, one_alone};
 pub use observed::{OBSERVE, observed};
 pub use patience::PatienceArgs;
 pub use watch::{Job, WatchOptions, watch};

@@ -10,4 +10,4 @@ mod refusal;
 mod reports;
 pub mod template;
 
-pub use reports::Reports;
+pub use reports::{Reports, print_names};

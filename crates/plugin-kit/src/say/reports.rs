@@ -1,7 +1,7 @@
 //! What a verb says about each workload in the end: a sentence, a document, an exit code.
 
-use kubectl_terminal::escape;
 use kubectl_terminal::forms::{self, OutputError, OutputForm};
+use kubectl_terminal::{Ui, escape};
 use rollout_core::judge::Hold;
 use rollout_core::machine::Ending;
 use rollout_core::plan::Plan;
@@ -13,6 +13,7 @@ use super::causes::{print_causes, print_skipped};
 use super::documents::{self, Outcome};
 use super::ending;
 use crate::call::{CliError, Exit, Session};
+use crate::targets::IgnoreArgs;
 
 /// What became of the workloads of one call.
 pub struct Reports<'a> {
@@ -26,12 +27,22 @@ pub struct Reports<'a> {
     unsaid: Vec<String>,
     /// Whether everything on stdout is a line of JSON.
     lines: bool,
+    /// Whether a list of nothing is nothing.
+    ignores: bool,
 }
 
 impl<'a> Reports<'a> {
     /// Starts with what went wrong before.
     pub fn new(session: &'a mut Session, form: &'a OutputForm, exits: Vec<Exit>) -> Reports<'a> {
-        Reports { session, form, documents: Vec::new(), exits, unsaid: Vec::new(), lines: false }
+        Reports {
+            session,
+            form,
+            documents: Vec::new(),
+            exits,
+            unsaid: Vec::new(),
+            lines: false,
+            ignores: false,
+        }
     }
 
     /// Says a line of data, where people read.
@@ -46,6 +57,11 @@ impl<'a> Reports<'a> {
     /// Lets the document be one more line of JSON behind the events.
     pub fn in_lines(&mut self, events: bool) {
         self.lines = events;
+    }
+
+    /// Lets a list of nothing be nothing, as `kubectl get --ignore-not-found`.
+    pub fn ignores(&mut self, args: IgnoreArgs) {
+        self.ignores = args.ignore_not_found;
     }
 
     /// Says what went wrong with one workload.
@@ -129,13 +145,20 @@ impl<'a> Reports<'a> {
     }
 
     fn print(&mut self, single: bool) -> Result<(), OutputError> {
-        if self.form.is_human() {
+        if self.form.is_human() || self.ignores && self.documents.is_empty() {
             return Ok(());
         }
         match documents::list(std::mem::take(&mut self.documents), single) {
             Some(document) => forms::print_last(&mut self.session.ui, &document, self.form, self.lines),
             None => Ok(()),
         }
+    }
+}
+
+/// Names what a workload consists of, a line each, as `-o name` of kubectl.
+pub fn print_names<'n>(ui: &mut Ui, kind: &str, names: impl IntoIterator<Item = &'n str>) {
+    for name in names {
+        ui.line(&escape::inline(&format!("{kind}/{name}")));
     }
 }
 

@@ -31,6 +31,30 @@ pub struct TargetArgs {
     pub files: FileArgs,
 }
 
+/// What it means that something is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It should be.
+    IsAnError,
+    /// It may come later.
+    IsFine,
+}
+
+/// The flag of the verbs that read.
+#[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IgnoreArgs {
+    /// Say nothing and exit 0 where an object does not exist
+    #[arg(long)]
+    pub ignore_not_found: bool,
+}
+
+impl IgnoreArgs {
+    /// Returns what it means that something is not there.
+    pub fn missing(self) -> Missing {
+        if self.ignore_not_found { Missing::IsFine } else { Missing::IsAnError }
+    }
+}
+
 /// The flags that name objects by their manifests.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileArgs {

@@ -1,23 +1,16 @@
 //! From what a command line points at to the objects that there are.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
 use kubectl_terminal::signals;
 use rollout_core::objects::ReadAs;
 use rollout_core::{Kind, Workload};
-use rollout_kube::Scope;
+use rollout_kube::{Held, Scope, Wanted};
 
 use super::manifests::{self, ManifestObject};
-use super::{TargetArgs, TargetName, TargetSpec, VerbMode, segment, together};
+use super::{Missing, TargetArgs, TargetName, TargetSpec, VerbMode, segment, together};
 use crate::call::{CliError, Exit, Session};
-
-/// What it means that something is not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
-    /// It should be.
-    IsAnError,
-    /// It may come later.
-    IsFine,
-}
 
 /// The objects that a command line points at.
 #[derive(Debug)]
@@ -32,6 +25,27 @@ pub struct Found<W = Workload> {
     pub all_namespaces: bool,
     /// Where everything of some kinds was asked for, not names or labels: one list of what is there serves all of them.
     pub whole: Option<Scope>,
+    /// How they are watched together, with those that come later where they were not named.
+    pub(crate) together: Wanted,
+}
+
+impl<W: Held> Found<W> {
+    /// Returns how they are watched together; nothing where none of what was asked for could be had.
+    pub fn to_watch(&mut self) -> Option<Wanted> {
+        if self.workloads.is_empty() && (!self.exits.is_empty() || self.together.scopes.is_empty()) {
+            return None;
+        }
+        let mut wanted = std::mem::take(&mut self.together);
+        if wanted.scopes.is_empty() {
+            let ids = || self.workloads.iter().map(Held::id);
+            let namespaces: BTreeSet<&String> = ids().map(|id| &id.namespace).collect();
+            let kinds: BTreeSet<Kind> = ids().map(|id| id.kind).collect();
+            wanted.scopes = namespaces.into_iter().cloned().map(Scope::Namespace).collect();
+            wanted.kinds = kinds.into_iter().collect();
+            wanted.named = Some(ids().map(|id| (id.kind, id.namespace.clone(), id.name.clone())).collect());
+        }
+        Some(wanted)
+    }
 }
 
 impl Session {
@@ -50,8 +64,14 @@ impl Session {
         let spec = args.parse(mode, self.plugin.kind)?;
         self.stdin_taken = args.files.filename.iter().any(|path| path == "-");
         let single = spec.single().is_some();
-        let mut found =
-            Found { workloads: Vec::new(), exits: Vec::new(), single, all_namespaces: false, whole: None };
+        let mut found = Found {
+            workloads: Vec::new(),
+            exits: Vec::new(),
+            single,
+            all_namespaces: false,
+            whole: None,
+            together: Wanted::default(),
+        };
         match spec {
             TargetSpec::Named(names) => {
                 let namespace = self.namespace().await?;
@@ -151,6 +171,12 @@ impl Session {
         if missing == Missing::IsAnError {
             self.none_found(found, mode, (!found.all_namespaces).then_some(&*namespace))?;
         }
+        found.together = Wanted {
+            scopes: vec![scope.clone()],
+            kinds: kinds.to_vec(),
+            selector: selector.map(str::to_string),
+            named: None,
+        };
         found.whole = selector.is_none().then_some(scope);
         Ok(())
     }

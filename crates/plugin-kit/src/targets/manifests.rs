@@ -12,6 +12,7 @@ use rollout_core::Kind;
 use serde_json::Value;
 
 use super::args::ManifestSource;
+use super::glob::{BadPattern, glob};
 use crate::call::CliError;
 
 /// The endings that a manifest in a folder has.
@@ -43,6 +44,14 @@ pub enum ManifestError {
     /// There is no such path.
     #[error("the path {0:?} does not exist")]
     NoPath(String),
+    /// There is no such path, and it is no pattern of paths either.
+    #[error("pattern {pattern:?} is not valid: {source}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        source: BadPattern,
+    },
     /// A path cannot be read.
     #[error("error reading {path:?}: {source}")]
     Read {
@@ -161,10 +170,13 @@ fn texts(source: &ManifestSource, ui: &mut Ui) -> Result<Vec<(String, String)>, 
                     texts.push(("STDIN".to_string(), text));
                     continue;
                 }
-                for file in files(path, *recursive)? {
-                    let name = file.display().to_string();
-                    let text = std::fs::read_to_string(&file).map_err(|source| unreadable(&name, source))?;
-                    texts.push((name, text));
+                for path in expanded(path)? {
+                    for file in files(&path, *recursive)? {
+                        let name = file.display().to_string();
+                        let text =
+                            std::fs::read_to_string(&file).map_err(|source| unreadable(&name, source))?;
+                        texts.push((name, text));
+                    }
                 }
             }
             Ok(texts)
@@ -174,6 +186,17 @@ fn texts(source: &ManifestSource, ui: &mut Ui) -> Result<Vec<(String, String)>, 
 
 fn unreadable(path: &str, source: io::Error) -> ManifestError {
     ManifestError::Read { path: path.to_string(), source }
+}
+
+/// Returns a path that exists as it is, whatever is in its name, and what else is a pattern the paths that match it
+/// (k8s.io/cli-runtime, `pkg/resource/builder.go`, `expandIfFilePattern`).
+fn expanded(path: &str) -> Result<Vec<String>, ManifestError> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Ok(_) | Err(_) => return Ok(vec![path.to_string()]),
+    }
+    let found = glob(path).map_err(|source| ManifestError::Pattern { pattern: path.to_string(), source })?;
+    if found.is_empty() { Err(ManifestError::NoPath(path.to_string())) } else { Ok(found) }
 }
 
 /// Returns the file itself, whatever its ending, or the manifests of a folder in the order of their names.
@@ -295,6 +318,28 @@ mod tests {
         let (mut ui, _) = Ui::captured();
         let source = ManifestSource::Files { paths: vec![format!("{path}/c.txt")], recursive: false };
         assert_eq!(read(&source, &mut ui).unwrap().objects.len(), 1, "a file given by name needs no ending");
+    }
+
+    #[test]
+    fn what_is_no_path_is_a_pattern_of_paths() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.yaml", "a.yaml", "c.json", "[x].yaml"] {
+            let object = name.split('.').next().unwrap_or_default().trim_matches(['[', ']']);
+            std::fs::write(folder.path().join(name), WEB.replace("web", object)).unwrap();
+        }
+        let path = folder.path().display().to_string();
+        let names = |pattern: &str| -> Result<Vec<String>, String> {
+            let (mut ui, _) = Ui::captured();
+            let source = ManifestSource::Files { paths: vec![format!("{path}/{pattern}")], recursive: false };
+            let manifests = read(&source, &mut ui).map_err(|error| error.to_string())?;
+            Ok(manifests.objects.into_iter().map(|object| object.name).collect())
+        };
+        assert_eq!(names("[ab].yaml").unwrap(), ["a", "b"]);
+        assert_eq!(names("?.*").unwrap(), ["a", "b", "c"]);
+        assert_eq!(names("[x].yaml").unwrap(), ["x"], "what exists is no pattern");
+        assert_eq!(names("*.yml").unwrap_err(), format!("the path \"{path}/*.yml\" does not exist"));
+        let bad = format!("pattern \"{path}/[.yaml\" is not valid: syntax error in pattern");
+        assert_eq!(names("[.yaml").unwrap_err(), bad);
     }
 
     #[test]

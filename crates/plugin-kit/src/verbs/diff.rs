@@ -16,7 +16,7 @@ use super::revision::parse_revision;
 use crate::call::{CliError, Exit, Session};
 use crate::say::changes::change_lines;
 use crate::say::{Reports, documents};
-use crate::targets::{TargetArgs, VerbMode, together};
+use crate::targets::{IgnoreArgs, TargetArgs, VerbMode, together};
 
 const UNIFIED: &str = "unified";
 const JSON_PATCH: &str = "json-patch";
@@ -26,6 +26,8 @@ const JSON_PATCH: &str = "json-patch";
 pub struct DiffArgs {
     #[command(flatten)]
     targets: TargetArgs,
+    #[command(flatten)]
+    ignore: IgnoreArgs,
     #[command(flatten)]
     output: OutputArgs,
     /// Compare A with B; A alone with the current revision; by default the previous with the current one
@@ -58,10 +60,11 @@ fn trouble(exit: Exit) -> Exit {
 
 async fn compare(args: DiffArgs, session: &mut Session) -> Result<Exit, CliError> {
     let form = args.output.form(&[UNIFIED, JSON_PATCH])?;
-    let found = session.find(&args.targets, VerbMode::Reading).await?;
+    let found = session.find_or(&args.targets, VerbMode::Reading, args.ignore.missing()).await?;
     let cluster = session.cluster().await?;
     let depth = |_: &Workload| Depth::Revisions;
     let mut reports = Reports::new(session, &form, found.exits.into_iter().map(trouble).collect());
+    reports.ignores(args.ignore);
     for (id, seen) in
         together::seen(&mut reports.session.ui, &cluster, found.workloads, found.whole.as_ref(), depth).await
     {
@@ -114,7 +117,8 @@ async fn show(
         | OutputForm::Kyaml
         | OutputForm::Name
         | OutputForm::JsonPath(_)
-        | OutputForm::JsonPathAsJson(_) => {
+        | OutputForm::JsonPathAsJson(_)
+        | OutputForm::Columns(_) => {
             reports.document(documents::about(id, documents::Diff::of(from, to, &changes)));
         }
     }

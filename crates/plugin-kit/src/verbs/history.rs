@@ -8,13 +8,14 @@ use kubectl_terminal::{Ui, duration, escape};
 use rollout_core::judge::{Progress, evaluate};
 use rollout_core::template::diff::summary;
 use rollout_core::{Kind, Revision, RevisionNumber, RevisionSelector, Snapshot, Workload, template};
-use rollout_kube::Depth;
+use rollout_kube::{Cluster, Depth};
 
 use super::revision::parse_revision;
 use crate::call::{CliError, Exit, Session};
+use crate::follow::{LiveDocuments, LiveRow, LiveTable, live, one_alone};
 use crate::say::changes::began_with;
 use crate::say::{self, Reports, documents};
-use crate::targets::{TargetArgs, VerbMode, together};
+use crate::targets::{Found, IgnoreArgs, TargetArgs, VerbMode, together};
 
 /// The arguments of `history`.
 #[derive(Args, Debug)]
@@ -22,18 +23,27 @@ pub struct HistoryArgs {
     #[command(flatten)]
     targets: TargetArgs,
     #[command(flatten)]
+    ignore: IgnoreArgs,
+    #[command(flatten)]
     output: OutputArgs,
     /// Show one revision in full
     #[arg(long, value_name = "N", value_parser = parse_revision)]
     revision: Option<RevisionNumber>,
+    /// Watch: draw the table anew on a terminal, print the rows that change elsewhere
+    #[arg(short, long)]
+    watch: bool,
 }
 
 /// Runs `history`.
 pub async fn run(args: HistoryArgs, session: &mut Session) -> Result<Exit, CliError> {
     let form = args.output.form(&[])?;
-    let found = session.find(&args.targets, VerbMode::Reading).await?;
+    let found = session.find_or(&args.targets, VerbMode::Reading, args.ignore.missing()).await?;
     let cluster = session.cluster().await?;
+    if args.watch {
+        return watch(&args, &form, session, &cluster, found).await;
+    }
     let mut reports = Reports::new(session, &form, found.exits);
+    reports.ignores(args.ignore);
     let mut first = true;
     let depth = |workload: &Workload| depth(workload, &form, args.revision.is_some());
     for (id, seen) in
@@ -62,6 +72,50 @@ pub async fn run(args: HistoryArgs, session: &mut Session) -> Result<Exit, CliEr
         }
     }
     reports.answer(found.single)
+}
+
+/// Shows the revisions of one workload until it is gone.
+async fn watch(
+    args: &HistoryArgs,
+    form: &OutputForm,
+    session: &mut Session,
+    cluster: &Cluster,
+    found: Found,
+) -> Result<Exit, CliError> {
+    if args.revision.is_some() {
+        return Err(CliError::usage(
+            "--watch shows the revisions; one of them is printed once, without --watch",
+        ));
+    }
+    let missing = Exit::worst_of(found.exits.iter().copied());
+    let Some(workload) = one_alone(found)? else { return Ok(missing) };
+    let depth = depth(&workload, form, false);
+    let (mut shown, mut documents) = (LiveTable::default(), LiveDocuments::default());
+    let show = async |session: &mut Session, snapshot: Snapshot| {
+        let (progress, id) = (evaluate(&snapshot), &snapshot.workload.id);
+        if !form.is_human() {
+            let document = documents::about(id, documents::History::of(&snapshot, &progress));
+            return Ok(documents.show(&mut session.ui, form, false, vec![(id.uid.clone(), document)])?);
+        }
+        let columns = columns(&snapshot, &progress);
+        let table = Table::of(&columns, snapshot.history.iter(), form.is_wide());
+        let table = table.no_headers(args.output.no_headers);
+        let row = |it: &Revision| LiveRow { key: it.name.clone(), state: state(&snapshot, it, &progress) };
+        let rows: Vec<LiveRow> = snapshot.history.iter().map(row).collect();
+        let head = [session.named(id)].into_iter();
+        let empty = rows.is_empty().then(|| "No rollout history found.".to_string());
+        // Revisions that are folded into others, or that the controller has cleaned up, are no longer shown.
+        shown.show(&mut session.ui, head.chain(empty), &table, rows, |name| Some(format!("{name}   gone")));
+        Ok(())
+    };
+    live(session, cluster, workload, depth, show).await?;
+    Ok(missing)
+}
+
+/// What a row says, but for its age.
+fn state(snapshot: &Snapshot, revision: &Revision, progress: &Progress) -> String {
+    let numbers = numbers(snapshot, revision, progress);
+    format!("{numbers} {} {:?} {:?}", pods(snapshot, revision), revision.live_since, revision.change_cause)
 }
 
 /// A Deployment's ReplicaSets count their pods themselves; the pods are read where somebody wants to see them.
@@ -118,21 +172,26 @@ impl View<'_> {
             self.ui.line("No rollout history found.");
             return;
         }
-        let now = snapshot.now;
-        let columns: Vec<Column<'_, Revision>> = vec![
-            Column::new("REVISION", |it: &Revision| numbers(snapshot, it, progress)),
-            Column::new("AGE", |it: &Revision| age(it, now)),
-            Column::new("PODS", |it: &Revision| pods(snapshot, it)),
-            Column::new("CHANGED", |it: &Revision| changed(snapshot, it)).flexible(),
-            Column::new("CHANGE-CAUSE", |it: &Revision| none(it.change_cause.as_deref())).flexible(),
-            Column::new("IMAGES", |it: &Revision| images(it)).wide(),
-            Column::new("MANAGER", |it: &Revision| none(documents::manager(snapshot, it).as_deref())).wide(),
-            Column::new("OBJECT", |it: &Revision| it.name.clone()).wide(),
-            Column::new("NODES", |it: &Revision| nodes(snapshot, it)).wide(),
-        ];
         let rows: Vec<&Revision> = snapshot.history.iter().collect();
-        Table::of(&columns, rows, self.form.is_wide()).no_headers(self.no_headers).print(self.ui);
+        Table::of(&columns(snapshot, progress), rows, self.form.is_wide())
+            .no_headers(self.no_headers)
+            .print(self.ui);
     }
+}
+
+fn columns<'s>(snapshot: &'s Snapshot, progress: &'s Progress) -> Vec<Column<'s, Revision>> {
+    let now = snapshot.now;
+    vec![
+        Column::new("REVISION", move |it: &Revision| numbers(snapshot, it, progress)),
+        Column::new("AGE", move |it: &Revision| age(it, now)),
+        Column::new("PODS", move |it: &Revision| pods(snapshot, it)),
+        Column::new("CHANGED", move |it: &Revision| changed(snapshot, it)).flexible(),
+        Column::new("CHANGE-CAUSE", |it: &Revision| none(it.change_cause.as_deref())).flexible(),
+        Column::new("IMAGES", |it: &Revision| images(it)).wide(),
+        Column::new("MANAGER", move |it: &Revision| none(documents::manager(snapshot, it).as_deref())).wide(),
+        Column::new("OBJECT", |it: &Revision| it.name.clone()).wide(),
+        Column::new("NODES", move |it: &Revision| nodes(snapshot, it)).wide(),
+    ]
 }
 
 /// `*` marks the current revision, `>` the one that is being rolled out.

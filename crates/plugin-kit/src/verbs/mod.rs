@@ -6,6 +6,7 @@ pub mod pause;
 mod revision;
 mod shared;
 pub mod status;
+mod status_table;
 pub mod steps;
 pub mod undo;
 pub mod unstick;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use kubectl_terminal::forms::{OutputArgs, OutputForm};
-use kubectl_terminal::table::{Column, Table};
 use kubectl_terminal::{Ui, duration, escape};
 use rollout_core::drive::Follow;
 use rollout_core::judge::{Progress, State, evaluate};
@@ -15,12 +14,13 @@ use rollout_kube::{Cluster, Depth, End, Reading, Seen};
 use serde_json::Value;
 
 use super::revision::parse_revision;
+use super::status_table::{self, Row, Watching, hint};
 use crate::call::{CliError, Exit, Session};
 use crate::follow::{self, Job, PatienceArgs, WatchOptions};
 use crate::say::causes::{print_causes, print_skipped, warn_of_hidden_pods};
 use crate::say::{self, Reports, documents};
 use crate::targets::together::{self, Answers};
-use crate::targets::{TargetArgs, VerbMode};
+use crate::targets::{IgnoreArgs, TargetArgs, VerbMode};
 
 /// The arguments of `status`.
 #[derive(Args, Debug)]
@@ -28,8 +28,11 @@ pub struct StatusArgs {
     #[command(flatten)]
     targets: TargetArgs,
     #[command(flatten)]
+    ignore: IgnoreArgs,
+    #[command(flatten)]
     output: OutputArgs,
-    /// Watch until the rollout ends; --watch=false says how far it is now
+    /// Watch until the rollout ends; --watch=false says how far it is now. -w of several, or -A -w: a table that
+    /// stays, drawn anew on a terminal, a line a change elsewhere
     #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
     watch: Option<bool>,
     /// Fail unless this revision is the one that is rolled out
@@ -51,9 +54,24 @@ pub struct StatusArgs {
 /// Runs `status`.
 pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliError> {
     let form = args.output.form(&[])?;
-    let found = session.find(&args.targets, VerbMode::Reading).await?;
+    let mut found = session.find_or(&args.targets, VerbMode::Reading, args.ignore.missing()).await?;
     let cluster = session.cluster().await?;
-    // Many workloads that nobody named are a table of what is, unless somebody asks to wait for all of them.
+    if args.watch == Some(true) && !found.single && args.revision.is_none() {
+        let missing = Exit::worst_of(found.exits.iter().copied());
+        if let Some(wanted) = found.to_watch() {
+            let watching = Watching {
+                form: &form,
+                no_headers: args.output.no_headers,
+                events: args.output_watch_events,
+                limit: (!args.timeout.is_zero()).then_some(args.timeout),
+                called: session.called(),
+                patience: args.patience.patience(),
+            };
+            status_table::watch(session, &cluster, wanted, &watching).await?;
+        }
+        return Ok(missing);
+    }
+    // Many workloads that nobody named are a table of what is.
     let watches = args.watch.unwrap_or(!found.all_namespaces);
     let seen = together::seen(&mut session.ui, &cluster, found.workloads, found.whole.as_ref(), depth).await;
     let told = match watches {
@@ -61,6 +79,7 @@ pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliErr
         false => look(&args, session, &cluster, seen).await,
     };
     let mut reports = Reports::new(session, &form, found.exits);
+    reports.ignores(args.ignore);
     reports.in_lines(args.output_watch_events);
     let mut rows: Vec<Report> = Vec::new();
     for report in told {
@@ -75,7 +94,10 @@ pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliErr
     }
     rows.iter().for_each(|row| reports.exit(row.exit));
     if form.is_human() && found.all_namespaces {
-        table(&mut reports.session.ui, &mut rows, args.output.no_headers, form.is_wide());
+        let mut rows: Vec<Row> = rows.iter().map(|it| Row::of(&it.snapshot, &it.progress)).collect();
+        let ui = &mut reports.session.ui;
+        let table = status_table::table(ui, &mut rows, cluster.now(), form.is_wide(), true);
+        table.no_headers(args.output.no_headers).print(ui);
     } else {
         for row in &mut rows {
             row.sentence =
@@ -214,11 +236,7 @@ impl Report {
         progress: Progress,
         called: &str,
     ) -> Report {
-        let hint = progress
-            .hold
-            .filter(|_| progress.state == State::Held)
-            .map(|hold| say::ending::way_on(hold, &snapshot));
-        let hint = hint.or_else(|| failed_hint(&snapshot, &progress, called));
+        let hint = hint(&snapshot, &progress, called);
         let document = documents::about(
             &snapshot.workload.id,
             documents::Status::of(&snapshot, &progress, hint.as_deref()),
@@ -240,56 +258,4 @@ impl Report {
             ui.hint(&escape::inline(hint));
         }
     }
-}
-
-fn failed_hint(snapshot: &Snapshot, progress: &Progress, called: &str) -> Option<String> {
-    let id = &snapshot.workload.id;
-    if progress.state != State::Failed {
-        return None;
-    }
-    if let Some(ways) = say::ending::ways_on_in_steps(snapshot) {
-        return Some(ways);
-    }
-    let stuck = progress.causes.iter().any(|cause| cause.id.is_stuck());
-    match progress.revision.filter(|_| stuck) {
-        Some(number) => {
-            Some(format!("to free it: {called} undo {id} --to-revision {number} -n {}", id.namespace))
-        }
-        None => (snapshot.history.len() > 1 && progress.causes.is_old_better())
-            .then(|| format!("to go back: {called} undo {id} -n {}", id.namespace)),
-    }
-}
-
-/// The worst first.
-fn table(ui: &mut Ui, reports: &mut [Report], no_headers: bool, wide: bool) {
-    let rank = |state: State| match state {
-        State::Failed => 0,
-        State::Stalled => 1,
-        State::Unobserved => 2,
-        State::Advancing => 3,
-        State::Held => 4,
-        State::Complete => 5,
-    };
-    reports.sort_by_key(|report| rank(report.progress.state));
-    let id = |report: &Report| report.snapshot.workload.id.clone();
-    let columns: Vec<Column<'_, Report>> = vec![
-        Column::new("NAMESPACE", |it: &Report| id(it).namespace),
-        Column::new("NAME", |it: &Report| id(it).to_string()),
-        Column::new("STATE", |it: &Report| it.progress.state.as_str().to_string()),
-        Column::new("REVISION", |it: &Report| RevisionNumber::or(it.progress.revision, "<none>")),
-        Column::new("UPDATED", |it: &Report| format!("{}/{}", it.progress.updated, it.progress.desired)),
-        Column::new("AGE", |it: &Report| {
-            let since = it.snapshot.target().and_then(|target| target.live_since);
-            since.map_or_else(|| "<unknown>".to_string(), |since| duration::age(since, it.snapshot.now))
-        }),
-        Column::new("CAUSE", |it: &Report| {
-            it.progress
-                .causes
-                .iter()
-                .next()
-                .map_or_else(|| "<none>".to_string(), |cause| cause.id.as_str().to_string())
-        })
-        .flexible(),
-    ];
-    Table::of(&columns, reports.iter(), wide).no_headers(no_headers).print(ui);
 }

@@ -25,6 +25,8 @@ pub struct RevisionObject {
 #[serde(rename_all = "camelCase", default)]
 struct Metadata {
     name: String,
+    uid: String,
+    resource_version: String,
     owner_references: Vec<Owner>,
     annotations: Option<Numbers>,
     creation_timestamp: Option<String>,
@@ -74,6 +76,29 @@ struct FieldsOfMetadata {
     annotations: BTreeMap<String, IgnoredAny>,
 }
 
+impl RevisionObject {
+    /// Returns its name.
+    pub fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// Returns its UID.
+    pub fn uid(&self) -> &str {
+        &self.metadata.uid
+    }
+
+    /// Returns the UID of the workload that controls it.
+    pub fn owner(&self) -> Option<&str> {
+        let owner = self.metadata.owner_references.iter().find(|owner| owner.controller)?;
+        Some(&owner.uid)
+    }
+
+    /// Returns the version of the object, from which a watch carries on.
+    pub fn resource_version(&self) -> &str {
+        &self.metadata.resource_version
+    }
+}
+
 /// The numbers and times of a revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RevisionMetadata {
@@ -98,7 +123,15 @@ impl RevisionMetadata {
     /// Reads a record from the object of a kind's revisions.
     pub fn new(kind: Kind, object: RevisionObject) -> RevisionMetadata {
         let RevisionObject { metadata, revision } = object;
-        let Metadata { name, owner_references, annotations, creation_timestamp, managed_fields } = metadata;
+        let Metadata {
+            name,
+            uid: _,
+            resource_version: _,
+            owner_references,
+            annotations,
+            creation_timestamp,
+            managed_fields,
+        } = metadata;
         let Numbers { revision: annotated, former } = annotations.unwrap_or_default();
         let former = former.unwrap_or_default();
         let number: Option<u64> = match kind {

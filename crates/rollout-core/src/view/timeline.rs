@@ -59,7 +59,7 @@ pub struct Outline {
 }
 
 /// The fields of a workload that an [`Outline`] is read from; the template is skipped unread.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct OutlineObject {
     metadata: OutlineMetadata,
     spec: OutlineSpec,
@@ -67,19 +67,21 @@ pub struct OutlineObject {
     status: Value,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 struct OutlineMetadata {
     name: String,
     #[serde(default)]
     namespace: String,
     uid: String,
+    #[serde(default, rename = "resourceVersion")]
+    resource_version: String,
     #[serde(default)]
     generation: i64,
     #[serde(default)]
     annotations: Option<BTreeMap<String, String>>,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 struct OutlineSpec {
     #[serde(skip_serializing_if = "Value::is_null")]
@@ -92,6 +94,23 @@ struct OutlineSpec {
     update_strategy: Value,
     #[serde(skip_deserializing)]
     template: Value,
+}
+
+impl OutlineObject {
+    /// Returns its name.
+    pub fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// Returns its UID.
+    pub fn uid(&self) -> &str {
+        &self.metadata.uid
+    }
+
+    /// Returns the version of the object, from which a watch carries on.
+    pub fn resource_version(&self) -> &str {
+        &self.metadata.resource_version
+    }
 }
 
 impl ReadAs for Outline {

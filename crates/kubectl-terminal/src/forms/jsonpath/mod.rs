@@ -42,6 +42,15 @@ impl Template {
         Ok(out)
     }
 
+    /// Applies the template, and hands on what each action finds.
+    pub(super) fn find(
+        &self,
+        document: &Value,
+        each: &mut dyn FnMut(&[Cow<'_, Value>]),
+    ) -> Result<(), JsonPathError> {
+        apply(&self.blocks, document, &mut |found| each(&found))
+    }
+
     /// Applies the template: the results of each action, and each text, become an array of JSON.
     pub fn render_json(&self, document: &Value) -> Result<String, JsonPathError> {
         let mut out = String::new();

@@ -1,0 +1,231 @@
+//! One list of objects that is watched on: what changes in it, for as long as anybody listens.
+
+use std::pin::pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::StreamExt;
+use kube::Error;
+use kube::api::{Request, WatchEvent, WatchParams};
+use rollout_core::Pod;
+use rollout_core::history::{RevisionObject, owner};
+use rollout_core::objects::Node;
+use rollout_core::view::timeline::OutlineObject;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use crate::cluster::{Cluster, innermost};
+use crate::list::{Listing, Selection};
+
+/// How many seconds a watch lasts, at least and with what is added by chance so that not all end at once. A connection may die
+/// without a word; the watch that follows is on a new one. kubectl's pings find out in 45 seconds, of which the client leaves ten
+/// for a server that is late (`kubectl_connect`).
+const WATCH: (u32, u32) = (30, 5);
+/// How long to wait before a server that did not answer is asked again, at first and at most.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// A change of a list.
+pub(crate) enum Change<T> {
+    All(Vec<T>),
+    Set(T),
+    Gone(T),
+}
+
+/// What is heard of a list.
+pub(crate) enum Heard<T> {
+    Change(Change<T>),
+    /// It may not be watched, in the server's words; nothing more is heard.
+    Forbidden(String),
+    Lost(String),
+    Back,
+}
+
+/// What a watch needs to know of an object.
+pub trait Named: Clone + DeserializeOwned + Send + 'static {
+    /// Returns its name.
+    fn name(&self) -> &str;
+    /// Returns its UID.
+    fn uid(&self) -> &str;
+    /// Returns the UID of the controller that owns it.
+    fn owner(&self) -> Option<&str>;
+    /// Returns the version of the object, from which a watch carries on.
+    fn resource_version(&self) -> &str;
+}
+
+impl Named for Value {
+    fn name(&self) -> &str {
+        self.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
+    }
+    fn uid(&self) -> &str {
+        self.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default()
+    }
+    fn owner(&self) -> Option<&str> {
+        owner(self)
+    }
+    fn resource_version(&self) -> &str {
+        self.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+impl Named for Pod {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+    fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+    fn resource_version(&self) -> &str {
+        &self.resource_version
+    }
+}
+
+impl Named for Node {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    /// Of two nodes of one name only one is there.
+    fn uid(&self) -> &str {
+        &self.name
+    }
+    fn owner(&self) -> Option<&str> {
+        None
+    }
+    fn resource_version(&self) -> &str {
+        &self.resource_version
+    }
+}
+
+impl Named for RevisionObject {
+    fn name(&self) -> &str {
+        RevisionObject::name(self)
+    }
+    fn uid(&self) -> &str {
+        RevisionObject::uid(self)
+    }
+    fn owner(&self) -> Option<&str> {
+        RevisionObject::owner(self)
+    }
+    fn resource_version(&self) -> &str {
+        RevisionObject::resource_version(self)
+    }
+}
+
+impl Named for OutlineObject {
+    fn name(&self) -> &str {
+        OutlineObject::name(self)
+    }
+    fn uid(&self) -> &str {
+        OutlineObject::uid(self)
+    }
+    fn owner(&self) -> Option<&str> {
+        None
+    }
+    fn resource_version(&self) -> &str {
+        OutlineObject::resource_version(self)
+    }
+}
+
+/// One list of objects that is watched.
+pub(crate) struct Source<U> {
+    pub(crate) cluster: Cluster,
+    pub(crate) path: String,
+    pub(crate) labels: Option<String>,
+    pub(crate) fields: Option<String>,
+    pub(crate) listing: Listing,
+    pub(crate) sender: mpsc::UnboundedSender<U>,
+}
+
+impl<U> Source<U> {
+    /// Watches until nobody listens any more. Without a version, and where the server has forgotten it (410), it is listed first.
+    pub(crate) async fn watch<T: Named>(self, mut version: String, update: impl Fn(Heard<T>) -> U) {
+        let mut pause = PAUSE.0;
+        while !self.sender.is_closed() {
+            let before = version.clone();
+            let start = Instant::now();
+            let result = match version.as_str() {
+                "" => self.list_again(&mut version, &update).await,
+                _ => self.watch_once(&mut version, &update).await,
+            };
+            match result {
+                // A server ends a watch after minutes; what ends one at once is not asked again at once.
+                Ok(()) if start.elapsed() < PAUSE.0 && version == before => sleep(PAUSE.0).await,
+                Ok(()) => {}
+                Err(Error::Api(status)) if status.code == 410 => version.clear(),
+                // Without it nothing is ever seen to end.
+                Err(Error::Api(status)) if status.code == 403 => {
+                    let _ = self.sender.send(update(Heard::Forbidden(status.message.clone())));
+                    return;
+                }
+                Err(error) => {
+                    let _ = self.sender.send(update(Heard::Lost(innermost(&error))));
+                    if version != before {
+                        pause = PAUSE.0;
+                    }
+                    sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE.1);
+                    continue;
+                }
+            }
+            pause = PAUSE.0;
+        }
+    }
+
+    async fn watch_once<T: Named>(
+        &self,
+        version: &mut String,
+        update: &impl Fn(Heard<T>) -> U,
+    ) -> Result<(), Error> {
+        let chance = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
+        let mut params = WatchParams::default().timeout(WATCH.0 + chance % (WATCH.1 + 1));
+        params.label_selector.clone_from(&self.labels);
+        params.field_selector.clone_from(&self.fields);
+        let request = Request::new(self.path.as_str());
+        let request = match self.listing {
+            Listing::Objects => request.watch(&params, version),
+            Listing::Metadata => request.watch_metadata(&params, version),
+        };
+        let request = request.map_err(Error::BuildRequest)?;
+        let events = self.cluster.client.request_events::<T>(request).await?;
+        let _ = self.sender.send(update(Heard::Back));
+        let mut events = pin!(events);
+        while let Some(event) = events.next().await {
+            let change = match event? {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                    *version = object.resource_version().to_string();
+                    Change::Set(object)
+                }
+                WatchEvent::Deleted(object) => {
+                    *version = object.resource_version().to_string();
+                    Change::Gone(object)
+                }
+                WatchEvent::Bookmark(bookmark) => {
+                    *version = bookmark.metadata.resource_version;
+                    continue;
+                }
+                WatchEvent::Error(status) => return Err(Error::Api(status)),
+            };
+            if self.sender.send(update(Heard::Change(change))).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn list_again<T: Named>(
+        &self,
+        version: &mut String,
+        update: &impl Fn(Heard<T>) -> U,
+    ) -> Result<(), Error> {
+        let selection = Selection { labels: self.labels.as_deref(), fields: self.fields.as_deref() };
+        let mut items = Vec::new();
+        let mut each = |item| items.push(item);
+        *version = self.cluster.pages(&self.path, selection, self.listing, &mut each).await?;
+        let _ = self.sender.send(update(Heard::Back));
+        let _ = self.sender.send(update(Heard::Change(Change::All(items))));
+        Ok(())
+    }
+}
