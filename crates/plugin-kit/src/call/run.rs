@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use kubectl_connect::ConnectionArgs;
-use kubectl_terminal::{Ui, completion, signals};
+use kubectl_terminal::completion::Asked;
+use kubectl_terminal::{Ui, signals};
 use rollout_core::Kind;
 
 use super::{Exit, Plugin, Session, Verb};
@@ -25,24 +26,29 @@ struct Cli<V: Subcommand> {
     verb: V,
 }
 
+/// Answers whoever is still typing a line for a plugin.
+pub type Complete = fn(Plugin, clap::Command, &Asked) -> String;
+
 /// Runs a plugin.
-pub fn run<V: Verb>(plugin: Plugin) -> ExitCode {
+pub fn run<V: Verb>(plugin: Plugin, complete: Complete) -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().collect();
     let argv0 = words.first().cloned().unwrap_or_default();
     let called = called_as(&argv0, plugin.name);
     let command = command_as::<V>(plugin, &called);
-    if completion::is_completer(&argv0) {
+    if let Some(asked) = Asked::of_process(&words) {
         let mut ui = Ui::from_process(ColorChoice::Never);
-        ui.out(&completion::answer(command, &words[1..]));
+        ui.out(&complete(plugin, command, &asked));
         return end(&mut ui, Exit::Done).into();
     }
-    insert_default_verb(plugin, &command, &mut words);
+    if means_default_verb(plugin, &command, &words) {
+        words.splice(1..1, plugin.default_verb.map(OsString::from));
+    }
     let cli = match command.try_get_matches_from(words).and_then(|it| Cli::<V>::from_arg_matches(&it)) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
     let ui = Ui::from_process(cli.color);
-    let mut session = Session::new(ui, plugin, called, command_as::<V>, cli.connection);
+    let mut session = Session::new(ui, plugin, called, cli.connection);
     let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run_verb(cli.verb, &mut session)),
         Err(error) => {
@@ -123,9 +129,10 @@ fn called_as(argv0: &OsString, name: &str) -> String {
 
 /// `kubectl rollback deploy/web` is short for `kubectl rollback undo deploy/web`. Only what is a target stands for the verb: a
 /// word that is nothing may be a verb with a typo, and with `-f` nobody sees what would be undone.
-fn insert_default_verb(plugin: Plugin, command: &clap::Command, words: &mut Vec<OsString>) {
-    let Some(verb) = plugin.default_verb else { return };
-    let Some(of_verb) = command.find_subcommand(verb) else { return };
+pub(crate) fn means_default_verb(plugin: Plugin, command: &clap::Command, words: &[OsString]) -> bool {
+    let Some(of_verb) = plugin.default_verb.and_then(|verb| command.find_subcommand(verb)) else {
+        return false;
+    };
     let flags: Vec<&clap::Arg> = command.get_arguments().chain(of_verb.get_arguments()).collect();
     let mut typed = words.iter().skip(1).map_while(|word| word.to_str()).take_while(|it| *it != "--");
     let mut first = None;
@@ -135,7 +142,7 @@ fn insert_default_verb(plugin: Plugin, command: &clap::Command, words: &mut Vec<
             continue;
         }
         if names_files(word) {
-            return;
+            return false;
         }
         if takes_the_next(&flags, word) {
             typed.next();
@@ -146,9 +153,7 @@ fn insert_default_verb(plugin: Plugin, command: &clap::Command, words: &mut Vec<
         word.contains('/') || Kind::parse(kind).is_some()
     };
     let is_verb = |word: &str| command.get_subcommands().any(|it| it.get_name() == word);
-    if first.is_some_and(|word| !is_verb(word) && is_target(word)) {
-        words.insert(1, verb.into());
-    }
+    first.is_some_and(|word| !is_verb(word) && is_target(word))
 }
 
 fn names_files(flag: &str) -> bool {
@@ -208,7 +213,9 @@ mod tests {
         let command = Cli::<Verbs>::command();
         let mut words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         words.insert(0, "me".into());
-        insert_default_verb(plugin, &command, &mut words);
+        if means_default_verb(plugin, &command, &words) {
+            words.insert(1, "undo".into());
+        }
         words.iter().skip(1).map(|it| it.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
 

@@ -124,7 +124,7 @@ impl Verb for SharedVerb {
 fn complete(args: CompletionArgs, session: &mut Session) -> Result<Exit, CliError> {
     match args.what.shell() {
         Some(shell) => {
-            let script = completion::script(session.command(), session.plugin.name, shell);
+            let script = completion::script(session.plugin.name, shell);
             session.ui.out(&script);
         }
         None => {
