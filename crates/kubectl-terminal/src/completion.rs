@@ -66,11 +66,16 @@ impl CompletionTarget {
 
 /// Writes the script of a shell for a plugin called by its own name, e.g. `kubectl-rollback`: it asks the plugin for every word,
 /// since names are known to the cluster alone.
-pub fn script(binary: &str, shell: Shell) -> String {
+///
+/// That of PowerShell does not ask: clap_complete's would have it evaluate the line that is being typed, `$(…)` too.
+pub fn script(mut command: Command, binary: &str, shell: Shell) -> String {
     let mut bytes = Vec::new();
-    if let Some(completer) = Shells::builtins().completer(&shell.to_string()) {
+    match Shells::builtins().completer(&shell.to_string()).filter(|_| shell != Shell::PowerShell) {
         // Nothing fails to be written to memory.
-        let _ = completer.write_registration(ASKING, binary, binary, binary, &mut bytes);
+        Some(asking) => {
+            let _ = asking.write_registration(ASKING, binary, binary, binary, &mut bytes);
+        }
+        None => clap_complete::generate(shell, &mut command, binary, &mut bytes),
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -324,8 +329,13 @@ mod tests {
             CompletionTarget::Fish,
             CompletionTarget::Powershell,
         ] {
-            let script = script("kubectl-rollback", target.shell().unwrap());
-            assert!(script.contains("kubectl-rollback") && script.contains(ASKING), "{target:?}");
+            let script = script(command(), "kubectl-rollback", target.shell().unwrap());
+            assert!(script.contains("kubectl-rollback"), "{target:?}");
+            let (asks, knows) = (script.contains(ASKING), script.contains("undo"));
+            assert_eq!(
+                (asks, knows),
+                if target == CompletionTarget::Powershell { (false, true) } else { (true, false) }
+            );
         }
         assert_eq!(CompletionTarget::Install.shell(), None);
     }

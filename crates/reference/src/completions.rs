@@ -14,7 +14,7 @@ pub(crate) fn write(command: clap::Command, folder: &Path) -> Result {
     for target in CompletionTarget::value_variants() {
         let (Some(shell), Some(name)) = (target.shell(), target.to_possible_value()) else { continue };
         let file = folder.join(format!("{binary}.{}", name.get_name()));
-        fs::write(file, completion::script(&binary, shell))?;
+        fs::write(file, completion::script(command.clone(), &binary, shell))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod error;
 mod exit;
+mod helps;
 mod holder;
 mod plugin;
 mod run;
@@ -14,5 +15,5 @@ pub use holder::holder;
 pub use plugin::Plugin;
 pub(crate) use run::means_default_verb;
 pub use run::{Complete, command, run};
-pub use session::Session;
+pub use session::{CommandLine, Session};
 pub use verb::{Examples, Verb};

@@ -4,16 +4,16 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use kubectl_connect::ConnectionArgs;
 use kubectl_terminal::completion::Asked;
 use kubectl_terminal::{Ui, signals};
 use rollout_core::Kind;
 
-use super::{Exit, Plugin, Session, Verb};
+use super::{Exit, Plugin, Session, Verb, helps};
 
 #[derive(Parser)]
-#[command(disable_help_subcommand = true, disable_version_flag = true)]
+#[command(disable_version_flag = true)]
 struct Cli<V: Subcommand> {
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -21,6 +21,10 @@ struct Cli<V: Subcommand> {
     /// When to colour: auto, always or never
     #[arg(long, value_enum, default_value_t, global = true, hide = true, value_name = "WHEN")]
     color: ColorChoice,
+
+    /// Print the version
+    #[arg(long, action = ArgAction::Version)]
+    version: Option<bool>,
 
     #[command(subcommand)]
     verb: V,
@@ -48,7 +52,7 @@ pub fn run<V: Verb>(plugin: Plugin, complete: Complete) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     let ui = Ui::from_process(cli.color);
-    let mut session = Session::new(ui, plugin, called, cli.connection);
+    let mut session = Session::new(ui, plugin, called, command_as::<V>, cli.connection);
     let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run_verb(cli.verb, &mut session)),
         Err(error) => {
@@ -99,23 +103,20 @@ pub fn command<V: Verb>(plugin: Plugin) -> clap::Command {
 }
 
 fn command_as<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
-    let target = match plugin.kind {
-        None => "deploy/web",
-        Some(_) => "web",
-    };
-    let example = |text: &str| text.replace("{me}", called).replace("{target}", target);
-    let mut command = Cli::<V>::command()
+    let command = Cli::<V>::command()
         .name(plugin.name)
         .bin_name(called)
+        .version(concat!("v", env!("CARGO_PKG_VERSION")))
         .about(plugin.about)
         // As in kubectl the last of a repeated flag counts: scripts append to what they are given.
         .args_override_self(true)
-        .before_help(example(plugin.examples))
-        .after_help(format!("Connection flags are those of kubectl: {called} options"));
-    for (verb, text) in V::EXAMPLES.iter().copied().flatten() {
-        command = command.mut_subcommand(verb, |it| it.before_help(example(text)));
-    }
-    command
+        .after_help(format!("Connection flags are those of kubectl: {called} options"))
+        .mut_subcommands(|verb| helps::with_exits(verb, plugin));
+    let examples = V::EXAMPLES.iter().copied().flatten();
+    let command = helps::with_examples(command, plugin, called, plugin.examples);
+    examples.fold(command, |command, (verb, text)| {
+        command.mut_subcommand(verb, |it| helps::with_examples(it, plugin, called, text))
+    })
 }
 
 /// The name that a user typed: krew may publish the same binary under another plugin's name.

@@ -18,6 +18,9 @@ const LET_GO: u32 = 3;
 /// How long that may take.
 const LETTING_GO: Duration = Duration::from_secs(3);
 
+/// Makes the command line of a plugin, under the name it was called by.
+pub type CommandLine = fn(Plugin, &str) -> clap::Command;
+
 /// What a verb works with.
 pub struct Session {
     /// The terminal.
@@ -25,6 +28,7 @@ pub struct Session {
     /// Which plugin this is.
     pub plugin: Plugin,
     called: String,
+    command: CommandLine,
     args: ConnectionArgs,
     connection: Option<Connection>,
     pub(crate) stdin_taken: bool,
@@ -34,11 +38,18 @@ pub struct Session {
 
 impl Session {
     /// Starts a session; nothing is read or sent yet.
-    pub fn new(ui: Ui, plugin: Plugin, called: String, args: ConnectionArgs) -> Session {
+    pub fn new(
+        ui: Ui,
+        plugin: Plugin,
+        called: String,
+        command: CommandLine,
+        args: ConnectionArgs,
+    ) -> Session {
         Session {
             ui,
             plugin,
             called,
+            command,
             args,
             connection: None,
             stdin_taken: false,
@@ -74,6 +85,11 @@ impl Session {
         } else {
             sentence
         }
+    }
+
+    /// Makes the command line anew: one that has been parsed with cannot be completed any more.
+    pub fn command(&self) -> clap::Command {
+        (self.command)(self.plugin, &self.called)
     }
 
     /// Connects, once.
