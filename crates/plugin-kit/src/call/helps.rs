@@ -60,7 +60,7 @@ fn aligned(examples: &str) -> String {
 /// Says in the help of a verb what is the same for all verbs that have a flag.
 pub(super) fn with_exits(verb: Command, plugin: Plugin) -> Command {
     let has = |long: &str| verb.get_arguments().any(|arg| arg.get_long() == Some(long) && !arg.is_hide_set());
-    let follows = match (has("undo-timeout") || has("on-failure"), has("patience")) {
+    let follows = match (["undo-timeout", "on-failure", "take-over"].into_iter().any(has), has("patience")) {
         (true, _) => Some(GUARDS),
         (false, true) => Some(FOLLOWS),
         (false, false) => None,

@@ -55,8 +55,7 @@ impl Typed {
             let workload: Workload = cluster.workload(target.kind, &namespace, &target.name).await.ok()?;
             Some(template::images(workload.template()))
         };
-        let images = self.ask(images);
-        images.into_iter().map(|(container, image)| (container.to_string(), image.to_string())).collect()
+        self.ask(images)
     }
 
     /// Returns the revisions of a workload, the newest first, each with what it changed.

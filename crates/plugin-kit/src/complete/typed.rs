@@ -35,7 +35,7 @@ impl Typed {
             innermost = below;
         }
         // What cannot be read is as if it were not typed.
-        let _ = typed.connection.update_from_arg_matches(&mut innermost.clone());
+        let _ = typed.connection.update_from_arg_matches(innermost);
         typed.words = ["targets", "words"].into_iter().flat_map(|id| texts(innermost, id)).collect();
         typed
     }
