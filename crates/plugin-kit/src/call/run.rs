@@ -38,7 +38,7 @@ pub fn run<V: Verb>(plugin: Plugin, complete: Complete) -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().collect();
     let argv0 = words.first().cloned().unwrap_or_default();
     let called = called_as(&argv0, plugin.name);
-    let command = command_as::<V>(plugin, &called);
+    let command = bare::<V>(plugin, &called);
     if let Some(asked) = Asked::of_process(&words) {
         let mut ui = Ui::from_process(ColorChoice::Never);
         ui.out(&complete(plugin, command, &asked));
@@ -47,7 +47,12 @@ pub fn run<V: Verb>(plugin: Plugin, complete: Complete) -> ExitCode {
     if means_default_verb(plugin, &command, &words) {
         words.splice(1..1, plugin.default_verb.map(OsString::from));
     }
-    let cli = match command.try_get_matches_from(words).and_then(|it| Cli::<V>::from_arg_matches(&it)) {
+    let parse = |command: clap::Command| {
+        let matches = command.try_get_matches_from(&words)?;
+        Cli::<V>::from_arg_matches(&matches)
+    };
+    // What only helps show is made for those who get to see one.
+    let cli = match parse(command).or_else(|_| parse(command_as::<V>(plugin, &called))) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
@@ -102,14 +107,20 @@ pub fn command<V: Verb>(plugin: Plugin) -> clap::Command {
     command_as::<V>(plugin, &called_as(&plugin.name.into(), plugin.name))
 }
 
-fn command_as<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
-    let command = Cli::<V>::command()
+/// Returns what is parsed with.
+fn bare<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
+    Cli::<V>::command()
         .name(plugin.name)
         .bin_name(called)
         .version(concat!("v", env!("CARGO_PKG_VERSION")))
         .about(plugin.about)
         // As in kubectl the last of a repeated flag counts: scripts append to what they are given.
         .args_override_self(true)
+}
+
+/// Returns it with what helps show.
+fn command_as<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
+    let command = bare::<V>(plugin, called)
         .after_help(format!("Connection flags are those of kubectl: {called} options"))
         .mut_subcommands(|verb| helps::with_exits(verb, plugin));
     let examples = V::EXAMPLES.iter().copied().flatten();
