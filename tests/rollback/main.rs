@@ -7,6 +7,7 @@ mod asks;
 mod attempt;
 mod causes;
 mod choice;
+mod complete;
 mod connection;
 mod deleting;
 mod diff;

@@ -1,12 +1,7 @@
 //! What the plugin says of itself: help, version, options, completion, and how kubectl lists it.
 
-use std::fs;
-use std::os::unix::fs::symlink;
-
 use cluster::Output;
 use e2e::{assert_code, cluster};
-
-use e2e::Running;
 
 fn plugin(words: &[&str]) -> Output {
     cluster().kubectl(&[&["rollback"], words].concat())
@@ -40,37 +35,30 @@ fn version_and_options_are_there() {
 }
 
 #[test]
-fn the_completion_script_is_one_that_its_shell_reads() {
-    let script = plugin(&["completion", "bash"]).expect_ok();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("completion.bash");
-    fs::write(&path, format!("{script}\ncomplete -p kubectl-rollback\n")).unwrap();
-    let mut bash = cluster().command("bash");
-    bash.arg(&path);
-    let read = Running::start(bash).ends();
-    assert_code(&read, 0);
-    assert!(read.stdout.contains("kubectl-rollback"), "{read}");
-    assert_code(&plugin(&["completion", "no-such-shell"]), 2);
+fn the_flag_and_the_verb_say_the_same() {
+    assert_eq!(plugin(&["--version"]).expect_ok(), plugin(&["version"]).expect_ok());
+    assert_eq!(plugin(&["help", "undo"]).expect_ok(), plugin(&["undo", "--help"]).expect_ok());
+    assert_code(&plugin(&["help", "nothing"]), 2);
 }
 
 #[test]
-fn kubectl_completes_the_plugin_once_it_is_linked() {
-    let folder = tempfile::tempdir().unwrap();
-    let binary = fs::canonicalize(cluster().bin().join("kubectl-rollback")).unwrap();
-    for name in ["kubectl-rollback", "kubectl_complete-rollback"] {
-        symlink(&binary, folder.path().join(name)).unwrap();
+fn a_typo_is_answered_with_what_was_meant() {
+    for (words, meant) in
+        [(["stauts", "deploy/web"], "'status'"), (["undo", "--to-revison=3"], "'--to-revision'")]
+    {
+        let refused = plugin(&words);
+        assert_code(&refused, 2);
+        assert!(refused.stderr.contains(meant), "{refused}");
     }
-    let completed = |words: &[&str]| {
-        let mut kubectl = cluster().command("kubectl");
-        let path = format!("{}:{}:/usr/bin:/bin", folder.path().display(), cluster().bin().display());
-        kubectl.env("PATH", path).args(["__complete", "rollback"]).args(words);
-        let output = Running::start(kubectl).ends();
-        assert_code(&output, 0);
-        output.stdout
-    };
-    let verbs = completed(&["his"]);
-    assert!(verbs.starts_with("history\t") && verbs.lines().count() == 2, "{verbs}");
-    assert!(completed(&["undo", "--to-l"]).starts_with("--to-last-good"));
+}
+
+#[test]
+fn helps_say_what_scripts_rely_on() {
+    for (verb, said) in
+        [("status", "Exit codes: 0"), ("guard", "5 it failed"), ("guard", "ROLLOUT_PODS_FILE")]
+    {
+        assert!(plugin(&[verb, "--help"]).expect_ok().contains(said), "{verb}");
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::ArgAction;
 use secrecy::SecretString;
 
+use crate::{ProcessEnvironment, kubeconfig};
+
 /// All of kubectl's connection flags, hidden from `-h` and taken before or after a subcommand.
 ///
 /// [`options_help`](crate::options_help) prints them for a plugin's `options` verb.
@@ -131,6 +133,32 @@ pub struct ConnectionArgs {
     #[arg(long, global = true, hide = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
           default_value = "false", default_missing_value = "true", value_parser = go_bool)]
     pub warnings_as_errors: bool,
+}
+
+/// What a kubeconfig has many of, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// Contexts.
+    Contexts,
+    /// Clusters.
+    Clusters,
+    /// Users.
+    Users,
+}
+
+impl ConnectionArgs {
+    /// Returns the names that a flag can have which chooses from the kubeconfig; none where that cannot be read.
+    pub fn names(&self, section: Section) -> Vec<String> {
+        let Ok(loaded) = kubeconfig::load(self.kubeconfig.as_deref(), &ProcessEnvironment) else {
+            return Vec::new();
+        };
+        let entries = match section {
+            Section::Contexts => loaded.contexts,
+            Section::Clusters => loaded.clusters,
+            Section::Users => loaded.users,
+        };
+        entries.into_keys().collect()
+    }
 }
 
 /// Reads a boolean in the spellings that Go's `strconv.ParseBool` takes.

@@ -54,7 +54,7 @@ mod yaml;
 
 pub use agent::Agent;
 pub use api_error::{ApiError, ApiErrorKind};
-pub use args::ConnectionArgs;
+pub use args::{ConnectionArgs, Section};
 pub use connection::{Connection, Connector, connect};
 pub use credentials::{check_helper_allowed, check_helper_output};
 pub use environment::{Environment, FixedEnvironment, ProcessEnvironment};

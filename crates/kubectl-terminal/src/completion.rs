@@ -1,5 +1,5 @@
-//! Completion two ways: static scripts for a plugin that is called by its own name, and answers in cobra's format for
-//! kubectl, which runs `kubectl_complete-NAME` with the words typed so far.
+//! Completion two ways: scripts of shells for a plugin that is called by its own name, and answers in cobra's format for
+//! kubectl, which runs `kubectl_complete-NAME` with the words typed so far. Both ask the plugin, and get the same.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Command;
 use clap_complete::Shell;
-use clap_complete::engine::CompletionCandidate;
+use clap_complete::engine::{self, CompletionCandidate};
+use clap_complete::env::Shells;
 
 use crate::path;
 
@@ -16,10 +17,17 @@ const COMPLETER: &str = "kubectl_complete-";
 /// What kubectl calls a plugin, before its name.
 const PLUGIN: &str = "kubectl-";
 
+/// The variable by which the script of a shell asks, with the name of the shell.
+const ASKING: &str = "KUBECTL_PLUGIN_COMPLETE";
+
+/// cobra's directive: file names.
+const FILES: u8 = 0;
 /// cobra's directive: no file names besides the candidates.
 const NO_FILES: u8 = 4;
 /// cobra's directive: no blank after the candidate.
 const NO_SPACE: u8 = 2;
+/// cobra's directive: the candidates stand in an order.
+const KEEP_ORDER: u8 = 32;
 
 /// The subcommand `completion`.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
@@ -56,43 +64,128 @@ impl CompletionTarget {
     }
 }
 
-/// Writes the static script of a shell for a plugin called by its own name, e.g. `kubectl-rollback`.
+/// Writes the script of a shell for a plugin called by its own name, e.g. `kubectl-rollback`: it asks the plugin for every word,
+/// since names are known to the cluster alone.
+///
+/// That of PowerShell does not ask: clap_complete's would have it evaluate the line that is being typed, `$(…)` too.
 pub fn script(mut command: Command, binary: &str, shell: Shell) -> String {
     let mut bytes = Vec::new();
-    clap_complete::generate(shell, &mut command, binary, &mut bytes);
+    match Shells::builtins().completer(&shell.to_string()).filter(|_| shell != Shell::PowerShell) {
+        // Nothing fails to be written to memory.
+        Some(asking) => {
+            let _ = asking.write_registration(ASKING, binary, binary, binary, &mut bytes);
+        }
+        None => clap_complete::generate(shell, &mut command, binary, &mut bytes),
+    }
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Returns whether a program was started as a completer, by the name that it was called by.
-pub fn is_completer(argv0: &OsStr) -> bool {
-    file_name(argv0).starts_with(COMPLETER)
+/// A line that somebody is still typing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The program and what stands behind it.
+    words: Vec<OsString>,
+    /// Which of them is under the cursor.
+    index: usize,
+    /// The shell whose script asks; kubectl otherwise.
+    shell: Option<String>,
 }
 
-/// Answers in cobra's format: a candidate a line, its help after a tab, the directive last.
-///
-/// `words` are what stands after the plugin's name; the last is the one under the cursor, maybe empty.
-pub fn answer(mut command: Command, words: &[OsString]) -> String {
-    let mut args = vec![OsString::from(command.get_name().to_string())];
-    args.extend_from_slice(words);
-    if words.is_empty() {
-        args.push(OsString::new());
-    }
-    let index = args.len() - 1;
-    let folder = std::env::current_dir().ok();
-    // A line that cannot be completed has no candidates; there is nobody to tell.
-    let candidates =
-        clap_complete::engine::complete(&mut command, args, index, folder.as_deref()).unwrap_or_default();
-    let mut lines = String::new();
-    let mut directive = NO_FILES;
-    for candidate in candidates.iter().filter(|candidate| !candidate.is_hide_set()) {
-        let value = candidate.get_value().to_string_lossy();
-        if value.ends_with(['/', '=']) {
-            directive |= NO_SPACE;
+impl Asked {
+    /// Returns what this process was started to complete, none for a process that is to do something.
+    pub fn of_process(args: &[OsString]) -> Option<Asked> {
+        let (program, rest) = args.split_first()?;
+        if file_name(program).starts_with(COMPLETER) {
+            return Some(Asked::by_kubectl(rest));
         }
-        lines.push_str(&line(&value, candidate));
+        let shell =
+            std::env::var(ASKING).ok().filter(|shell| Shells::builtins().completer(shell).is_some())?;
+        let words = rest.strip_prefix(&[OsString::from("--")]).unwrap_or(rest).to_vec();
+        let last = words.len().saturating_sub(1);
+        let index = std::env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|it| it.parse().ok());
+        Some(Asked { words, index: index.unwrap_or(last), shell: Some(shell) })
     }
-    lines.push_str(&format!(":{directive}\n"));
-    lines
+
+    /// Returns what kubectl asks: the last word is the one under the cursor, maybe empty.
+    pub fn by_kubectl(words: &[OsString]) -> Asked {
+        let mut all = vec![OsString::from(PLUGIN)];
+        all.extend_from_slice(words);
+        if words.is_empty() {
+            all.push(OsString::new());
+        }
+        Asked { index: all.len() - 1, words: all, shell: None }
+    }
+
+    /// Returns the program and the words that are typed to their end.
+    pub fn before(&self) -> &[OsString] {
+        self.words.get(..self.index).unwrap_or(&self.words)
+    }
+
+    /// Returns the word under the cursor.
+    pub fn current(&self) -> &OsStr {
+        self.words.get(self.index).map(OsString::as_os_str).unwrap_or_default()
+    }
+
+    /// Tells whether somebody else's command is being typed, behind `--`.
+    pub fn is_foreign(&self) -> bool {
+        self.before().iter().any(|word| word == "--")
+    }
+
+    /// Answers whoever asked in their format.
+    pub fn answer(&self, command: Command) -> String {
+        let folder = std::env::current_dir().ok();
+        let mut command = command;
+        if !self.wants_flags() {
+            command = without_flags(command);
+        }
+        let shells = Shells::builtins();
+        match self.shell.as_deref().and_then(|shell| shells.completer(shell)) {
+            Some(shell) => {
+                let mut bytes = Vec::new();
+                // A line that cannot be completed has no candidates; there is nobody to tell.
+                let _ = shell.write_complete(&mut command, self.words.clone(), folder.as_deref(), &mut bytes);
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+            None if self.is_foreign() => format!(":{FILES}\n"),
+            None => {
+                let words = self.words.clone();
+                let found = engine::complete(&mut command, words, self.index, folder.as_deref());
+                self.for_cobra(&found.unwrap_or_default())
+            }
+        }
+    }
+
+    /// As with kubectl flags are offered to whoever has typed a dash.
+    fn wants_flags(&self) -> bool {
+        self.current().as_encoded_bytes().starts_with(b"-")
+    }
+
+    /// A candidate a line, its help after a tab, the directive last.
+    fn for_cobra(&self, candidates: &[CompletionCandidate]) -> String {
+        let mut lines = String::new();
+        // A blank comes behind the last candidate that is left: `-o json` is whole, `-o jsonpath=` is not.
+        let mut goes_on = None;
+        for candidate in candidates {
+            let value = candidate.get_value().to_string_lossy();
+            let is_flag = value.starts_with('-');
+            // The connection flags are hidden and completed all the same, where somebody has begun to type one.
+            if is_flag && !self.wants_flags() || !is_flag && candidate.is_hide_set() {
+                continue;
+            }
+            goes_on = Some(goes_on.unwrap_or(true) && value.ends_with(['/', '=']));
+            lines.push_str(&line(&value, candidate));
+        }
+        let no_space = if goes_on == Some(true) { NO_SPACE } else { 0 };
+        lines.push_str(&format!(":{}\n", NO_FILES | KEEP_ORDER | no_space));
+        lines
+    }
+}
+
+/// Hides the flags of a command and of those below it: what is hidden is offered where there is nothing else.
+fn without_flags(command: Command) -> Command {
+    command
+        .mut_args(|arg| if arg.is_positional() { arg } else { arg.hide(true) })
+        .mut_subcommands(without_flags)
 }
 
 fn line(value: &str, candidate: &CompletionCandidate) -> String {
@@ -193,15 +286,19 @@ mod tests {
     }
 
     fn ask(words: &[&str]) -> String {
-        answer(command(), &words.iter().map(OsString::from).collect::<Vec<_>>())
+        Asked::by_kubectl(&words.iter().map(OsString::from).collect::<Vec<_>>()).answer(command())
     }
 
     #[test]
     fn kubectl_is_answered_in_cobras_format() {
-        assert_eq!(ask(&["h"]), "history\tShow revisions\n:4\n");
-        assert_eq!(ask(&["undo", "--dry-run", ""]), "client\nserver\n:4\n");
-        assert_eq!(ask(&["undo", "--dry-run=s"]), "--dry-run=server\n:4\n");
-        assert_eq!(ask(&["nothing-like-it"]), ":4\n");
+        assert_eq!(ask(&["h"]), "history\tShow revisions\n:36\n");
+        assert_eq!(ask(&["undo", "--dry-run", ""]), "client\nserver\n:36\n");
+        assert_eq!(ask(&["undo", "--dry-run=s"]), "--dry-run=server\n:36\n");
+        assert_eq!(ask(&["nothing-like-it"]), ":36\n");
+        assert_eq!(ask(&["secr"]), ":36\n", "what is hidden stays so");
+        assert_eq!(ask(&["undo", ""]), ":36\n", "no flags without a dash");
+        assert_eq!(ask(&["undo", "--fi", "--", ""]), ":0\n", "somebody else's command");
+        assert!(ask(&["undo", "--d"]).starts_with("--dry-run"));
         let all = ask(&[""]);
         assert!(all.contains("undo\tGo back\n") && !all.contains("secret"), "{all}");
         assert_eq!(ask(&[]), all);
@@ -215,7 +312,12 @@ mod tests {
             ("/usr/local/bin/kubectl-rollback", false),
             ("rollback", false),
         ] {
-            assert_eq!(is_completer(OsStr::new(argv0)), expected, "{argv0}");
+            let asked = Asked::of_process(&[argv0.into(), "undo".into(), "x".into()]);
+            assert_eq!(asked.is_some(), expected, "{argv0}");
+            if let Some(asked) = asked {
+                assert_eq!(asked.before(), ["kubectl-", "undo"]);
+                assert_eq!(asked.current(), "x");
+            }
         }
     }
 
@@ -228,7 +330,12 @@ mod tests {
             CompletionTarget::Powershell,
         ] {
             let script = script(command(), "kubectl-rollback", target.shell().unwrap());
-            assert!(script.contains("kubectl-rollback") && script.contains("undo"), "{target:?}");
+            assert!(script.contains("kubectl-rollback"), "{target:?}");
+            let (asks, knows) = (script.contains(ASKING), script.contains("undo"));
+            assert_eq!(
+                (asks, knows),
+                if target == CompletionTarget::Powershell { (false, true) } else { (true, false) }
+            );
         }
         assert_eq!(CompletionTarget::Install.shell(), None);
     }

@@ -1,8 +1,12 @@
-//! What is generated from the plugins' own declarations, a folder each: `reference man|completions FOLDER`.
+//! What is generated from the plugins' own declarations, a folder each: `reference man|completions|cli FOLDER`. What of it is
+//! kept in the repository is written anew by `reference all docs`.
 
 #![expect(clippy::print_stderr, reason = "this program talks to whoever builds the project")]
 
+mod cli;
 mod completions;
+#[cfg(test)]
+mod helps;
 mod man;
 
 use std::env;
@@ -16,8 +20,20 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 /// Writes what is generated for one plugin into a folder.
 type Write = fn(clap::Command, &Path) -> Result;
 
+/// Something that can be generated.
+struct Sort {
+    name: &'static str,
+    write: Write,
+    /// Its folder in the documentation, for what is kept there.
+    kept: Option<&'static str>,
+}
+
 /// What can be generated.
-const SORTS: &[(&str, Write)] = &[("completions", completions::write), ("man", man::write)];
+const SORTS: &[Sort] = &[
+    Sort { name: "cli", write: cli::write, kept: Some("reference/cli") },
+    Sort { name: "completions", write: completions::write, kept: None },
+    Sort { name: "man", write: man::write, kept: None },
+];
 
 /// The plugins' command lines.
 const PLUGINS: [fn() -> clap::Command; 3] =
@@ -26,11 +42,15 @@ const PLUGINS: [fn() -> clap::Command; 3] =
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let [sort, folder] = args.as_slice() else { return usage() };
-    let Some((_, write)) = SORTS.iter().find(|(name, _)| name == sort) else { return usage() };
     let folder = Path::new(folder);
-    let written = fs::create_dir_all(folder)
-        .map_err(Into::into)
-        .and_then(|()| PLUGINS.iter().try_for_each(|command| write(command(), folder)));
+    let written = match SORTS.iter().find(|it| it.name == sort) {
+        Some(sort) => written(sort, folder),
+        None if sort == "all" => SORTS
+            .iter()
+            .filter_map(|sort| sort.kept.map(|kept| (sort, folder.join(kept))))
+            .try_for_each(|(sort, folder)| written(sort, &folder)),
+        None => return usage(),
+    };
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -40,8 +60,19 @@ fn main() -> ExitCode {
     }
 }
 
+fn written(sort: &Sort, folder: &Path) -> Result {
+    fs::create_dir_all(folder)?;
+    PLUGINS.iter().try_for_each(|command| (sort.write)(command(), folder))
+}
+
+/// Returns where the documentation is, for tests.
+#[cfg(test)]
+fn docs() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+}
+
 fn usage() -> ExitCode {
-    let sorts: Vec<&str> = SORTS.iter().map(|(name, _)| *name).collect();
-    eprintln!("usage: reference {} FOLDER", sorts.join("|"));
+    let sorts: Vec<&str> = SORTS.iter().map(|sort| sort.name).collect();
+    eprintln!("usage: reference {}|all FOLDER", sorts.join("|"));
     ExitCode::from(2)
 }

@@ -9,6 +9,9 @@ use rollout_core::{Kind, Workload};
 /// Where nodes are listed.
 pub(crate) const NODES: &str = "/api/v1/nodes";
 
+/// Where namespaces are listed.
+pub(crate) const NAMESPACES: &str = "/api/v1/namespaces";
+
 /// A cluster that is read and written.
 #[derive(Clone)]
 pub struct Cluster {

@@ -16,12 +16,12 @@ pub const PLUGIN: Plugin = Plugin {
     about: "Update DaemonSets, and roll them back",
     examples: "\
 Examples:
-  {me} nodes agent                    # which revision runs where, and what blocks
-  {me} start agent agent=agent:2      # one node, then 10%, 50% and all of them, with a soak between
-  {me} abort agent                    # back to the old template, only what was updated
-  {me} history agent                  # what was rolled out, and what changed
-  {me} status agent                   # also true for OnDelete
-  {me} undo agent --to-revision 3     # drives an OnDelete set, pod by pod",
+  {me} nodes agent                # which revision runs where
+  {me} start agent agent=agent:2  # one node, then 10%, 50% and all
+  {me} abort agent                # only what was updated goes back
+  {me} history agent              # what was rolled out lately
+  {me} status agent               # also true for OnDelete
+  {me} undo agent                 # drives an OnDelete set too",
     kind: Some(Kind::DaemonSet),
     default_verb: None,
 };
@@ -54,10 +54,12 @@ const START_EXAMPLES: Examples = (
     "start",
     "\
 Examples:
-  {me} start agent agent=agent:2                       # one node, 10%, 50%, all
-  {me} start agent agent=agent:2 --by topology.kubernetes.io/zone --pause-after 1
-  {me} start agent --restart --nodes node-a --soak 10m --check 'curl -fs http://agent/healthz'
-  {me} start agent -f agent.yaml --dry-run             # every step with its nodes",
+  {me} start agent agent=agent:2             # 1, 10%, 50% and all
+  {me} start agent agent=agent:2 --steps 1,50% --pause-after 1
+  {me} start agent agent=agent:2 --by topology.kubernetes.io/zone
+  {me} start agent --restart --nodes node-a --soak 10m
+  {me} start agent --restart --check 'curl -fs http://agent/healthz'
+  {me} start agent -f agent.yaml --dry-run   # every step, its nodes",
 );
 
 impl Verb for DsupdateVerb {

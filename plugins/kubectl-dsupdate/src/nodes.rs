@@ -25,10 +25,10 @@ pub const EXAMPLES: (&str, &str) = (
     "nodes",
     "\
 Examples:
-  {me} nodes {target}                  # which revision runs where, problems first
-  {me} nodes {target} --behind         # only the nodes that are not updated
+  {me} nodes {target}            # which revision runs where
+  {me} nodes {target} --behind   # only what is not updated
   {me} nodes {target} --by topology.kubernetes.io/zone
-  {me} nodes {target} -w               # watch it",
+  {me} nodes {target} -w         # watch it",
 );
 
 /// The arguments of `nodes`.

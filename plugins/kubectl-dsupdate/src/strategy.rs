@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Arg, Args};
 use kubectl_terminal::forms::{OutputArgs, OutputForm};
 use kubectl_terminal::table::{Column, Table};
 use plugin_kit::call::{CliError, Exit, Session};
@@ -21,14 +21,15 @@ pub const EXAMPLES: (&str, &str) = (
     "strategy",
     "\
 Examples:
-  {me} strategy {target}                        # what it is, and how many pods that means
+  {me} strategy {target}                        # what it is
   {me} strategy {target} --max-unavailable 10%  # after a question
   {me} strategy {target} --max-unavailable 0 --max-surge 1
-  {me} strategy {target} --type OnDelete        # nothing moves by itself any more",
+  {me} strategy {target} --type OnDelete        # nothing moves by itself",
 );
 
 /// The arguments of `strategy`.
 #[derive(Args, Debug)]
+#[command(mut_args(also_reads))]
 pub struct StrategyArgs {
     #[command(flatten)]
     targets: TargetArgs,
@@ -45,6 +46,11 @@ pub struct StrategyArgs {
     max_surge: Option<Amount>,
     #[command(flatten)]
     write: WriteArgs,
+}
+
+/// Without a change it is a verb that reads.
+fn also_reads(arg: Arg) -> Arg {
+    if ["all_namespaces", "no_headers"].contains(&arg.get_id().as_str()) { arg.hide(false) } else { arg }
 }
 
 /// Runs `strategy`.

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use plugin_kit::Plugin;
 use plugin_kit::call::{CliError, Examples, Exit, Session, Verb};
-use plugin_kit::change::ActionArgs;
+use plugin_kit::change::{ActionArgs, always_waits};
 use plugin_kit::verbs::{EXAMPLES, SharedVerb, unstick};
 
 use crate::attempt::{self, TryArgs};
@@ -16,12 +16,12 @@ pub const PLUGIN: Plugin = Plugin {
     about: "Roll Deployments, DaemonSets and StatefulSets back, and see what a rollback would do",
     examples: "\
 Examples:
-  {me} timeline                       # what was rolled out lately
-  {me} history deploy/web             # what was rolled out, and what changed
-  {me} diff deploy/web                # the previous revision against the current one
-  {me} deploy/web                     # back to the previous revision, after a question
-  {me} undo sts/db --to-last-good     # back to the newest revision that worked
-  {me} status ds/agent --timeout 5m   # wait for the end of a rollout",
+  {me} timeline                      # what was rolled out lately
+  {me} history deploy/web            # what changed in each revision
+  {me} diff deploy/web               # the last change
+  {me} deploy/web                    # back to the previous revision
+  {me} undo sts/db --to-last-good    # back to one that worked
+  {me} status ds/agent --timeout 5m  # wait for the end of a rollout",
     kind: None,
     default_verb: Some("undo"),
 };
@@ -38,6 +38,7 @@ pub enum RollbackVerb {
     /// Change something, and take it back where it fails
     Try(Box<TryArgs>),
     /// Free a StatefulSet that waits for a broken pod for ever
+    #[command(mut_args(always_waits))]
     Unstick(ActionArgs),
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clap::Args;
+use clap::{Arg, Args};
 use kubectl_terminal::forms::OutputArgs;
 use plugin_kit::call::{CliError, Exit, Session};
-use plugin_kit::change::{self, DryRun, Intent, WriteArgs, subject};
+use plugin_kit::change::{self, DryRun, Intent, WriteArgs, always_waits, subject};
 use plugin_kit::follow::gates::Checks;
 use plugin_kit::follow::overlay::{Overlay, Ran};
 use plugin_kit::follow::{Job, observed};
@@ -28,16 +28,16 @@ pub const EXAMPLES: (&str, &str) = (
     "try",
     "\
 Examples:
-  {me} try {target} web=nginx:1.29               # set the image; back if it does not work
+  {me} try {target} web=nginx:1.29               # back on failure
   {me} try {target} '*=nginx:1.29' --soak 5m
-  {me} try {target} -- kubectl edit {target}     # any command that changes it
+  {me} try {target} -- kubectl edit {target}     # any command
   {me} try -f . --all-or-none -- kubectl apply -f .",
 );
 
 /// The arguments of `try`.
 #[derive(Args, Debug)]
+#[command(mut_args(always_waits), mut_args(with_images))]
 pub struct TryArgs {
-    /// What to change, and the new images: TARGET... CONTAINER=IMAGE...
     #[command(flatten)]
     targets: TargetArgs,
     /// The command that makes the change
@@ -52,6 +52,13 @@ pub struct TryArgs {
     guarding: GuardingArgs,
     #[command(flatten)]
     write: WriteArgs,
+}
+
+fn with_images(arg: Arg) -> Arg {
+    match arg.get_id() == "targets" {
+        true => arg.help("What to change, and the new images: TARGET... CONTAINER=IMAGE..."),
+        false => arg,
+    }
 }
 
 /// Runs `try`.

@@ -28,8 +28,8 @@ pub const EXAMPLES: (&str, &str) = (
     "guard",
     "\
 Examples:
-  kubectl apply -f . && {me} guard -f .           # back to what worked, where it does not
-  {me} guard {target} --soak 5m --check 'curl -fs http://web/healthz'
+  kubectl apply -f . && {me} guard -f .           # back where it fails
+  {me} guard {target} --check 'curl -fs http://web/healthz'
   {me} guard -f . --all-or-none",
 );
 

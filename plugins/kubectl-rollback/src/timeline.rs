@@ -31,9 +31,9 @@ pub const EXAMPLES: (&str, &str) = (
     "timeline",
     "\
 Examples:
-  {me} timeline                        # what was rolled out lately in this namespace
-  {me} timeline -A --since 2h          # in the whole cluster, within two hours
-  {me} timeline {target} --limit 0     # all that is recorded of one workload",
+  {me} timeline                        # what was rolled out lately
+  {me} timeline -A --since 2h          # in the whole cluster
+  {me} timeline {target} --limit 0   # all that is recorded of it",
 );
 
 /// The arguments of `timeline`.

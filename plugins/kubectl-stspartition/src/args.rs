@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use plugin_kit::call::{CliError, Examples, Exit, Session, Verb};
-use plugin_kit::change::ActionArgs;
+use plugin_kit::change::{ActionArgs, always_waits};
 use plugin_kit::verbs::steps::{self, NodeArgs, StartArgs};
 use plugin_kit::verbs::{EXAMPLES, SharedVerb, unstick};
 use plugin_kit::{Kind, Plugin};
@@ -16,14 +16,14 @@ pub const PLUGIN: Plugin = Plugin {
     about: "Update StatefulSets part by part, free stuck ones, and roll them back",
     examples: "\
 Examples:
-  {me} start db db=db:2           # one pod, then 25%, 50% and all of them, with a soak between
-  {me} abort db                   # back to the old template, only what was updated
-  {me} pods db                    # which pod is at which revision, and where the partition is
-  {me} advance db                 # one more pod at the new revision
-  {me} history db                 # what was rolled out, and what changed
-  {me} status db                  # also true for partitions and OnDelete
-  {me} undo db                    # frees a stuck set by itself
-  {me} unstick db                 # only frees it",
+  {me} start db db=db:2  # one pod, then 25%, 50% and all
+  {me} abort db          # only what was updated goes back
+  {me} pods db           # which pod is at which revision
+  {me} advance db        # one more pod is new
+  {me} history db        # what changed in each revision
+  {me} status db         # also true for partitions and OnDelete
+  {me} undo db           # frees a stuck set by itself
+  {me} unstick db        # only frees it",
     kind: Some(Kind::StatefulSet),
     default_verb: None,
 };
@@ -44,6 +44,7 @@ pub enum StspartitionVerb {
     /// Take a rollout in steps back
     Abort(ActionArgs),
     /// Free a set that waits for a broken pod for ever
+    #[command(mut_args(always_waits))]
     Unstick(ActionArgs),
 }
 
@@ -51,9 +52,9 @@ const START_EXAMPLES: Examples = (
     "start",
     "\
 Examples:
-  {me} start db db=db:2                                # one pod, 25%, 50%, all
-  {me} start db db=db:2 --steps 1,100% --pause-after 1 # one pod, and the rest when somebody resumes
-  {me} start db -f db.yaml --dry-run                   # every step with its pods",
+  {me} start db db=db:2                # one pod, 25%, 50%, all
+  {me} start db db=db:2 --steps 1,100% --pause-after 1
+  {me} start db -f db.yaml --dry-run   # every step, its pods",
 );
 
 impl Verb for StspartitionVerb {

@@ -16,8 +16,8 @@ pub const SET_EXAMPLES: (&str, &str) = (
     "set",
     "\
 Examples:
-  {me} set {target} --partition 2              # the lowest two stay as they are, the others become new
-  {me} set {target} --partition 3 --recreate   # what is new below it goes back, pod by pod",
+  {me} set {target} --partition 2              # the lowest two stay
+  {me} set {target} --partition 3 --recreate   # new ones go back",
 );
 
 /// The examples with which the help of `advance` starts.
@@ -25,9 +25,9 @@ pub const ADVANCE_EXAMPLES: (&str, &str) = (
     "advance",
     "\
 Examples:
-  {me} advance {target}                # one more pod at the new revision
+  {me} advance {target}                # one more pod is new
   {me} advance {target} --to 50%       # half of them, rounded up
-  {me} advance {target} --to 100%      # all of them, and no partition any more",
+  {me} advance {target} --to 100%      # all, no partition any more",
 );
 
 /// The arguments of `set`.

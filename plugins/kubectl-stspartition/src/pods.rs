@@ -23,9 +23,9 @@ pub const EXAMPLES: (&str, &str) = (
     "pods",
     "\
 Examples:
-  {me} pods {target}                # which pod is at which revision, and what comes next
-  {me} pods {target} -w             # and again whenever that changes
-  {me} pods {target} -o wide        # with nodes, restarts and images",
+  {me} pods {target}           # which pod is at which revision
+  {me} pods {target} -w        # and again whenever that changes
+  {me} pods {target} -o wide   # with nodes, restarts and images",
 );
 
 /// The arguments of `pods`.

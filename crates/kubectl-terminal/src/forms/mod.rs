@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use clap::Arg;
 use serde_json::Value;
 
 use crate::{Ui, escape};
@@ -164,6 +165,22 @@ impl OutputArgs {
             form => form,
         })
     }
+}
+
+/// Says in the help of `-o` that a verb has forms of its own.
+pub fn also(arg: Arg, own: &[&str]) -> Arg {
+    let own: String = own.iter().map(|form| format!(", {form}")).collect();
+    rewritten(arg, |help| help.replacen(')', &format!("{own})"), 1))
+}
+
+/// Says nothing of the wide form in the help of `-o`, for verbs that have nothing wider.
+pub fn without_wide(arg: Arg) -> Arg {
+    rewritten(arg, |help| help.replace(" wide,", ""))
+}
+
+fn rewritten(arg: Arg, rewrite: impl FnOnce(&str) -> String) -> Arg {
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    arg.help(rewrite(&help))
 }
 
 fn unknown(form: &str, own: &[&'static str]) -> OutputError {

@@ -2,6 +2,7 @@
 
 mod error;
 mod exit;
+mod helps;
 mod holder;
 mod plugin;
 mod run;
@@ -12,6 +13,7 @@ pub use error::CliError;
 pub use exit::Exit;
 pub use holder::holder;
 pub use plugin::Plugin;
-pub use run::{command, run};
+pub(crate) use run::means_default_verb;
+pub use run::{Complete, command, run};
 pub use session::{CommandLine, Session};
 pub use verb::{Examples, Verb};

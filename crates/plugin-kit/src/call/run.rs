@@ -4,15 +4,16 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use kubectl_connect::ConnectionArgs;
-use kubectl_terminal::{Ui, completion, signals};
+use kubectl_terminal::completion::Asked;
+use kubectl_terminal::{Ui, signals};
 use rollout_core::Kind;
 
-use super::{Exit, Plugin, Session, Verb};
+use super::{Exit, Plugin, Session, Verb, helps};
 
 #[derive(Parser)]
-#[command(disable_help_subcommand = true, disable_version_flag = true)]
+#[command(disable_version_flag = true)]
 struct Cli<V: Subcommand> {
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -21,23 +22,37 @@ struct Cli<V: Subcommand> {
     #[arg(long, value_enum, default_value_t, global = true, hide = true, value_name = "WHEN")]
     color: ColorChoice,
 
+    /// Print the version
+    #[arg(long, action = ArgAction::Version)]
+    version: Option<bool>,
+
     #[command(subcommand)]
     verb: V,
 }
 
+/// Answers whoever is still typing a line for a plugin.
+pub type Complete = fn(Plugin, clap::Command, &Asked) -> String;
+
 /// Runs a plugin.
-pub fn run<V: Verb>(plugin: Plugin) -> ExitCode {
+pub fn run<V: Verb>(plugin: Plugin, complete: Complete) -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().collect();
     let argv0 = words.first().cloned().unwrap_or_default();
     let called = called_as(&argv0, plugin.name);
-    let command = command_as::<V>(plugin, &called);
-    if completion::is_completer(&argv0) {
+    let command = bare::<V>(plugin, &called);
+    if let Some(asked) = Asked::of_process(&words) {
         let mut ui = Ui::from_process(ColorChoice::Never);
-        ui.out(&completion::answer(command, &words[1..]));
+        ui.out(&complete(plugin, command, &asked));
         return end(&mut ui, Exit::Done).into();
     }
-    insert_default_verb(plugin, &command, &mut words);
-    let cli = match command.try_get_matches_from(words).and_then(|it| Cli::<V>::from_arg_matches(&it)) {
+    if means_default_verb(plugin, &command, &words) {
+        words.splice(1..1, plugin.default_verb.map(OsString::from));
+    }
+    let parse = |command: clap::Command| {
+        let matches = command.try_get_matches_from(&words)?;
+        Cli::<V>::from_arg_matches(&matches)
+    };
+    // What only helps show is made for those who get to see one.
+    let cli = match parse(command).or_else(|_| parse(command_as::<V>(plugin, &called))) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
@@ -92,24 +107,27 @@ pub fn command<V: Verb>(plugin: Plugin) -> clap::Command {
     command_as::<V>(plugin, &called_as(&plugin.name.into(), plugin.name))
 }
 
-fn command_as<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
-    let target = match plugin.kind {
-        None => "deploy/web",
-        Some(_) => "web",
-    };
-    let example = |text: &str| text.replace("{me}", called).replace("{target}", target);
-    let mut command = Cli::<V>::command()
+/// Returns what is parsed with.
+fn bare<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
+    Cli::<V>::command()
         .name(plugin.name)
         .bin_name(called)
+        .version(concat!("v", env!("CARGO_PKG_VERSION")))
         .about(plugin.about)
         // As in kubectl the last of a repeated flag counts: scripts append to what they are given.
         .args_override_self(true)
-        .before_help(example(plugin.examples))
-        .after_help(format!("Connection flags are those of kubectl: {called} options"));
-    for (verb, text) in V::EXAMPLES.iter().copied().flatten() {
-        command = command.mut_subcommand(verb, |it| it.before_help(example(text)));
-    }
-    command
+}
+
+/// Returns it with what helps show.
+fn command_as<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
+    let command = bare::<V>(plugin, called)
+        .after_help(format!("Connection flags are those of kubectl: {called} options"))
+        .mut_subcommands(|verb| helps::with_exits(verb, plugin));
+    let examples = V::EXAMPLES.iter().copied().flatten();
+    let command = helps::with_examples(command, plugin, called, plugin.examples);
+    examples.fold(command, |command, (verb, text)| {
+        command.mut_subcommand(verb, |it| helps::with_examples(it, plugin, called, text))
+    })
 }
 
 /// The name that a user typed: krew may publish the same binary under another plugin's name.
@@ -123,9 +141,10 @@ fn called_as(argv0: &OsString, name: &str) -> String {
 
 /// `kubectl rollback deploy/web` is short for `kubectl rollback undo deploy/web`. Only what is a target stands for the verb: a
 /// word that is nothing may be a verb with a typo, and with `-f` nobody sees what would be undone.
-fn insert_default_verb(plugin: Plugin, command: &clap::Command, words: &mut Vec<OsString>) {
-    let Some(verb) = plugin.default_verb else { return };
-    let Some(of_verb) = command.find_subcommand(verb) else { return };
+pub(crate) fn means_default_verb(plugin: Plugin, command: &clap::Command, words: &[OsString]) -> bool {
+    let Some(of_verb) = plugin.default_verb.and_then(|verb| command.find_subcommand(verb)) else {
+        return false;
+    };
     let flags: Vec<&clap::Arg> = command.get_arguments().chain(of_verb.get_arguments()).collect();
     let mut typed = words.iter().skip(1).map_while(|word| word.to_str()).take_while(|it| *it != "--");
     let mut first = None;
@@ -135,7 +154,7 @@ fn insert_default_verb(plugin: Plugin, command: &clap::Command, words: &mut Vec<
             continue;
         }
         if names_files(word) {
-            return;
+            return false;
         }
         if takes_the_next(&flags, word) {
             typed.next();
@@ -146,9 +165,7 @@ fn insert_default_verb(plugin: Plugin, command: &clap::Command, words: &mut Vec<
         word.contains('/') || Kind::parse(kind).is_some()
     };
     let is_verb = |word: &str| command.get_subcommands().any(|it| it.get_name() == word);
-    if first.is_some_and(|word| !is_verb(word) && is_target(word)) {
-        words.insert(1, verb.into());
-    }
+    first.is_some_and(|word| !is_verb(word) && is_target(word))
 }
 
 fn names_files(flag: &str) -> bool {
@@ -208,7 +225,9 @@ mod tests {
         let command = Cli::<Verbs>::command();
         let mut words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         words.insert(0, "me".into());
-        insert_default_verb(plugin, &command, &mut words);
+        if means_default_verb(plugin, &command, &words) {
+            words.insert(1, "undo".into());
+        }
         words.iter().skip(1).map(|it| it.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
 

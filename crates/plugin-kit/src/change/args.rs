@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use clap::{ArgAction, Args};
+use clap::{Arg, ArgAction, Args};
 use kubectl_terminal::duration;
-use kubectl_terminal::forms::OutputForm;
+use kubectl_terminal::forms::{self, OutputForm};
 use rollout_core::plan::WarningId;
 
 use crate::call::Session;
@@ -29,7 +29,10 @@ pub struct WriteArgs {
 }
 
 /// The flags of every verb that follows what it changes.
+///
+/// They come last: what was declared before them is taken out of the help where it is of no use to a verb that writes.
 #[derive(Args, Debug)]
+#[command(mut_args(of_writing))]
 pub struct FollowArgs {
     /// Go on although a warning with this id stops it
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = parse_warning)]
@@ -43,7 +46,7 @@ pub struct FollowArgs {
     /// The name under which the changed fields are managed
     #[arg(long, value_name = "NAME")]
     pub field_manager: Option<String>,
-    /// Print a line of JSON for every event while waiting
+    /// With -o json, print a line for every event while waiting
     #[arg(long)]
     pub output_watch_events: bool,
 }
@@ -58,6 +61,28 @@ impl FollowArgs {
     pub fn manager(&self, session: &Session) -> String {
         self.field_manager.clone().unwrap_or_else(|| session.plugin.name.to_string())
     }
+}
+
+/// `-A` is always refused, tables are of plans, and nothing is wider than it is.
+fn of_writing(arg: Arg) -> Arg {
+    match arg.get_id().as_str() {
+        "all_namespaces" | "no_headers" => arg.hide(true),
+        "output" => forms::without_wide(arg),
+        _ => arg,
+    }
+}
+
+/// For verbs that wait for nothing: takes out of the help what says for how long, and how.
+pub fn waits_for_nothing(arg: Arg) -> Arg {
+    match arg.get_long() {
+        Some("wait" | "timeout" | "patience" | "output-watch-events") => arg.hide(true),
+        _ => arg,
+    }
+}
+
+/// For verbs that cannot be left alone: takes out of the help what is always refused.
+pub fn always_waits(arg: Arg) -> Arg {
+    if arg.get_id() == "wait" { arg.hide(true) } else { arg }
 }
 
 /// How far a dry run goes.

@@ -10,6 +10,6 @@ mod reason;
 mod run;
 
 pub use action::ActionArgs;
-pub use args::{DryRun, FollowArgs, WriteArgs};
+pub use args::{DryRun, FollowArgs, WriteArgs, always_waits, waits_for_nothing};
 pub use intent::{Intent, depth, subject};
 pub use run::run;

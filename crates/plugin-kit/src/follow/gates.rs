@@ -35,8 +35,7 @@ pub struct GateArgs {
     /// How often a pod may restart
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub max_restarts: u32,
-    /// A shell command that must exit 0, again and again while the pods soak; it finds ROLLOUT_WORKLOAD, _NAMESPACE,
-    /// _REVISION, _PODS and _NODES in its environment
+    /// A shell command that must exit 0, again and again while the pods soak
     #[arg(long, value_name = "COMMAND")]
     pub check: Vec<String>,
     /// A query of Prometheus with its condition, e.g. 'sum(up) >= 3'; no data does not pass

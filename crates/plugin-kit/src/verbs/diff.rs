@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use clap::Args;
+use clap::{Arg, Args};
 use kubectl_terminal::forms::{self, OutputArgs, OutputForm, yaml};
 use kubectl_terminal::{Style, Ui, escape};
 use rollout_core::template::diff::{self, Change};
@@ -23,6 +23,7 @@ const JSON_PATCH: &str = "json-patch";
 
 /// The arguments of `diff`.
 #[derive(Args, Debug)]
+#[command(mut_args(of_diff))]
 pub struct DiffArgs {
     #[command(flatten)]
     targets: TargetArgs,
@@ -33,6 +34,15 @@ pub struct DiffArgs {
     /// Compare A with B; A alone with the current revision; by default the previous with the current one
     #[arg(long, value_name = "A[,B]", value_parser = parse_pair)]
     revision: Option<Pair>,
+}
+
+/// It prints no table, and has forms of its own.
+fn of_diff(arg: Arg) -> Arg {
+    match arg.get_id().as_str() {
+        "output" => forms::also(forms::without_wide(arg), &[UNIFIED, JSON_PATCH]),
+        "no_headers" => arg.hide(true),
+        _ => arg,
+    }
 }
 
 /// Two revisions to compare.

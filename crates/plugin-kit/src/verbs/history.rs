@@ -223,7 +223,8 @@ fn pods(snapshot: &Snapshot, revision: &Revision) -> String {
     }
 }
 
-fn changed(snapshot: &Snapshot, revision: &Revision) -> String {
+/// Returns in a line what a revision changed.
+pub(crate) fn changed(snapshot: &Snapshot, revision: &Revision) -> String {
     if revision.template.is_none() {
         return "<unreadable>".to_string();
     }

@@ -5,7 +5,7 @@ use kubectl_terminal::completion::{self, CompletionArgs};
 
 use super::{diff, history, pause, status, undo};
 use crate::call::{CliError, Examples, Exit, Session, Verb};
-use crate::change::ActionArgs;
+use crate::change::{ActionArgs, waits_for_nothing};
 
 /// The examples of these verbs.
 pub const EXAMPLES: &[Examples] = &[
@@ -13,7 +13,7 @@ pub const EXAMPLES: &[Examples] = &[
         "history",
         "\
 Examples:
-  {me} history {target}                # what changed in each revision
+  {me} history {target}                # what changed in each
   {me} history {target} --revision 3   # one of them in full
   {me} history {target} -o json",
     ),
@@ -21,7 +21,7 @@ Examples:
         "diff",
         "\
 Examples:
-  {me} diff {target}                   # the previous against the current
+  {me} diff {target}                   # the last change
   {me} diff {target} --revision 2,5    # two of them
   {me} diff {target} -o unified",
     ),
@@ -29,17 +29,17 @@ Examples:
         "undo",
         "\
 Examples:
-  {me} undo {target}                   # to the previous one, after a question
+  {me} undo {target}                   # to the previous one
   {me} undo {target} --dry-run=server  # what it would do
-  {me} undo {target} --to-revision 3 -y --reason 'errors since 14:00'
-  {me} undo {target} --to-last-good    # over revisions that never worked
-  {me} undo {target} --to-time 30m     # to what was live half an hour ago",
+  {me} undo {target} --to-revision 3 -y --reason 'too many errors'
+  {me} undo {target} --to-last-good    # to one that worked
+  {me} undo {target} --to-time 30m     # to what was live then",
     ),
     (
         "status",
         "\
 Examples:
-  {me} status {target}                 # wait for the end of the rollout
+  {me} status {target}                 # wait for its end
   {me} status {target} --watch=false   # how far it is now
   {me} status {target} --timeout 5m -o json",
     ),
@@ -47,14 +47,14 @@ Examples:
         "pause",
         "\
 Examples:
-  {me} pause {target}                  # hold it where it is, after a question",
+  {me} pause {target}                  # hold it where it is",
     ),
     (
         "resume",
         "\
 Examples:
-  {me} resume {target}                 # put back what was, and wait for the end
-  {me} resume {target} --release       # give a rollout in steps up for what somebody put there",
+  {me} resume {target}                 # put back what was
+  {me} resume {target} --release       # keep what somebody put there",
     ),
     ("version", "Examples:\n  {me} version"),
     ("options", "Examples:\n  {me} options"),
@@ -62,8 +62,8 @@ Examples:
         "completion",
         "\
 Examples:
-  {me} completion install       # let kubectl complete this plugin
-  {me} completion bash          # a script for calling the binary itself",
+  {me} completion install       # kubectl completes this plugin
+  {me} completion bash          # a script for the binary itself",
     ),
 ];
 
@@ -82,6 +82,7 @@ pub enum SharedVerb {
     /// Show how far a rollout is, and wait for its end
     Status(status::StatusArgs),
     /// Hold a rollout where it is
+    #[command(mut_args(waits_for_nothing))]
     Pause(ActionArgs),
     /// Let a paused rollout go on
     Resume(pause::ResumeArgs),

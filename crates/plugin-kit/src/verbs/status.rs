@@ -46,7 +46,7 @@ pub struct StatusArgs {
     /// Exit 0 also where nothing more moves by itself and somebody wanted it so
     #[arg(long)]
     held_ok: bool,
-    /// Print a line of JSON for every event while waiting
+    /// With -o json, print a line for every event while waiting
     #[arg(long)]
     output_watch_events: bool,
 }

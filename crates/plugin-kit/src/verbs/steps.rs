@@ -16,7 +16,7 @@ use rollout_kube::{Checking, Depth};
 use serde_json::Value;
 
 use crate::call::{CliError, Exit, Session, holder};
-use crate::change::{self, ActionArgs, Intent, WriteArgs, subject};
+use crate::change::{self, ActionArgs, Intent, WriteArgs, always_waits, subject};
 use crate::follow::gates::{Checks, GateArgs};
 use crate::targets::{Found, ManifestSource, TargetArgs, VerbMode, manifests};
 
@@ -28,11 +28,12 @@ pub const ABORT_EXAMPLES: (&str, &str) = (
     "abort",
     "\
 Examples:
-  {me} abort {target}                  # back to the old template, after a question",
+  {me} abort {target}                  # back to the old template",
 );
 
 /// The arguments of `start`.
 #[derive(Args, Debug)]
+#[command(mut_args(always_waits))]
 pub struct StartArgs {
     /// What to roll out, and the new images: NAME CONTAINER=IMAGE...
     #[arg(value_name = "NAME")]

@@ -13,8 +13,8 @@ pub const EXAMPLES: (&str, &str) = (
     "unstick",
     "\
 Examples:
-  {me} unstick sts/db                 # which pod blocks it, and delete that after a question
-  {me} unstick sts/db --dry-run       # only say it",
+  {me} unstick sts/db             # delete what blocks it
+  {me} unstick sts/db --dry-run   # only say which it is",
 );
 
 /// Runs `unstick`.
