@@ -2,8 +2,11 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to whoever works here")]
 
+#[cfg(unix)]
 mod bench;
+#[cfg(unix)]
 mod cluster;
+#[cfg(unix)]
 mod demo;
 mod deny;
 mod dist;
@@ -11,8 +14,10 @@ mod dist;
 mod floors;
 mod fuzz;
 mod install;
+#[cfg(unix)]
 mod measure;
 mod plugins;
+mod release;
 mod test;
 mod tools;
 
@@ -28,23 +33,26 @@ struct Command {
     run: fn(&[String]) -> Result,
 }
 
-/// Each command is a module with a `run` that takes the rest of the command line.
+/// Each command is a module with a `run` that takes the rest of the command line. What needs a cluster is for Unix.
 const COMMANDS: &[Command] = &[
     Command {
         name: "test",
         about: "all that a change must pass, or some stages of it [STAGE...] [-- FILTER]",
         run: test::run,
     },
+    #[cfg(unix)]
     Command {
         name: "cluster",
         about: "start a throwaway cluster and keep it until Ctrl-C [--nodes N]",
         run: cluster::run,
     },
+    #[cfg(unix)]
     Command {
         name: "demo",
         about: "play upgrades and rollbacks on a throwaway cluster [--step] [--part NAME] [--kubeconfig PATH]",
         run: demo::run,
     },
+    #[cfg(unix)]
     Command {
         name: "bench",
         about: "the plugins against kubectl rollout: time, CPU, memory, requests [timeline|nodes|step|failures|false-alarms|recovery] [--runs N]",
@@ -65,6 +73,12 @@ const COMMANDS: &[Command] = &[
         about: "pack what krew installs [--target TRIPLE] [--to DIR] [--url WHERE-THE-ARCHIVES-WILL-BE] [--profile NAME]",
         run: dist::run,
     },
+    Command {
+        name: "release",
+        about: "what a release is made of beside its archives: check TAG|notes TAG|sums|formula|image [--from DIR] [--to PATH] [--url WHERE-THE-ARCHIVES-WILL-BE]",
+        run: release::run,
+    },
+    #[cfg(unix)]
     Command {
         name: "measure",
         about: "run a program and print its time, CPU and peak memory: PROGRAM [ARG...]",
