@@ -15,7 +15,7 @@ fi
 # What both forms need: the documents, those that failed first, and what each says about its ending.
 shared='
   def documents: if .kind == "List" then .items[] else . end;
-  def ended: [documents] | sort_by([1, 8, 7, 2, 3, 4, 6, 0, 5][.exitCode // 0] // 0);
+  def ended: [documents] | sort_by([8, 2, 0, 1, 3, 5, 4, 7, 6][.exitCode // 1] // 0);
   def name: if .workload then (.workload.kind | ascii_downcase) + "/" + .workload.name else "request" end;
   def reasons: [.causes[]?, .error?] | map(select(. != null));
 '
@@ -45,5 +45,5 @@ jq --raw-output "$shared"'
       + (if .evidence then "\n  > " + (.evidence | plain) else "" end)
       + (if .log then (.log | block) else "" end)
       + (if .fix then "\n  " + (.fix | plain) else "" end)),
-    ""
+    (reasons | select(. != []) | "")
 ' "$document" >> "$summary"

@@ -49,9 +49,10 @@ pub(crate) fn run(args: &[String]) -> Result {
             say(&request, &changelog::notes(&changelog, VERSION, repository())?)
         }
         ["sums"] => {
-            let sums = sums::text(&sums::of(&request.from)?);
+            let sums = sums::of(&request.from)?;
+            sums::complete(&sums, VERSION)?;
             let path = request.to.unwrap_or_else(|| request.from.join(sums::FILE));
-            write(&path, &sums)
+            write(&path, &sums::text(&sums))
         }
         ["formula"] => formulas(&request),
         ["image"] => {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use super::names;
 use crate::Result;
 
 /// What the file is called.
@@ -31,6 +32,15 @@ pub(super) fn of(folder: &Path) -> Result<BTreeMap<String, String>> {
     Ok(sums)
 }
 
+/// Says whether the archives of all platforms are there: a release without one is found out by those who want it.
+pub(super) fn complete(sums: &BTreeMap<String, String>, version: &str) -> Result {
+    let platforms = names::PLATFORMS.iter();
+    let archives = platforms
+        .flat_map(|platform| names::PLUGINS.map(|plugin| names::archive(plugin, version, *platform)));
+    let missing: Vec<String> = archives.filter(|name| !sums.contains_key(name)).collect();
+    if missing.is_empty() { Ok(()) } else { Err(format!("the release lacks {}", missing.join(", ")).into()) }
+}
+
 /// Returns a sum as it is written everywhere: lower case.
 pub(super) fn sum(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -43,8 +53,24 @@ pub(super) fn text(sums: &BTreeMap<String, String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{of, text};
+    use super::super::names;
+    use super::{complete, of, text};
+    use std::collections::BTreeMap;
     use std::fs;
+
+    #[test]
+    fn a_release_without_an_archive_is_refused() {
+        let mut sums = BTreeMap::new();
+        for platform in names::PLATFORMS {
+            sums.extend(
+                names::PLUGINS.map(|plugin| (names::archive(plugin, "1.2.3", platform), String::new())),
+            );
+        }
+        complete(&sums, "1.2.3").unwrap();
+        sums.remove("kubectl-dsupdate-v1.2.3-windows-arm64.zip");
+        let error = complete(&sums, "1.2.3").unwrap_err().to_string();
+        assert_eq!(error, "the release lacks kubectl-dsupdate-v1.2.3-windows-arm64.zip");
+    }
 
     #[test]
     fn each_file_of_the_release_has_its_sum() {
