@@ -20,6 +20,7 @@ mod plugins;
 mod release;
 mod test;
 mod tools;
+mod workflows;
 
 use std::env;
 use std::error::Error;

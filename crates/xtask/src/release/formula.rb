@@ -30,8 +30,8 @@ class KubectlRollback < Formula
     bin.install "kubectl-rollback"
     bin.install Dir["kubectl_complete-*"]
     man1.install Dir["**/*.1"]
-    bash_completion.install Dir["**/kubectl-rollback.bash"]
-    zsh_completion.install Dir["**/_kubectl-rollback"]
+    Dir["**/kubectl-rollback.bash"].each { |file| bash_completion.install file => "kubectl-rollback" }
+    Dir["**/kubectl-rollback.zsh"].each { |file| zsh_completion.install file => "_kubectl-rollback" }
     fish_completion.install Dir["**/kubectl-rollback.fish"]
   end
 

@@ -53,8 +53,8 @@ impl Formula<'_> {
     bin.install \"{program}\"
     bin.install Dir[\"kubectl_complete-*\"]
     man1.install Dir[\"**/*.1\"]
-    bash_completion.install Dir[\"**/{program}.bash\"]
-    zsh_completion.install Dir[\"**/_{program}\"]
+    Dir[\"**/{program}.bash\"].each {{ |file| bash_completion.install file => \"{program}\" }}
+    Dir[\"**/{program}.zsh\"].each {{ |file| zsh_completion.install file => \"_{program}\" }}
     fish_completion.install Dir[\"**/{program}.fish\"]
   end
 
