@@ -15,13 +15,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cluster::{Cluster, NODES, Scope, pods_path, revisions_path, workloads_path};
 use crate::list::Listing;
-use crate::source::{Change, Heard, Named, Source};
+use crate::source::{Change, Heard, Source, Watched};
 
 /// How long changes are gathered before they are looked at.
 const GATHER: Duration = Duration::from_millis(30);
 
 /// A workload as it is held.
-pub trait Held: ReadAs<Object: Named> {
+pub trait Held: ReadAs<Object: Watched> {
     /// Returns which one it is.
     fn id(&self) -> &WorkloadId;
 }
@@ -41,7 +41,7 @@ impl Held for Outline {
 /// A revision as it is held.
 pub trait Record: Sized {
     /// What is read of it.
-    type Object: Named;
+    type Object: Watched;
     /// Whether its metadata say enough, of ReplicaSets: a ControllerRevision's number is none of its metadata.
     const METADATA: bool;
 
@@ -122,7 +122,7 @@ impl<T> Owned<T> {
     }
 
     /// Takes a change in, and returns the owners that it is about.
-    fn take<O: Named>(&mut self, source: usize, change: Change<O>, read: impl Fn(O) -> T) -> Vec<String> {
+    fn take<O: Watched>(&mut self, source: usize, change: Change<O>, read: impl Fn(O) -> T) -> Vec<String> {
         let mut about = Vec::new();
         let items = match change {
             Change::All(items) => {

@@ -27,5 +27,5 @@ pub use read::{Depth, Reading};
 pub use seen::Seen;
 pub use send::{SendOptions, Sent};
 pub use share::Belongings;
-pub use source::Named;
+pub use source::Watched;
 pub use watch::{Feed, Sight};

@@ -42,7 +42,7 @@ pub(crate) enum Heard<T> {
 }
 
 /// What a watch needs to know of an object.
-pub trait Named: Clone + DeserializeOwned + Send + 'static {
+pub trait Watched: Clone + DeserializeOwned + Send + 'static {
     /// Returns its name.
     fn name(&self) -> &str;
     /// Returns its UID.
@@ -53,7 +53,7 @@ pub trait Named: Clone + DeserializeOwned + Send + 'static {
     fn resource_version(&self) -> &str;
 }
 
-impl Named for Value {
+impl Watched for Value {
     fn name(&self) -> &str {
         self.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
     }
@@ -68,7 +68,7 @@ impl Named for Value {
     }
 }
 
-impl Named for Pod {
+impl Watched for Pod {
     fn name(&self) -> &str {
         &self.name
     }
@@ -83,7 +83,7 @@ impl Named for Pod {
     }
 }
 
-impl Named for Node {
+impl Watched for Node {
     fn name(&self) -> &str {
         &self.name
     }
@@ -99,7 +99,7 @@ impl Named for Node {
     }
 }
 
-impl Named for RevisionObject {
+impl Watched for RevisionObject {
     fn name(&self) -> &str {
         RevisionObject::name(self)
     }
@@ -114,7 +114,7 @@ impl Named for RevisionObject {
     }
 }
 
-impl Named for OutlineObject {
+impl Watched for OutlineObject {
     fn name(&self) -> &str {
         OutlineObject::name(self)
     }
@@ -141,7 +141,7 @@ pub(crate) struct Source<U> {
 
 impl<U> Source<U> {
     /// Watches until nobody listens any more. Without a version, and where the server has forgotten it (410), it is listed first.
-    pub(crate) async fn watch<T: Named>(self, mut version: String, update: impl Fn(Heard<T>) -> U) {
+    pub(crate) async fn watch<T: Watched>(self, mut version: String, update: impl Fn(Heard<T>) -> U) {
         let mut pause = PAUSE.0;
         while !self.sender.is_closed() {
             let before = version.clone();
@@ -174,7 +174,7 @@ impl<U> Source<U> {
         }
     }
 
-    async fn watch_once<T: Named>(
+    async fn watch_once<T: Watched>(
         &self,
         version: &mut String,
         update: &impl Fn(Heard<T>) -> U,
@@ -215,7 +215,7 @@ impl<U> Source<U> {
         Ok(())
     }
 
-    async fn list_again<T: Named>(
+    async fn list_again<T: Watched>(
         &self,
         version: &mut String,
         update: &impl Fn(Heard<T>) -> U,

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use crate::cluster::{Cluster, NODES, Scope, pods_path, revisions_path_of, workloads_path};
 use crate::list::Listing;
 use crate::seen::Seen;
-use crate::source::{Change, Heard, Named, Source};
+use crate::source::{Change, Heard, Source, Watched};
 
 /// How long changes are gathered before they are looked at: a controller's writes come in bursts.
 const GATHER: Duration = Duration::from_millis(30);
@@ -193,7 +193,7 @@ impl Feed {
     }
 }
 
-fn apply<T: Named>(items: &mut BTreeMap<String, T>, change: Change<T>) {
+fn apply<T: Watched>(items: &mut BTreeMap<String, T>, change: Change<T>) {
     match change {
         Change::All(all) => *items = by_name(all),
         Change::Set(item) => {
@@ -203,6 +203,6 @@ fn apply<T: Named>(items: &mut BTreeMap<String, T>, change: Change<T>) {
     }
 }
 
-fn by_name<T: Named>(items: Vec<T>) -> BTreeMap<String, T> {
+fn by_name<T: Watched>(items: Vec<T>) -> BTreeMap<String, T> {
     items.into_iter().map(|item| (item.name().to_string(), item)).collect()
 }

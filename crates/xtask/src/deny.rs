@@ -1,7 +1,6 @@
 //! `cargo deny check`: what may be linked (`deny.toml`), and whether anything is known against it.
 
 use std::io::Read;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -41,15 +40,13 @@ fn check(program: &Path, options: &[&str], checks: &[&str]) -> Result<bool> {
 
 /// Fetches the database of advisories, or says why not.
 fn fetch_advisories(program: &Path) -> Result<std::result::Result<(), String>> {
-    let mut fetch = deny(program)
-        .args(["--log-level", "error", "fetch", "db"])
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        // With the git that it starts, so that both can be ended.
-        .process_group(0)
-        .spawn()?;
+    let mut fetch = deny(program);
+    fetch.args(["--log-level", "error", "fetch", "db"]).env("GIT_TERMINAL_PROMPT", "0");
+    fetch.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    // With the git that it starts, so that both can be ended.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut fetch, 0);
+    let mut fetch = fetch.spawn()?;
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         if let Some(status) = fetch.try_wait()? {
@@ -57,7 +54,11 @@ fn fetch_advisories(program: &Path) -> Result<std::result::Result<(), String>> {
         }
         thread::sleep(Duration::from_millis(50));
     }
-    Command::new("kill").args(["--", &format!("-{}", fetch.id())]).status()?;
+    if cfg!(unix) {
+        Command::new("kill").args(["--", &format!("-{}", fetch.id())]).status()?;
+    } else {
+        fetch.kill()?;
+    }
     fetch.wait()?;
     Ok(Err(format!("no answer in {} seconds", PATIENCE.as_secs())))
 }

@@ -2,8 +2,11 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to whoever works here")]
 
+#[cfg(unix)]
 mod bench;
+#[cfg(unix)]
 mod cluster;
+#[cfg(unix)]
 mod demo;
 mod deny;
 mod dist;
@@ -11,11 +14,15 @@ mod dist;
 mod floors;
 mod fuzz;
 mod install;
+#[cfg(unix)]
 mod measure;
+#[cfg(unix)]
 mod pictures;
 mod plugins;
+mod release;
 mod test;
 mod tools;
+mod workflows;
 
 use std::env;
 use std::error::Error;
@@ -29,23 +36,26 @@ struct Command {
     run: fn(&[String]) -> Result,
 }
 
-/// Each command is a module with a `run` that takes the rest of the command line.
+/// Each command is a module with a `run` that takes the rest of the command line. What needs a cluster is for Unix.
 const COMMANDS: &[Command] = &[
     Command {
         name: "test",
         about: "all that a change must pass, or some stages of it [STAGE...] [-- FILTER]",
         run: test::run,
     },
+    #[cfg(unix)]
     Command {
         name: "cluster",
         about: "start a throwaway cluster and keep it until Ctrl-C [--nodes N]",
         run: cluster::run,
     },
+    #[cfg(unix)]
     Command {
         name: "demo",
         about: "play upgrades and rollbacks on a throwaway cluster [--step] [--part NAME] [--kubeconfig PATH]",
         run: demo::run,
     },
+    #[cfg(unix)]
     Command {
         name: "pictures",
         about: "make the pictures of the documents on a throwaway cluster, or hold them against it [--check]",
@@ -71,6 +81,12 @@ const COMMANDS: &[Command] = &[
         about: "pack what krew installs [--target TRIPLE] [--to DIR] [--url WHERE-THE-ARCHIVES-WILL-BE] [--profile NAME]",
         run: dist::run,
     },
+    Command {
+        name: "release",
+        about: "what a release is made of beside its archives: check TAG|notes TAG|sums|formula|image [--from DIR] [--to PATH] [--url WHERE-THE-ARCHIVES-WILL-BE]",
+        run: release::run,
+    },
+    #[cfg(unix)]
     Command {
         name: "measure",
         about: "run a program and print its time, CPU and peak memory: PROGRAM [ARG...]",

@@ -28,6 +28,11 @@ const STAGES: &[Stage] = &[
     Stage { name: "lint", about: "no warning of the compiler or clippy", run: lint },
     Stage { name: "docs", about: "the API documentation, without broken links", run: docs },
     Stage { name: "deny", about: "licences, versions, sources and advisories of what is linked", run: deny },
+    Stage {
+        name: "workflows",
+        about: "the workflows and the action, as actionlint reads them",
+        run: workflows,
+    },
     Stage { name: "unit", about: "unit and property tests of all crates", run: unit },
     Stage { name: "controlplane", about: "build of Kubernetes, once", run: control_plane },
     Stage { name: "cluster", about: "tests of the test cluster", run: cluster_tests },
@@ -120,6 +125,11 @@ fn docs(_: &Request) -> Result<Counts> {
 
 fn deny(_: &Request) -> Result<Counts> {
     crate::deny::run()?;
+    Ok(Counts::default())
+}
+
+fn workflows(_: &Request) -> Result<Counts> {
+    crate::workflows::lint()?;
     Ok(Counts::default())
 }
 

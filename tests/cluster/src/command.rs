@@ -1,7 +1,6 @@
 //! Runs a program to its end and keeps all that it said; waits for something to become true.
 
 use std::io::Write;
-use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -95,9 +94,20 @@ pub(crate) fn holds_within(limit: Duration, mut condition: impl FnMut() -> bool)
 /// Returns an exit code as shells tell it: of Ctrl-C (130) and a request to terminate (143) too, and -1 for any other signal.
 #[must_use]
 pub fn code(status: ExitStatus) -> i32 {
-    match (status.code(), status.signal()) {
+    match (status.code(), signal(status)) {
         (Some(code), _) => code,
         (None, Some(signal @ (2 | 15))) => 128 + signal,
         (None, _) => -1,
     }
+}
+
+#[cfg(unix)]
+fn signal(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+/// Only Unix has signals.
+#[cfg(not(unix))]
+fn signal(_: ExitStatus) -> Option<i32> {
+    None
 }

@@ -3,6 +3,8 @@
 //!
 //! The end-to-end tests, the demo, the benchmark and `cargo xtask cluster` use it. How pods behave is written at the
 //! top of `tests/controlplane/stages.yaml`: by the tag of their image.
+//!
+//! On Windows there is no control plane: what is left is what the project's own commands share.
 
 #![expect(
     clippy::print_stderr,
@@ -10,25 +12,38 @@
 )]
 #![warn(missing_docs)]
 
+#[cfg(unix)]
 mod certificates;
+#[cfg(unix)]
 mod cluster;
 mod command;
+#[cfg(unix)]
 mod controlplane;
 mod error;
+#[cfg(unix)]
 mod kubeconfig;
+#[cfg(unix)]
 mod namespace;
+#[cfg(unix)]
 mod objects;
+#[cfg(unix)]
 mod part;
 mod plugins;
 mod tools;
+#[cfg(unix)]
 mod watchdog;
 
+#[cfg(unix)]
 pub use cluster::{Cluster, Options};
 pub use command::{Output, code, wait_until};
 pub use error::{Error, Result};
+#[cfg(unix)]
 pub use kubeconfig::Login;
+#[cfg(unix)]
 pub use namespace::{Namespace, Rule};
+#[cfg(unix)]
 pub use objects::Node;
+#[cfg(unix)]
 pub use part::Part;
 pub use plugins::{build_plugins, build_plugins_with, cargo};
-pub use tools::{build as build_tools, workspace};
+pub use tools::{build as build_tools, go_build, workspace};

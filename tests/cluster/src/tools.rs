@@ -95,6 +95,22 @@ fn compile(bin: &Path) -> Result<()> {
     Err(Error::new(format!("the control plane does not build:\n{}", errors.join("\n"))))
 }
 
+/// Builds one program of the control plane's modules for another system or processor, as `environment` says.
+pub fn go_build(package: &str, program: &Path, environment: &[(&str, &str)]) -> Result<()> {
+    let output = Command::new("go")
+        .args(["build", "-trimpath", "-ldflags", &linker_flags()?, "-o"])
+        .arg(program)
+        .arg(package)
+        .envs(environment.iter().copied())
+        .current_dir(source())
+        .output()
+        .context("go build")?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Error::new(format!("{package} does not build:\n{}", String::from_utf8_lossy(&output.stderr).trim())))
+}
+
 /// Without these the API server calls itself v0.0.0.
 fn linker_flags() -> Result<String> {
     let version = go(&["list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes"])?;
