@@ -7,13 +7,20 @@ use std::fmt::Write as _;
 use console::measure_text_width;
 use serde_json::Value;
 
-use super::OutputError;
+use super::json;
 use super::jsonpath::{JsonPathError, Template};
 use crate::escape;
 
 /// The least that a column takes, and the blanks behind it: those of kubectl's tab writer.
 const LEAST: usize = 6;
 const GAP: usize = 3;
+
+const NO_COLUMNS: &str = "custom-columns format specified but no custom columns given";
+
+/// What is wrong with somebody's columns, in kubectl's words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadColumns(String);
 
 /// Columns that somebody asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,25 +31,35 @@ pub struct Columns {
 
 impl Columns {
     /// Reads a list of `HEADER:path`, taken apart at its commas.
-    pub fn parse(spec: &str) -> Result<Columns, OutputError> {
+    pub fn parse(spec: &str) -> Result<Columns, BadColumns> {
         if spec.is_empty() {
-            return Err(OutputError::NoColumns);
+            return Err(BadColumns(NO_COLUMNS.to_string()));
         }
         let column = |part: &str| match part.split_once(':') {
             Some((header, path)) => Ok((header.to_string(), relaxed(path)?)),
-            None => Err(OutputError::Columns(format!(
+            None => Err(BadColumns(format!(
                 "unexpected custom-columns spec: {part}, expected <header>:<json-path-expr>"
             ))),
         };
         Columns::of(spec.split(',').map(column))
     }
 
+    /// Reads the lines of a file, which may not be left out.
+    pub fn from_file(path: &str) -> Result<Columns, BadColumns> {
+        if path.is_empty() {
+            return Err(BadColumns(NO_COLUMNS.to_string()));
+        }
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| BadColumns(format!("error reading template {path}, {error}")))?;
+        Columns::parse_lines(&text)
+    }
+
     /// Reads two lines, of headers and of paths between blanks.
-    pub fn parse_lines(text: &str) -> Result<Columns, OutputError> {
+    fn parse_lines(text: &str) -> Result<Columns, BadColumns> {
         let mut lines = text.lines();
         let mut line = |what: &str| {
             lines.next().map(|line| line.split_whitespace().collect::<Vec<_>>()).ok_or_else(|| {
-                OutputError::Columns(format!(
+                BadColumns(format!(
                     "invalid template, missing {what} line. Expected format is one line of space separated headers, one line of space separated column specs."
                 ))
             })
@@ -50,7 +67,7 @@ impl Columns {
         let (headers, paths) = (line("header")?, line("spec")?);
         if headers.len() != paths.len() {
             let (headers, paths) = (headers.len(), paths.len());
-            return Err(OutputError::Columns(format!(
+            return Err(BadColumns(format!(
                 "number of headers ({headers}) and field specifications ({paths}) don't match"
             )));
         }
@@ -58,8 +75,8 @@ impl Columns {
     }
 
     fn of(
-        columns: impl Iterator<Item = Result<(String, Template), OutputError>>,
-    ) -> Result<Columns, OutputError> {
+        columns: impl Iterator<Item = Result<(String, Template), BadColumns>>,
+    ) -> Result<Columns, BadColumns> {
         Ok(Columns { columns: columns.collect::<Result<_, _>>()?, headers: true })
     }
 
@@ -71,13 +88,22 @@ impl Columns {
 
     /// Lays out a row for a document, or for each item of a list.
     pub fn render(&self, document: &Value) -> Result<String, JsonPathError> {
-        let rows = super::items(document).iter().map(|item| self.row(item));
+        self.render_below(document, &mut Vec::new())
+    }
+
+    /// Does the same below what was laid out before: columns are as wide as there, or wider.
+    pub(super) fn render_below(
+        &self,
+        document: &Value,
+        widths: &mut Vec<usize>,
+    ) -> Result<String, JsonPathError> {
+        let rows = json::items(document).iter().map(|item| self.row(item));
         let headers = self.columns.iter().map(|(header, _)| escape::cell(header).into_owned()).collect();
         let mut grid = if self.headers { vec![headers] } else { Vec::new() };
         for row in rows {
             grid.push(row?);
         }
-        Ok(layout(&grid))
+        Ok(layout(&grid, widths))
     }
 
     fn row(&self, item: &Value) -> Result<Vec<String>, JsonPathError> {
@@ -86,7 +112,7 @@ impl Columns {
 }
 
 /// Returns the template that a path means: `name`, `.name`, `{name}` and `{.name}` are the same.
-fn relaxed(path: &str) -> Result<Template, OutputError> {
+fn relaxed(path: &str) -> Result<Template, BadColumns> {
     let inner = path.strip_prefix('{').map_or(Some(path), |rest| rest.strip_suffix('}'));
     let inner = inner.map(|inner| inner.strip_prefix('.').filter(|rest| !rest.is_empty()).unwrap_or(inner));
     let template = match inner {
@@ -94,13 +120,13 @@ fn relaxed(path: &str) -> Result<Template, OutputError> {
         Some("") if path.is_empty() => String::new(),
         Some(inner) if !inner.is_empty() && !inner.contains(['{', '}']) => format!("{{.{inner}}}"),
         Some(_) | None => {
-            return Err(OutputError::Columns(
+            return Err(BadColumns(
                 "unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or '{.name1.name2}'"
                     .to_string(),
             ));
         }
     };
-    Template::parse(&template).map_err(|error| OutputError::Columns(error.to_string()))
+    Template::parse(&template).map_err(|error| BadColumns(error.to_string()))
 }
 
 fn cell(path: &Template, item: &Value) -> Result<String, JsonPathError> {
@@ -168,8 +194,8 @@ fn float(number: f64) -> String {
 }
 
 /// Lays out lines as kubectl's tab writer does.
-fn layout(grid: &[Vec<String>]) -> String {
-    let mut widths = vec![LEAST; grid.first().map_or(0, Vec::len)];
+fn layout(grid: &[Vec<String>], widths: &mut Vec<usize>) -> String {
+    widths.resize(grid.first().map_or(widths.len(), Vec::len), LEAST);
     for row in grid {
         for (width, text) in widths.iter_mut().zip(row) {
             *width = (*width).max(measure_text_width(text) + GAP);
@@ -177,7 +203,7 @@ fn layout(grid: &[Vec<String>]) -> String {
     }
     let mut out = String::new();
     for row in grid {
-        for (at, (text, width)) in row.iter().zip(&widths).enumerate() {
+        for (at, (text, width)) in row.iter().zip(&*widths).enumerate() {
             out.push_str(text);
             if at + 1 < row.len() {
                 out.extend(std::iter::repeat_n(' ', width - measure_text_width(text)));

@@ -12,3 +12,9 @@ pub fn to_string(document: &Value) -> String {
     bytes.push(b'\n');
     String::from_utf8_lossy(&bytes).into_owned()
 }
+
+/// Returns a document itself, or what a list or a timeline consists of.
+pub(super) fn items(document: &Value) -> &[Value] {
+    let items = ["items", "entries"].iter().find_map(|list| document.get(list)?.as_array());
+    items.map_or(std::slice::from_ref(document), Vec::as_slice)
+}

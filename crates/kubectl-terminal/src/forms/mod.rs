@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::{Ui, escape};
-use columns::Columns;
+use columns::{BadColumns, Columns};
 use jsonpath::{JsonPathError, Template};
 
 pub mod columns;
@@ -58,20 +58,9 @@ pub enum OutputError {
     /// The template is missing.
     #[error("template format specified but no template given")]
     NoTemplate,
-    /// The columns are missing.
-    #[error("custom-columns format specified but no custom columns given")]
-    NoColumns,
     /// The columns are none.
-    #[error("{0}")]
-    Columns(String),
-    /// The columns' file cannot be read.
-    #[error("error reading template {path}, {source}")]
-    ColumnsFile {
-        /// The file.
-        path: String,
-        /// Why not.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Columns(#[from] BadColumns),
     /// The columns do not fit the document.
     #[error("{0}")]
     ExecuteColumns(JsonPathError),
@@ -122,7 +111,7 @@ impl OutputForm {
             "jsonpath-as-json" => Ok(OutputForm::JsonPathAsJson(parse_template(template)?)),
             "jsonpath-file" => Ok(OutputForm::JsonPath(parse_template(&template_file(template)?)?)),
             "custom-columns" => Ok(OutputForm::Columns(Columns::parse(template)?)),
-            "custom-columns-file" => Ok(OutputForm::Columns(columns_file(template)?)),
+            "custom-columns-file" => Ok(OutputForm::Columns(Columns::from_file(template)?)),
             _ => match text.to_ascii_lowercase().as_str() {
                 "" => Ok(OutputForm::Human),
                 "wide" => Ok(OutputForm::Wide),
@@ -197,15 +186,6 @@ fn template_file(path: &str) -> Result<String, OutputError> {
         .map_err(|source| OutputError::TemplateFile { path: path.to_string(), source })
 }
 
-fn columns_file(path: &str) -> Result<Columns, OutputError> {
-    if path.is_empty() {
-        return Err(OutputError::NoColumns);
-    }
-    let text = std::fs::read_to_string(Path::new(path))
-        .map_err(|source| OutputError::ColumnsFile { path: path.to_string(), source })?;
-    Columns::parse_lines(&text)
-}
-
 /// Prints a document to stdout in a form that is not for people; those print as JSON here.
 ///
 /// On a terminal control characters in it are made visible; a pipe gets every byte.
@@ -234,6 +214,7 @@ pub fn print_last(ui: &mut Ui, document: &Value, form: &OutputForm, lines: bool)
 #[derive(Debug, Default)]
 pub struct Stream {
     begun: bool,
+    widths: Vec<usize>,
 }
 
 impl Stream {
@@ -242,9 +223,12 @@ impl Stream {
         let begun = std::mem::replace(&mut self.begun, true);
         match form {
             OutputForm::Yaml if begun => ui.line("---"),
-            // The headers stand above the first.
-            OutputForm::Columns(columns) if begun => {
-                return print_document(ui, document, &OutputForm::Columns(columns.clone().no_headers(true)));
+            OutputForm::Columns(columns) => {
+                // The headers stand above the first.
+                let below = begun.then(|| columns.clone().no_headers(true));
+                let rows = below.as_ref().unwrap_or(columns).render_below(document, &mut self.widths);
+                ui.out(&rows.map_err(OutputError::ExecuteColumns)?);
+                return Ok(());
             }
             _ => {}
         }
@@ -283,16 +267,10 @@ fn document_text(document: &Value, form: &OutputForm) -> Result<String, OutputEr
     }
 }
 
-/// Returns a document itself, or what a list or a timeline consists of.
-fn items(document: &Value) -> &[Value] {
-    let items = ["items", "entries"].iter().find_map(|list| document.get(list)?.as_array());
-    items.map_or(std::slice::from_ref(document), Vec::as_slice)
-}
-
 /// Lists the workloads that a document, or each item of it, is about.
 fn names(document: &Value) -> String {
     let mut text = String::new();
-    for workload in items(document).iter().filter_map(|item| item.get("workload")) {
+    for workload in json::items(document).iter().filter_map(|item| item.get("workload")) {
         let field = |name: &str| workload.get(name).and_then(Value::as_str).unwrap_or_default();
         text.push_str(&object_name(field("apiVersion"), field("kind"), field("name")));
         text.push('\n');
@@ -431,7 +409,7 @@ mod tests {
         for (form, expected) in [
             ("yaml", "a: 1\n---\na: 1\n"),
             ("name", "deployment.apps/web\ndeployment.apps/web\n"),
-            ("custom-columns=KIND:.kind", "KIND\nHistory\nHistory\n"),
+            ("custom-columns=KIND:.kind,N:.workload.name", "KIND      N\nHistory   web\nHistory   web\n"),
         ] {
             let (mut ui, captured) = Ui::captured();
             let form = OutputForm::parse(Some(form), &[]).unwrap();

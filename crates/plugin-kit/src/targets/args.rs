@@ -4,8 +4,8 @@
 use clap::Args;
 use rollout_core::Kind;
 
+use super::TargetError;
 use super::words::{TargetName, Words, parse_words};
-use super::{Missing, TargetError};
 
 /// The positional words and flags that say what a verb works on.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,15 @@ pub struct TargetArgs {
     /// The manifests that name the objects.
     #[command(flatten)]
     pub files: FileArgs,
+}
+
+/// What it means that something is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It should be.
+    IsAnError,
+    /// It may come later.
+    IsFine,
 }
 
 /// The flag of the verbs that read.

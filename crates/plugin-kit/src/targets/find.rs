@@ -9,17 +9,8 @@ use rollout_core::{Kind, Workload};
 use rollout_kube::{Held, Scope, Wanted};
 
 use super::manifests::{self, ManifestObject};
-use super::{TargetArgs, TargetName, TargetSpec, VerbMode, segment, together};
+use super::{Missing, TargetArgs, TargetName, TargetSpec, VerbMode, segment, together};
 use crate::call::{CliError, Exit, Session};
-
-/// What it means that something is not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
-    /// It should be.
-    IsAnError,
-    /// It may come later.
-    IsFine,
-}
 
 /// The objects that a command line points at.
 #[derive(Debug)]

@@ -9,9 +9,9 @@ pub mod segment;
 pub mod together;
 mod words;
 
-pub use args::{FileArgs, IgnoreArgs, ManifestSource, TargetArgs, TargetSpec, VerbMode};
+pub use args::{FileArgs, IgnoreArgs, ManifestSource, Missing, TargetArgs, TargetSpec, VerbMode};
 pub use error::TargetError;
-pub use find::{Found, Missing};
+pub use find::Found;
 pub use words::{SetImage, TargetName, Words, parse_words, split_images};
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use rollout_kube::{Cluster, Depth, End, Reading, Seen};
 use serde_json::Value;
 
 use super::revision::parse_revision;
-use super::status_table::{self, Row, Watching};
+use super::status_table::{self, Row, Watching, hint};
 use crate::call::{CliError, Exit, Session};
 use crate::follow::{self, Job, PatienceArgs, WatchOptions};
 use crate::say::causes::{print_causes, print_skipped, warn_of_hidden_pods};
@@ -95,9 +95,9 @@ pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliErr
     rows.iter().for_each(|row| reports.exit(row.exit));
     if form.is_human() && found.all_namespaces {
         let mut rows: Vec<Row> = rows.iter().map(|it| Row::of(&it.snapshot, &it.progress)).collect();
-        status_table::table(&mut rows, cluster.now(), form.is_wide(), true)
-            .no_headers(args.output.no_headers)
-            .print(&mut reports.session.ui);
+        let ui = &mut reports.session.ui;
+        let table = status_table::table(ui, &mut rows, cluster.now(), form.is_wide(), true);
+        table.no_headers(args.output.no_headers).print(ui);
     } else {
         for row in &mut rows {
             row.sentence =
@@ -257,30 +257,5 @@ impl Report {
         if let Some(hint) = &self.hint {
             ui.hint(&escape::inline(hint));
         }
-    }
-}
-
-/// Returns what would help.
-pub(super) fn hint(snapshot: &Snapshot, progress: &Progress, called: &str) -> Option<String> {
-    let held = progress.hold.filter(|_| progress.state == State::Held);
-    let way_on = held.map(|hold| say::ending::way_on(hold, snapshot));
-    way_on.or_else(|| failed_hint(snapshot, progress, called))
-}
-
-fn failed_hint(snapshot: &Snapshot, progress: &Progress, called: &str) -> Option<String> {
-    let id = &snapshot.workload.id;
-    if progress.state != State::Failed {
-        return None;
-    }
-    if let Some(ways) = say::ending::ways_on_in_steps(snapshot) {
-        return Some(ways);
-    }
-    let stuck = progress.causes.iter().any(|cause| cause.id.is_stuck());
-    match progress.revision.filter(|_| stuck) {
-        Some(number) => {
-            Some(format!("to free it: {called} undo {id} --to-revision {number} -n {}", id.namespace))
-        }
-        None => (snapshot.history.len() > 1 && progress.causes.is_old_better())
-            .then(|| format!("to go back: {called} undo {id} -n {}", id.namespace)),
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use k8s_openapi::jiff::Timestamp;
-use kubectl_terminal::Style;
 use kubectl_terminal::duration;
 use kubectl_terminal::forms::OutputForm;
 use kubectl_terminal::table::{Cell, Column, Table};
+use kubectl_terminal::{Style, Ui};
 use rollout_core::judge::{Progress, State, evaluate};
 use rollout_core::snapshot::Patience;
 use rollout_core::{RevisionNumber, Snapshot, Workload, WorkloadId};
@@ -16,15 +16,17 @@ use rollout_kube::{Cluster, Fleet, Reader, Wanted};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::status;
 use crate::call::{CliError, Session};
 use crate::follow::{LiveDocuments, LiveRow, LiveTable, live_fleet};
-use crate::say::documents;
+use crate::say::{self, documents};
 use crate::targets::together::AT_ONCE;
 
 /// How often it is looked anew for what keeps a workload from getting on while nothing of it changes: what is said in events
 /// is not watched, and some things become true by the time alone.
 const LOOK: Duration = Duration::from_secs(10);
+
+/// Below how many columns there is no room for whole kinds.
+const NARROW: usize = 80;
 
 /// What is shown of a workload.
 #[derive(Clone, Debug)]
@@ -76,14 +78,19 @@ impl Row {
 }
 
 /// Lays the rows out, the worst first.
-pub(super) fn table(rows: &mut [Row], now: Timestamp, wide: bool, namespaces: bool) -> Table {
+pub(super) fn table(ui: &Ui, rows: &mut [Row], now: Timestamp, wide: bool, namespaces: bool) -> Table {
+    let narrow = ui.width().is_some_and(|width| width < NARROW);
     rows.sort_by_cached_key(Row::rank);
     let mut columns: Vec<Column<'_, Row>> = Vec::new();
     if namespaces {
         columns.push(Column::new("NAMESPACE", |it: &Row| it.id.namespace.clone()).flexible());
     }
     columns.extend([
-        Column::new("NAME", Row::name).flexible(),
+        Column::new("NAME", move |it: &Row| match narrow {
+            true => format!("{}/{}", it.id.kind.short(), it.id.name),
+            false => it.name(),
+        })
+        .flexible(),
         Column::new("STATE", |it: &Row| state(it.state)),
         Column::new("REVISION", |it: &Row| RevisionNumber::or(it.revision, "<none>")),
         Column::new("UPDATED", |it: &Row| format!("{}/{}", it.updated, it.desired)),
@@ -156,7 +163,7 @@ pub(super) async fn watch(
         }
         let mut rows: Vec<Row> = shown.map(|(row, _)| row.clone()).collect();
         let spans = session.spans();
-        let table = table(&mut rows, cluster.now(), watching.form.is_wide(), spans);
+        let table = table(&session.ui, &mut rows, cluster.now(), watching.form.is_wide(), spans);
         let table = table.no_headers(watching.no_headers);
         let key = |row: &Row| if spans { format!("{}   {}", row.id.namespace, row.id) } else { row.name() };
         let rows = rows.iter().map(|row| LiveRow { key: key(row), state: row.said() }).collect();
@@ -192,10 +199,35 @@ async fn look(
         let progress = evaluate(&snapshot);
         let id = &snapshot.workload.id;
         let document = (!watching.form.is_human()).then(|| {
-            let hint = status::hint(&snapshot, &progress, &watching.called);
+            let hint = hint(&snapshot, &progress, &watching.called);
             documents::about(id, documents::Status::of(&snapshot, &progress, hint.as_deref()))
         });
         it.shown = Some((Row::of(&snapshot, &progress), document));
     });
     stream::iter(looks).buffer_unordered(AT_ONCE).collect::<()>().await;
+}
+
+/// Returns what would help.
+pub(super) fn hint(snapshot: &Snapshot, progress: &Progress, called: &str) -> Option<String> {
+    let held = progress.hold.filter(|_| progress.state == State::Held);
+    let way_on = held.map(|hold| say::ending::way_on(hold, snapshot));
+    way_on.or_else(|| failed_hint(snapshot, progress, called))
+}
+
+fn failed_hint(snapshot: &Snapshot, progress: &Progress, called: &str) -> Option<String> {
+    let id = &snapshot.workload.id;
+    if progress.state != State::Failed {
+        return None;
+    }
+    if let Some(ways) = say::ending::ways_on_in_steps(snapshot) {
+        return Some(ways);
+    }
+    let stuck = progress.causes.iter().any(|cause| cause.id.is_stuck());
+    match progress.revision.filter(|_| stuck) {
+        Some(number) => {
+            Some(format!("to free it: {called} undo {id} --to-revision {number} -n {}", id.namespace))
+        }
+        None => (snapshot.history.len() > 1 && progress.causes.is_old_better())
+            .then(|| format!("to go back: {called} undo {id} -n {}", id.namespace)),
+    }
 }
