@@ -308,7 +308,7 @@ impl Shown {
         }
         let Some(timeline) = &self.timeline else { return Ok(()) };
         let shown = timeline.shown(watching.since, watching.limit).entries;
-        let told = told_of(cluster, timeline, &shown, &mut self.told).await?;
+        let told = told_of(session, cluster, timeline, &shown, &mut self.told).await;
         let lines = lines_of(timeline, &shown, told);
         let ui = &mut session.ui;
         if watching.form.is_human() {
@@ -325,25 +325,29 @@ impl Shown {
     }
 }
 
-/// Returns what only the objects tell of some entries; what was read before is not read again.
+/// Returns what only the objects tell of some entries; what was read before, or may not be read, is not read again.
 async fn told_of(
+    session: &mut Session,
     cluster: &Cluster,
     timeline: &Timeline,
     shown: &[usize],
     known: &mut HashMap<String, Told>,
-) -> Result<HashMap<usize, Told>, CliError> {
+) -> HashMap<usize, Told> {
     let key = |index: usize| key(&timeline.workload(index).id, timeline.entry(index));
     let unread: Vec<usize> =
         shown.iter().copied().filter(|index| !known.contains_key(&key(*index))).collect();
     let mut told = HashMap::new();
-    read_templates(cluster, timeline, &unread, &mut told).await?;
+    // When they went live, and how far they are, is worth knowing without it.
+    if let Err(error) = read_templates(cluster, timeline, &unread, &mut told).await {
+        session.report(&error);
+    }
     let mut now: HashMap<String, Told> = HashMap::new();
     for &index in shown {
         let told = told.entry(index).or_insert_with(|| known.remove(&key(index)).unwrap_or_default());
         now.insert(key(index), told.clone());
     }
     *known = now;
-    Ok(told)
+    told
 }
 
 /// Tells an entry from all others: a revision that came back has another number.
