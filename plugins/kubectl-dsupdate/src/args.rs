@@ -1,7 +1,7 @@
 //! What `kubectl dsupdate` is, and the verbs that only it has.
 
 use clap::{Args, Subcommand};
-use plugin_kit::call::{CliError, Examples, Exit, Session, Verb};
+use plugin_kit::call::{CliError, Examples, Exit, Lazy, Session, Verb};
 use plugin_kit::change::ActionArgs;
 use plugin_kit::verbs::steps::{self, NodeArgs, StartArgs};
 use plugin_kit::verbs::{EXAMPLES, SharedVerb};
@@ -32,13 +32,13 @@ pub enum DsupdateVerb {
     #[command(flatten)]
     Shared(SharedVerb),
     /// Roll out in steps over the nodes
-    Start(Box<StartOverNodes>),
+    Start(Lazy<Box<StartOverNodes>>),
     /// Take a rollout in steps back
-    Abort(ActionArgs),
+    Abort(Lazy<ActionArgs>),
     /// Show which revision runs on which node, and why a node is not updated or not ready
-    Nodes(NodesArgs),
+    Nodes(Lazy<NodesArgs>),
     /// Show how pods are replaced, or change it
-    Strategy(Box<StrategyArgs>),
+    Strategy(Lazy<Box<StrategyArgs>>),
 }
 
 /// The arguments of `start`.
@@ -69,13 +69,13 @@ impl Verb for DsupdateVerb {
     async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
         match self {
             DsupdateVerb::Shared(verb) => verb.run(session).await,
-            DsupdateVerb::Start(args) => {
+            DsupdateVerb::Start(Lazy(args)) => {
                 let StartOverNodes { start, nodes } = *args;
                 steps::start(start, nodes, session).await
             }
-            DsupdateVerb::Abort(args) => steps::abort(args, session).await,
-            DsupdateVerb::Nodes(args) => nodes::run(args, session).await,
-            DsupdateVerb::Strategy(args) => strategy::run(*args, session).await,
+            DsupdateVerb::Abort(Lazy(args)) => steps::abort(args, session).await,
+            DsupdateVerb::Nodes(Lazy(args)) => nodes::run(args, session).await,
+            DsupdateVerb::Strategy(Lazy(args)) => strategy::run(*args, session).await,
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use clap::Subcommand;
 use plugin_kit::Plugin;
-use plugin_kit::call::{CliError, Examples, Exit, Session, Verb};
-use plugin_kit::change::{ActionArgs, always_waits};
+use plugin_kit::call::{CliError, Examples, Exit, Lazy, Session, Verb};
 use plugin_kit::verbs::{EXAMPLES, SharedVerb, unstick};
 
 use crate::attempt::{self, TryArgs};
@@ -32,14 +31,13 @@ pub enum RollbackVerb {
     #[command(flatten)]
     Shared(SharedVerb),
     /// Show what was rolled out lately, in many workloads at once
-    Timeline(TimelineArgs),
+    Timeline(Lazy<TimelineArgs>),
     /// Follow rollouts to their end, and take back what fails
-    Guard(GuardArgs),
+    Guard(Lazy<GuardArgs>),
     /// Change something, and take it back where it fails
-    Try(Box<TryArgs>),
+    Try(Lazy<Box<TryArgs>>),
     /// Free a StatefulSet that waits for a broken pod for ever
-    #[command(mut_args(always_waits))]
-    Unstick(ActionArgs),
+    Unstick(Lazy<unstick::UnstickArgs>),
 }
 
 impl Verb for RollbackVerb {
@@ -49,10 +47,10 @@ impl Verb for RollbackVerb {
     async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
         match self {
             RollbackVerb::Shared(verb) => verb.run(session).await,
-            RollbackVerb::Timeline(args) => timeline::run(args, session).await,
-            RollbackVerb::Guard(args) => guard::run(args, session).await,
-            RollbackVerb::Try(args) => attempt::run(*args, session).await,
-            RollbackVerb::Unstick(args) => unstick::run(args, session).await,
+            RollbackVerb::Timeline(Lazy(args)) => timeline::run(args, session).await,
+            RollbackVerb::Guard(Lazy(args)) => guard::run(args, session).await,
+            RollbackVerb::Try(Lazy(args)) => attempt::run(*args, session).await,
+            RollbackVerb::Unstick(Lazy(args)) => unstick::run(args, session).await,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What `kubectl stspartition` is, and the verbs that only it has.
 
 use clap::Subcommand;
-use plugin_kit::call::{CliError, Examples, Exit, Session, Verb};
-use plugin_kit::change::{ActionArgs, always_waits};
+use plugin_kit::call::{CliError, Examples, Exit, Lazy, Session, Verb};
+use plugin_kit::change::ActionArgs;
 use plugin_kit::verbs::steps::{self, NodeArgs, StartArgs};
 use plugin_kit::verbs::{EXAMPLES, SharedVerb, unstick};
 use plugin_kit::{Kind, Plugin};
@@ -34,18 +34,17 @@ pub enum StspartitionVerb {
     #[command(flatten)]
     Shared(SharedVerb),
     /// Show the pods by ordinal, with the line where the partition is
-    Pods(PodsArgs),
+    Pods(Lazy<PodsArgs>),
     /// Set the partition
-    Set(SetArgs),
+    Set(Lazy<SetArgs>),
     /// Let more pods be new
-    Advance(AdvanceArgs),
+    Advance(Lazy<AdvanceArgs>),
     /// Roll out in steps over the partition
-    Start(Box<StartArgs>),
+    Start(Lazy<Box<StartArgs>>),
     /// Take a rollout in steps back
-    Abort(ActionArgs),
+    Abort(Lazy<ActionArgs>),
     /// Free a set that waits for a broken pod for ever
-    #[command(mut_args(always_waits))]
-    Unstick(ActionArgs),
+    Unstick(Lazy<unstick::UnstickArgs>),
 }
 
 const START_EXAMPLES: Examples = (
@@ -73,12 +72,12 @@ impl Verb for StspartitionVerb {
     async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
         match self {
             StspartitionVerb::Shared(verb) => verb.run(session).await,
-            StspartitionVerb::Pods(args) => pods::run(args, session).await,
-            StspartitionVerb::Set(args) => partition::run_set(args, session).await,
-            StspartitionVerb::Advance(args) => partition::run_advance(args, session).await,
-            StspartitionVerb::Start(args) => steps::start(*args, NodeArgs::default(), session).await,
-            StspartitionVerb::Abort(args) => steps::abort(args, session).await,
-            StspartitionVerb::Unstick(args) => unstick::run(args, session).await,
+            StspartitionVerb::Pods(Lazy(args)) => pods::run(args, session).await,
+            StspartitionVerb::Set(Lazy(args)) => partition::run_set(args, session).await,
+            StspartitionVerb::Advance(Lazy(args)) => partition::run_advance(args, session).await,
+            StspartitionVerb::Start(Lazy(args)) => steps::start(*args, NodeArgs::default(), session).await,
+            StspartitionVerb::Abort(Lazy(args)) => steps::abort(args, session).await,
+            StspartitionVerb::Unstick(Lazy(args)) => unstick::run(args, session).await,
         }
     }
 }

@@ -120,7 +120,10 @@ fn bare<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
 
 /// Returns it with what helps show.
 fn command_as<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
-    let command = bare::<V>(plugin, called)
+    let mut command = bare::<V>(plugin, called);
+    // What is said of a verb is said by its flags.
+    command.build();
+    let command = command
         .after_help(format!("Connection flags are those of kubectl: {called} options"))
         .mut_subcommands(|verb| helps::with_exits(verb, plugin));
     let examples = V::EXAMPLES.iter().copied().flatten();
@@ -142,9 +145,16 @@ fn called_as(argv0: &OsString, name: &str) -> String {
 /// `kubectl rollback deploy/web` is short for `kubectl rollback undo deploy/web`. Only what is a target stands for the verb: a
 /// word that is nothing may be a verb with a typo, and with `-f` nobody sees what would be undone.
 pub(crate) fn means_default_verb(plugin: Plugin, command: &clap::Command, words: &[OsString]) -> bool {
-    let Some(of_verb) = plugin.default_verb.and_then(|verb| command.find_subcommand(verb)) else {
+    let is_verb = |word: &str| command.get_subcommands().any(|it| it.get_name() == word);
+    // Most lines start with a verb: then the flags of none have to be known.
+    if words.get(1).and_then(|word| word.to_str()).is_some_and(is_verb) {
+        return false;
+    }
+    let Some(mut of_verb) = plugin.default_verb.and_then(|verb| command.find_subcommand(verb)).cloned()
+    else {
         return false;
     };
+    of_verb.build();
     let flags: Vec<&clap::Arg> = command.get_arguments().chain(of_verb.get_arguments()).collect();
     let mut typed = words.iter().skip(1).map_while(|word| word.to_str()).take_while(|it| *it != "--");
     let mut first = None;
@@ -164,7 +174,6 @@ pub(crate) fn means_default_verb(plugin: Plugin, command: &clap::Command, words:
         let kind = word.split(['/', ',']).next().unwrap_or_default();
         word.contains('/') || Kind::parse(kind).is_some()
     };
-    let is_verb = |word: &str| command.get_subcommands().any(|it| it.get_name() == word);
     first.is_some_and(|word| !is_verb(word) && is_target(word))
 }
 

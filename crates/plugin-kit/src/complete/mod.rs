@@ -7,6 +7,7 @@ mod ask;
 mod offer;
 mod typed;
 
+use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 use clap::Command;
@@ -19,22 +20,16 @@ pub use offer::Offer;
 use typed::Typed;
 
 /// Answers whoever is still typing a line for a plugin.
-pub fn answer(plugin: Plugin, command: Command, asked: &Asked) -> String {
-    let mut words = asked.before().to_vec();
-    words.push(asked.current().to_os_string());
-    let line = match plugin.default_verb {
-        Some(verb) if means_default_verb(plugin, &command, &words) => command_of_verb(command, verb),
-        _ => command,
-    };
-    let typed = Arc::new(Typed::read(plugin, line.clone(), asked.before()));
-    asked.answer(offering(line, &typed))
-}
-
-/// Returns the command line of a verb that is not typed, as its own.
-fn command_of_verb(mut command: Command, verb: &str) -> Command {
-    // Only then a verb has the flags that all verbs have.
+pub fn answer(plugin: Plugin, mut command: Command, asked: &Asked) -> String {
+    let mut before = asked.before().to_vec();
+    let words = [&before[..], &[asked.current().to_os_string()]].concat();
+    let unsaid = plugin.default_verb.filter(|_| means_default_verb(plugin, &command, &words));
+    before.splice(1..1, unsaid.map(OsString::from));
+    let typed = Arc::new(Typed::read(plugin, command.clone(), &before));
+    // Only then a verb has its flags, and those that all verbs have.
     command.build();
-    command.find_subcommand(verb).cloned().unwrap_or(command)
+    let line = unsaid.and_then(|verb| command.find_subcommand(verb)).cloned().unwrap_or(command);
+    asked.answer(offering(line, &typed))
 }
 
 /// Lets the flags and words of a command, and of those below it, offer what there is.
@@ -43,7 +38,7 @@ fn offering(command: Command, typed: &Arc<Typed>) -> Command {
         Some(offer) => {
             let typed = Arc::clone(typed);
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            arg.add(ArgValueCompleter::new(move |current: &std::ffi::OsStr| {
+            arg.add(ArgValueCompleter::new(move |current: &OsStr| {
                 offer.candidates(&typed, &help, &current.to_string_lossy())
             }))
         }

@@ -14,9 +14,17 @@ use rollout_core::{RevisionNumber, Snapshot, WorkloadId};
 use rollout_kube::{Checking, Service};
 
 use crate::call::{CliError, Exit, Session, holder};
-use crate::change::{self, ActionArgs, Intent, WriteArgs, subject};
+use crate::change::{self, ActionArgs, Intent, WriteArgs, subject, waits_for_nothing};
 use crate::follow::gates::{Checks, GateArgs};
 use crate::targets::{TargetArgs, VerbMode};
+
+/// The arguments of `pause`.
+#[derive(Args, Debug)]
+#[command(mut_args(waits_for_nothing))]
+pub struct PauseArgs {
+    #[command(flatten)]
+    action: ActionArgs,
+}
 
 /// The arguments of `resume`.
 #[derive(Args, Debug)]
@@ -48,8 +56,8 @@ pub struct ResumeArgs {
 }
 
 /// Runs `pause`.
-pub async fn pause(args: ActionArgs, session: &mut Session) -> Result<Exit, CliError> {
-    args.run(session, &mut Pause).await
+pub async fn pause(args: PauseArgs, session: &mut Session) -> Result<Exit, CliError> {
+    args.action.run(session, &mut Pause).await
 }
 
 /// Runs `resume`.

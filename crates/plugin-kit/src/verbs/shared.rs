@@ -4,8 +4,7 @@ use clap::Subcommand;
 use kubectl_terminal::completion::{self, CompletionArgs};
 
 use super::{diff, history, pause, status, undo};
-use crate::call::{CliError, Examples, Exit, Session, Verb};
-use crate::change::{ActionArgs, waits_for_nothing};
+use crate::call::{CliError, Examples, Exit, Lazy, Session, Verb};
 
 /// The examples of these verbs.
 pub const EXAMPLES: &[Examples] = &[
@@ -74,18 +73,17 @@ const LAST: usize = 100;
 #[derive(Debug, Subcommand)]
 pub enum SharedVerb {
     /// Show the revisions of workloads and what changed in each
-    History(history::HistoryArgs),
+    History(Lazy<history::HistoryArgs>),
     /// Show what differs between two revisions
-    Diff(diff::DiffArgs),
+    Diff(Lazy<diff::DiffArgs>),
     /// Go back to an older revision, and wait until its pods run
-    Undo(undo::UndoArgs),
+    Undo(Lazy<undo::UndoArgs>),
     /// Show how far a rollout is, and wait for its end
-    Status(status::StatusArgs),
+    Status(Lazy<status::StatusArgs>),
     /// Hold a rollout where it is
-    #[command(mut_args(waits_for_nothing))]
-    Pause(ActionArgs),
+    Pause(Lazy<pause::PauseArgs>),
     /// Let a paused rollout go on
-    Resume(pause::ResumeArgs),
+    Resume(Lazy<pause::ResumeArgs>),
     /// Print the version
     #[command(display_order = LAST)]
     Version,
@@ -94,7 +92,7 @@ pub enum SharedVerb {
     Options,
     /// Print the completion script of a shell, or install completion for kubectl
     #[command(display_order = LAST)]
-    Completion(CompletionArgs),
+    Completion(Lazy<CompletionArgs>),
 }
 
 impl Verb for SharedVerb {
@@ -102,12 +100,12 @@ impl Verb for SharedVerb {
 
     async fn run(self, session: &mut Session) -> Result<Exit, CliError> {
         match self {
-            SharedVerb::History(args) => history::run(args, session).await,
-            SharedVerb::Diff(args) => diff::run(args, session).await,
-            SharedVerb::Undo(args) => undo::run(args, session).await,
-            SharedVerb::Status(args) => status::run(args, session).await,
-            SharedVerb::Pause(args) => pause::pause(args, session).await,
-            SharedVerb::Resume(args) => pause::resume(args, session).await,
+            SharedVerb::History(Lazy(args)) => history::run(args, session).await,
+            SharedVerb::Diff(Lazy(args)) => diff::run(args, session).await,
+            SharedVerb::Undo(Lazy(args)) => undo::run(args, session).await,
+            SharedVerb::Status(Lazy(args)) => status::run(args, session).await,
+            SharedVerb::Pause(Lazy(args)) => pause::pause(args, session).await,
+            SharedVerb::Resume(Lazy(args)) => pause::resume(args, session).await,
             SharedVerb::Version => {
                 let line = format!("{} v{}", session.plugin.name, env!("CARGO_PKG_VERSION"));
                 session.ui.line(&line);
@@ -117,7 +115,7 @@ impl Verb for SharedVerb {
                 session.ui.out(&kubectl_connect::options_help());
                 Ok(Exit::Done)
             }
-            SharedVerb::Completion(args) => complete(args, session),
+            SharedVerb::Completion(Lazy(args)) => complete(args, session),
         }
     }
 }

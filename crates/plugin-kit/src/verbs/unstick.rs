@@ -1,12 +1,13 @@
 //! `unstick`: find the pod that a StatefulSet hangs on, explain, and delete it.
 
+use clap::Args;
 use rollout_core::drive::Follow;
 use rollout_core::machine::Machine;
 use rollout_core::plan::{Decision, Plan, Refusal, unstick};
 use rollout_core::{RevisionNumber, Snapshot};
 
 use crate::call::{CliError, Exit, Session};
-use crate::change::{ActionArgs, Intent, subject};
+use crate::change::{ActionArgs, Intent, always_waits, subject};
 
 /// The examples with which the help of `unstick` starts.
 pub const EXAMPLES: (&str, &str) = (
@@ -17,12 +18,20 @@ Examples:
   {me} unstick sts/db --dry-run   # only say which it is",
 );
 
+/// The arguments of `unstick`.
+#[derive(Args, Debug)]
+#[command(mut_args(always_waits))]
+pub struct UnstickArgs {
+    #[command(flatten)]
+    action: ActionArgs,
+}
+
 /// Runs `unstick`.
-pub async fn run(args: ActionArgs, session: &mut Session) -> Result<Exit, CliError> {
-    if !args.write.wait {
+pub async fn run(args: UnstickArgs, session: &mut Session) -> Result<Exit, CliError> {
+    if !args.action.write.wait {
         return Err(CliError::usage("nothing moves without waiting: --wait=false"));
     }
-    args.run(session, &mut Unstick).await
+    args.action.run(session, &mut Unstick).await
 }
 
 struct Unstick;
