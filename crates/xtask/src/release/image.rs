@@ -7,7 +7,6 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
-use cluster::workspace;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
@@ -26,15 +25,22 @@ pub(super) fn write(archives: &Path, folder: &Path, version: &str, repository: &
         fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     let mut images = Vec::new();
+    let notices = kubectl::notices()?;
     for arch in ARCHITECTURES {
-        let mut programs = Vec::new();
+        let (mut programs, mut papers) =
+            (Vec::new(), vec![("kubectl".to_string(), notices.clone().into_bytes())]);
         for plugin in names::PLUGINS {
-            programs.extend(programs_of(archives, plugin, version, arch)?);
+            for (name, content) in contents(archives, plugin, version, arch)? {
+                if name == format!("kubectl-{plugin}") {
+                    programs.push((name, content));
+                } else {
+                    papers.push((format!("kubectl-{plugin}-{name}"), content));
+                }
+            }
         }
         let built = tempfile::tempdir()?;
         programs.push(("kubectl".to_string(), fs::read(kubectl::build(arch, built.path())?)?));
-        let license = fs::read(workspace().join("LICENSE"))?;
-        images.push(Image { arch, entries: entries(programs, license), run: run() });
+        images.push(Image { arch, entries: entries(programs, papers), run: run() });
     }
     let annotations = json!({
         "org.opencontainers.image.title": "kubectl with rollback, dsupdate and stspartition",
@@ -45,27 +51,34 @@ pub(super) fn write(archives: &Path, folder: &Path, version: &str, repository: &
     Layout::write(folder, images, &annotations, &format!("v{version}"))
 }
 
-/// Returns a plugin's program, and what completes for it, from its archive.
-fn programs_of(archives: &Path, plugin: &str, version: &str, arch: &str) -> Result<Vec<(String, Vec<u8>)>> {
+/// What goes into the image of a plugin's archive beside the program: who may use it, and what is linked into it.
+fn is_paper(name: &str) -> bool {
+    name == "LICENSE" || name.starts_with("THIRD-PARTY-NOTICES")
+}
+
+/// Returns a plugin's program and papers from its archive.
+fn contents(archives: &Path, plugin: &str, version: &str, arch: &str) -> Result<Vec<(String, Vec<u8>)>> {
     let path = archives.join(names::archive(plugin, version, ("linux", arch)));
     let file = File::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let mut programs = Vec::new();
+    let program = format!("kubectl-{plugin}");
+    let mut contents = Vec::new();
     for entry in tar::Archive::new(GzDecoder::new(file)).entries()? {
         let mut entry = entry?;
         let name = entry.path()?.to_string_lossy().into_owned();
-        if name == format!("kubectl-{plugin}") {
+        if name == program || is_paper(&name) {
             let mut content = Vec::new();
             entry.read_to_end(&mut content)?;
-            programs.push((name, content));
+            contents.push((name, content));
         }
     }
-    if programs.is_empty() {
-        return Err(format!("{} holds no kubectl-{plugin}", path.display()).into());
+    if contents.iter().any(|(name, _)| *name == program) {
+        Ok(contents)
+    } else {
+        Err(format!("{} holds no {program}", path.display()).into())
     }
-    Ok(programs)
 }
 
-fn entries(programs: Vec<(String, Vec<u8>)>, license: Vec<u8>) -> Vec<Entry> {
+fn entries(programs: Vec<(String, Vec<u8>)>, papers: Vec<(String, Vec<u8>)>) -> Vec<Entry> {
     let folder = |path: &str, mode, owner| Entry::Folder { path: path.into(), mode, owner };
     let text = |path: &str, content: Vec<u8>| Entry::File { path: path.into(), mode: 0o644, content };
     let mut entries = vec![
@@ -80,9 +93,11 @@ fn entries(programs: Vec<(String, Vec<u8>)>, license: Vec<u8>) -> Vec<Entry> {
         folder("usr/local/", 0o755, 0),
         folder("usr/local/bin/", 0o755, 0),
         folder("usr/share/", 0o755, 0),
-        // Kubernetes' is the same license.
-        text("usr/share/LICENSE", license),
+        folder("usr/share/licenses/", 0o755, 0),
     ];
+    entries.extend(
+        papers.into_iter().map(|(name, content)| text(&format!("usr/share/licenses/{name}"), content)),
+    );
     entries.extend(programs.into_iter().map(|(name, content)| Entry::File {
         path: format!("usr/local/bin/{name}"),
         mode: 0o755,
@@ -104,7 +119,7 @@ fn run() -> Value {
 #[cfg(test)]
 mod tests {
     use super::super::layout::Entry;
-    use super::{entries, programs_of, run};
+    use super::{contents, entries, run};
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use std::fs::File;
@@ -114,15 +129,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kubectl-rollback-v1.2.3-linux-arm64.tar.gz");
         let mut tar = tar::Builder::new(GzEncoder::new(File::create(path).unwrap(), Compression::fast()));
-        for name in ["LICENSE", "kubectl-rollback"] {
+        for name in ["LICENSE", "README.md", "kubectl-rollback"] {
             let mut header = tar::Header::new_gnu();
             header.set_size(3);
             tar.append_data(&mut header, name, &b"abc"[..]).unwrap();
         }
         tar.into_inner().unwrap().finish().unwrap();
-        let programs = programs_of(folder.path(), "rollback", "1.2.3", "arm64").unwrap();
-        assert_eq!(programs, [("kubectl-rollback".to_string(), b"abc".to_vec())]);
-        let error = programs_of(folder.path(), "rollback", "1.2.3", "amd64").unwrap_err().to_string();
+        let contents_of = contents(folder.path(), "rollback", "1.2.3", "arm64").unwrap();
+        let names: Vec<&str> = contents_of.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["LICENSE", "kubectl-rollback"]);
+        assert_eq!(contents_of[1].1, b"abc");
+        let error = contents(folder.path(), "rollback", "1.2.3", "amd64").unwrap_err().to_string();
         assert!(error.contains("kubectl-rollback-v1.2.3-linux-amd64.tar.gz: "), "{error}");
     }
 
