@@ -11,6 +11,8 @@ pub use number::{REVISION, RevisionNumber};
 pub use revision::{CHANGE_CAUSE, PodCount, Proof, Revision, Twin};
 pub use select::{NoRevision, RevisionSelector};
 
+use std::collections::HashMap;
+
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
@@ -251,11 +253,12 @@ pub fn owner(object: &Value) -> Option<&str> {
 
 /// Folds equal revisions into the newest of them (kubernetes#134773 leaves such behind). `revisions` is sorted.
 fn folded(revisions: Vec<Revision>) -> Vec<Revision> {
-    let mut kept: Vec<Revision> = Vec::new();
+    let mut kept: Vec<Option<Revision>> = Vec::new();
+    // Where a template was seen last. A history has thousands of revisions where somebody keeps them all.
+    let mut seen: HashMap<Value, usize> = HashMap::new();
     for mut revision in revisions {
-        let is_twin = |other: &Revision| revision.normal.is_some() && other.normal == revision.normal;
-        if let Some(index) = kept.iter().position(is_twin) {
-            let twin = kept.remove(index);
+        let earlier = revision.normal.clone().and_then(|normal| seen.insert(normal, kept.len()));
+        if let Some(twin) = earlier.and_then(|index| kept[index].take()) {
             revision.duplicates = twin.duplicates;
             revision.duplicates.push(Twin { name: twin.name, uid: twin.uid, number: twin.number });
             revision.nulls.extend(twin.nulls);
@@ -263,9 +266,9 @@ fn folded(revisions: Vec<Revision>) -> Vec<Revision> {
             revision.pods.ready += twin.pods.ready;
             revision.pods.available += twin.pods.available;
         }
-        kept.push(revision);
+        kept.push(Some(revision));
     }
-    kept
+    kept.into_iter().flatten().collect()
 }
 
 /// A Deployment's ReplicaSets count their pods themselves.
