@@ -115,9 +115,10 @@ fn next_ordinal<'a>(
     if places.all.iter().flat_map(Place::living).any(|pod| sent.is_going(pod)) {
         return None;
     }
-    // Pods beyond the range may be members of a quorum as well.
     let passes = |pod: &&Pod| health::passes(snapshot, pod);
-    if places.beyond.iter().any(passes) {
+    // Pods beyond the range may be members of a quorum as well. That one of them is bad says that it may go itself, not that
+    // another one may so soon: a moment ago it may have been ready, and its controller is about to remove it.
+    if places.beyond.iter().any(|pod| passes(pod) || health::has_just_fallen(snapshot, pod)) {
         return None;
     }
     let mut pods = scope.iter().filter(|place| !place.ends()).flat_map(Place::living);
@@ -186,6 +187,7 @@ mod tests {
     use crate::fixture::{now, pod, pods, revisions, snapshot, stateful};
     use crate::judge::stuck::{Blockage, Wait, examine};
     use k8s_openapi::jiff::SignedDuration;
+    use serde_json::json;
 
     /// A set whose second pod, an old one of a revision that it left, was ready and has not been so for that long.
     fn fell(seconds: i64, edit: impl FnOnce(&mut Vec<Pod>)) -> Snapshot {
@@ -198,6 +200,29 @@ mod tests {
         all[1].containers[0].readiness = 25;
         edit(&mut all);
         snapshot(kind, stateful("app:1", 0, "aaa", "aaa"), revisions, all)
+    }
+
+    #[test]
+    fn an_available_pod_waits_a_moment_for_one_beyond_the_range_that_crashes() {
+        let kind = Kind::StatefulSet;
+        let chosen = |fell: i64| {
+            let mut set = stateful("app:1", 0, "aaa", "aaa");
+            set["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
+            set["spec"]["replicas"] = json!(2);
+            let mut all = pods(kind, "bbb");
+            all[2] = pod(kind, "web-2", "aaa", false);
+            all[2].unready_since = Some(now() - SignedDuration::from_secs(fell));
+            all[2].containers[0].restarts = 3;
+            all[2].containers[0].waiting = Some(("CrashLoopBackOff".into(), String::new()));
+            let seen = snapshot(kind, set, revisions(kind, 2), all);
+            assert!(health::is_bad(&seen, &seen.pods.as_ref().unwrap()[2]));
+            let places = Places::within_reach(&seen).unwrap();
+            let wish = Wish { unwanted: &|pod| seen.side(pod) == Side::Old, budget: 1 };
+            let next = next(&seen, &places, &places.all, &Deletions::default(), wish);
+            next.first().map(|pod| pod.name.clone())
+        };
+        assert_eq!(chosen(9), None);
+        assert_eq!(chosen(10).as_deref(), Some("web-1"));
     }
 
     fn is_freed(snapshot: &Snapshot) -> bool {

@@ -64,3 +64,9 @@ pub(crate) fn passes(snapshot: &Snapshot, pod: &Pod) -> bool {
         false => !snapshot.available(pod) && !is_bad(snapshot, pod),
     }
 }
+
+/// Tells whether a pod has not been unready for more than a moment, whatever it shows.
+pub(crate) fn has_just_fallen(snapshot: &Snapshot, pod: &Pod) -> bool {
+    let lives = !pod.terminating && !pod.ended() && !snapshot.is_out_of_reach(pod);
+    lives && !pod.ready() && snapshot.seconds_since(pod.unready_since) < MOMENT
+}
