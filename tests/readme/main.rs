@@ -23,7 +23,8 @@ use e2e::{cluster, settled};
 /// What is played.
 const PLAYED: [&str; 3] = ["README.md", "docs/tour.md", "docs/compared.md"];
 /// What holds commands.
-const PAGES: [&str; 4] = ["README.md", "docs/tour.md", "docs/compared.md", "docs/measured.md"];
+const PAGES: [&str; 5] =
+    ["README.md", "docs/tour.md", "docs/compared.md", "docs/measured.md", "docs/reference/rbac.md"];
 
 /// The namespace that the pages show.
 const SHOWN: &str = "shop";

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
 
+mod rights;
+
 use std::fs;
 
 use cluster::{Namespace, Output, workspace};

@@ -10,6 +10,7 @@ mod cluster;
 mod demo;
 mod deny;
 mod dist;
+mod docs;
 #[cfg(test)]
 mod floors;
 mod fuzz;
@@ -57,11 +58,6 @@ const COMMANDS: &[Command] = &[
     },
     #[cfg(unix)]
     Command {
-        name: "pictures",
-        about: "make the pictures of the documents on a throwaway cluster, or hold them against it [--check]",
-        run: pictures::run,
-    },
-    Command {
         name: "bench",
         about: "the plugins against kubectl rollout: time, CPU, memory, requests [timeline|nodes|step|failures|false-alarms|recovery] [--runs N]",
         run: bench::run,
@@ -80,6 +76,11 @@ const COMMANDS: &[Command] = &[
         name: "dist",
         about: "pack what krew installs [--target TRIPLE] [--to DIR] [--url WHERE-THE-ARCHIVES-WILL-BE] [--profile NAME]",
         run: dist::run,
+    },
+    Command {
+        name: "docs",
+        about: "build the site of the documents in target/site and follow its links; pictures [--check]: make its pictures, or hold them against what is on the screen",
+        run: docs::run,
     },
     Command {
         name: "release",

@@ -1,4 +1,4 @@
-//! `cargo xtask pictures`: the pictures of the documents, made from the real thing.
+//! `cargo xtask docs pictures`: the pictures of the documents, made from the real thing.
 //!
 //! Scenes (`scenes.rs`) are played on a throwaway cluster, in a terminal that nobody sits at (`terminal.rs`); what is on
 //! the screen then is drawn (`svg.rs`). With `--check` nothing is written: the text of each picture, read out of its
@@ -23,7 +23,7 @@ const NAMESPACE: &str = "shop";
 /// Enough of them that a picture of steps has something to show.
 const NODES: usize = 8;
 
-const AGAIN: &str = "cargo xtask pictures makes them anew; look at them before they are committed";
+const AGAIN: &str = "cargo xtask docs pictures makes them anew; look at them before they are committed";
 
 pub(crate) fn run(args: &[String]) -> Result {
     let check = match args {

@@ -26,7 +26,7 @@ struct Stage {
 const STAGES: &[Stage] = &[
     Stage { name: "format", about: "every file as rustfmt writes it", run: format },
     Stage { name: "lint", about: "no warning of the compiler or clippy", run: lint },
-    Stage { name: "docs", about: "the API documentation, without broken links", run: docs },
+    Stage { name: "docs", about: "the API documentation and the site, without broken links", run: docs },
     Stage { name: "deny", about: "licences, versions, sources and advisories of what is linked", run: deny },
     Stage {
         name: "workflows",
@@ -120,6 +120,7 @@ fn lint(_: &Request) -> Result<Counts> {
 }
 
 fn docs(_: &Request) -> Result<Counts> {
+    crate::docs::site()?;
     succeed(cargo().args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "--deny warnings"))
 }
 
@@ -178,7 +179,7 @@ fn demo(_: &Request) -> Result<Counts> {
 
 /// Once more where one differs: beside a controller that is late something else may be on the screen.
 fn pictures(_: &Request) -> Result<Counts> {
-    let check = || succeed(cargo().args(["xtask", "pictures", "--check"]).stdin(Stdio::null()));
+    let check = || succeed(cargo().args(["xtask", "docs", "pictures", "--check"]).stdin(Stdio::null()));
     check().or_else(|_| {
         println!("\nonce more:");
         check()

@@ -1,5 +1,6 @@
 //! Programs that cargo and Go build for the project: each in a version that is written down, once, in the target folder.
 
+use std::env::consts::EXE_EXTENSION;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -10,14 +11,20 @@ use crate::Result;
 /// Returns a program of cargo's registry, after it was built where it is missing. Without optimisation it is there in a
 /// third of the time.
 pub(crate) fn installed(name: &str, version: &str) -> Result<PathBuf> {
+    installed_with(name, version, &[])
+}
+
+/// The same with flags of `cargo install` that choose its features.
+pub(crate) fn installed_with(name: &str, version: &str, features: &[&str]) -> Result<PathBuf> {
     let root = workspace().join("target").join(format!("{name}-{version}"));
-    let program = root.join("bin").join(name);
+    let program = root.join("bin").join(name).with_extension(EXE_EXTENSION);
     if program.exists() {
         return Ok(program);
     }
     println!("installing {name} {version} into {} (once, a minute or more)", root.display());
     let status = cargo()
         .args(["install", name, "--version", version, "--locked", "--debug", "--quiet", "--no-track"])
+        .args(features)
         .arg("--root")
         .arg(&root)
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
