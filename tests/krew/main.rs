@@ -1,53 +1,259 @@
-//! What krew installs: the archives and manifests of `cargo xtask dist` keep the rules that krew enforces and those that
-//! the reviewers of its index ask for. Needs no cluster.
+//! What `cargo xtask dist` makes, as krew takes it: the real one, from the module proxy, without a network and without an index.
+//! And as somebody takes it who has neither krew nor a compiler. Needs no cluster.
 
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use cluster::{cargo, workspace};
-use flate2::read::GzDecoder;
+use cluster::{build_tools, cargo, go_tool, workspace};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 const PLUGINS: [&str; 3] = ["dsupdate", "rollback", "stspartition"];
 
-/// All pairs that krew knows.
-const PLATFORMS: [(&str, &[&str]); 3] = [
-    ("darwin", &["386", "amd64", "arm64"]),
-    ("linux", &["386", "amd64", "arm", "arm64", "ppc64le"]),
-    ("windows", &["386", "amd64", "arm64"]),
-];
+const KREW: &str = "sigs.k8s.io/krew/cmd/krew";
+const VALIDATOR: &str = "sigs.k8s.io/krew/cmd/validate-krew-manifest";
 
-const LICENSES: [&str; 8] = [
-    "license",
-    "license.txt",
-    "license.md",
-    "licenses",
-    "licenses.txt",
-    "licenses.md",
-    "copying",
-    "copying.txt",
-];
+const URL: &str = "https://example.invalid/v0";
 
 /// The archives and manifests for this machine, of the plugins that the other tests run.
 fn dist() -> &'static Path {
     static DIST: OnceLock<TempDir> = OnceLock::new();
     let folder = DIST.get_or_init(|| {
-        let folder = TempDir::new().expect("a temporary folder");
-        let mut xtask = cargo();
-        xtask.args(["xtask", "dist", "--profile", "fast", "--url", "https://example.invalid/v0", "--to"]);
-        let output = xtask.arg(folder.path()).output().expect("cargo xtask dist");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let folder = TempDir::new().unwrap();
+        xtask_dist(&["--profile", "fast", "--url", URL, "--to", folder.path().to_str().unwrap()]);
         folder
     });
     folder.path()
+}
+
+fn xtask_dist(args: &[&str]) {
+    succeeded(&cargo().args(["xtask", "dist"]).args(args).output().unwrap());
+}
+
+#[track_caller]
+fn succeeded(output: &Output) -> String {
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}\n{stdout}\n{stderr}", output.status);
+    stdout.into_owned()
+}
+
+/// Returns the archive of a plugin for this machine: the only one.
+fn archive(plugin: &str) -> PathBuf {
+    let start = format!("kubectl-{plugin}-v");
+    let files = fs::read_dir(dist()).unwrap().map(|file| file.unwrap().path());
+    let mut found = files.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&start));
+    let archive = found.next().unwrap();
+    assert_eq!(found.next(), None);
+    archive
+}
+
+fn validate(manifest: &Path) {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| go_tool(VALIDATOR).unwrap());
+    let output = Command::new(program).arg("-skip-install").arg("-manifest").arg(manifest).output().unwrap();
+    succeeded(&output);
+}
+
+/// An empty home with kubectl, and with krew as kubectl finds it.
+struct Machine {
+    folder: TempDir,
+}
+
+impl Machine {
+    fn new() -> Machine {
+        static KUBECTL: OnceLock<PathBuf> = OnceLock::new();
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("bin")).unwrap();
+        let kubectl = KUBECTL.get_or_init(|| build_tools().unwrap().join("kubectl"));
+        symlink(kubectl, folder.path().join("bin/kubectl")).unwrap();
+        Machine { folder }
+    }
+
+    fn with_krew() -> Machine {
+        static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+        let machine = Machine::new();
+        let krew = PROGRAM.get_or_init(|| go_tool(KREW).unwrap());
+        symlink(krew, machine.path("bin/kubectl-krew")).unwrap();
+        // An index of nothing, which krew wants for what needs none; that somebody has fetched it is all that it looks at.
+        fs::create_dir_all(machine.path("krew/index/default/.git")).unwrap();
+        machine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A command of this machine, without Rust and Go and without whatever else is on the PATH here.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("/usr/bin/env");
+        let path =
+            format!("{}:{}:/usr/bin:/bin", self.path("krew/bin").display(), self.path("bin").display());
+        command.env_clear().env("PATH", path).env("HOME", self.folder.path());
+        command.env("KREW_ROOT", self.path("krew")).env("KREW_NO_UPGRADE_CHECK", "1");
+        command.arg(program).current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn kubectl(&self, words: &[&str]) -> Output {
+        self.command("kubectl").args(words).output().unwrap()
+    }
+
+    fn install(&self, manifest: &Path, archive: &Path, platform: &[(&str, &str)]) -> Output {
+        let mut krew = self.command("kubectl");
+        krew.args(["krew", "install", "--manifest"]).arg(manifest).arg("--archive").arg(archive);
+        krew.envs(platform.iter().copied()).output().unwrap()
+    }
+
+    /// Says whether kubectl offers a verb of a plugin to whoever has typed its first letters.
+    fn completes(&self, plugin: &str) -> bool {
+        let output = self.kubectl(&["__complete", plugin, "histo"]);
+        String::from_utf8_lossy(&output.stdout).starts_with("history\t")
+    }
+}
+
+#[test]
+fn krew_installs_what_dist_made_and_kubectl_calls_and_completes_it() {
+    let machine = Machine::with_krew();
+    for plugin in PLUGINS {
+        let manifest = dist().join(format!("{plugin}.yaml"));
+        validate(&manifest);
+        let output = machine.install(&manifest, &archive(plugin), &[]);
+        succeeded(&output);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        let caveat = format!("kubectl {plugin} completion install");
+        assert!(told.contains(&caveat) && told.contains("https://github.com/"), "{told}");
+        let version = succeeded(&machine.kubectl(&[plugin, "version"]));
+        assert!(version.starts_with(&format!("kubectl-{plugin} v")), "{version}");
+        // krew puts one program on the PATH; the caveat says how its completer gets there.
+        assert!(!machine.completes(plugin), "there is nothing to be said in the caveats");
+        succeeded(&machine.kubectl(&[plugin, "completion", "install"]));
+        assert!(machine.completes(plugin), "{plugin}");
+    }
+    let installed = succeeded(&machine.kubectl(&["krew", "list"]));
+    assert_eq!(installed.lines().collect::<Vec<_>>(), PLUGINS.map(|plugin| format!("detached/{plugin}")));
+    succeeded(&machine.kubectl(&["plugin", "list"]));
+    for plugin in PLUGINS {
+        succeeded(&machine.kubectl(&["krew", "uninstall", plugin]));
+        assert!(!machine.kubectl(&[plugin, "version"]).status.success(), "{plugin} is still there");
+    }
+}
+
+#[test]
+fn krew_refuses_another_archive_than_the_manifest_was_made_for() {
+    let machine = Machine::with_krew();
+    let output = machine.install(&dist().join("rollback.yaml"), &archive("dsupdate"), &[]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("checksum does not match"), "{told}");
+}
+
+/// Writes an archive as `dist` would, of a program that is none.
+fn write_archive(path: &Path, program: &str) {
+    let files = [(program, 0o755), ("LICENSE", 0o644)];
+    let file = File::create(path).unwrap();
+    if path.extension().unwrap() == "zip" {
+        let mut zip = zip::ZipWriter::new(file);
+        for (name, mode) in files {
+            let options = zip::write::SimpleFileOptions::default().unix_permissions(mode);
+            zip.start_file(name, options).unwrap();
+            zip.write_all(path.as_os_str().as_encoded_bytes()).unwrap();
+        }
+        zip.finish().unwrap();
+    } else {
+        let mut tar = tar::Builder::new(GzEncoder::new(file, Compression::fast()));
+        for (name, mode) in files {
+            let content = path.as_os_str().as_encoded_bytes();
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(mode);
+            tar.append_data(&mut header, name, content).unwrap();
+        }
+        tar.into_inner().unwrap().finish().unwrap();
+    }
+}
+
+#[test]
+fn krew_installs_the_archive_of_each_platform_by_the_manifest_of_all() {
+    let folder = TempDir::new().unwrap();
+    let (version, systems) = (env!("CARGO_PKG_VERSION"), ["linux", "darwin", "windows"]);
+    let platforms: Vec<(&str, &str)> =
+        systems.iter().flat_map(|os| ["amd64", "arm64"].map(|arch| (*os, arch))).collect();
+    let archive = |plugin, (os, arch)| {
+        let ending = if os == "windows" { "zip" } else { "tar.gz" };
+        folder.path().join(format!("kubectl-{plugin}-v{version}-{os}-{arch}.{ending}"))
+    };
+    let program = |plugin, os| format!("kubectl-{plugin}{}", if os == "windows" { ".exe" } else { "" });
+    for plugin in PLUGINS {
+        for platform in &platforms {
+            write_archive(&archive(plugin, *platform), &program(plugin, platform.0));
+        }
+    }
+    xtask_dist(&["manifests", "--url", URL, "--to", folder.path().to_str().unwrap()]);
+    for plugin in PLUGINS {
+        let manifest = folder.path().join(format!("{plugin}.yaml"));
+        validate(&manifest);
+        assert_eq!(read(&manifest)["spec"]["version"], format!("v{version}"));
+        for (os, arch) in &platforms {
+            let machine = Machine::with_krew();
+            let platform = [("KREW_OS", *os), ("KREW_ARCH", *arch)];
+            succeeded(&machine.install(&manifest, &archive(plugin, (*os, *arch)), &platform));
+            let store = machine.path(&format!("krew/store/{plugin}/v{version}"));
+            for file in ["LICENSE", &program(plugin, os)] {
+                assert!(store.join(file).is_file(), "{plugin}, {os}, {arch}: {file}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_archive_serves_who_has_neither_krew_nor_a_compiler() {
+    let machine = Machine::new();
+    let downloads = machine.path("downloads");
+    fs::create_dir(&downloads).unwrap();
+    for file in fs::read_dir(dist()).unwrap() {
+        let path = file.unwrap().path();
+        fs::copy(&path, downloads.join(path.file_name().unwrap())).unwrap();
+    }
+    let check = || {
+        let mut sums = machine.command("sha256sum");
+        sums.args(["--check", "--strict", "SHA256SUMS"]).current_dir(&downloads).output().unwrap()
+    };
+    let checked = succeeded(&check());
+    for plugin in PLUGINS {
+        let archive = archive(plugin);
+        let name = archive.file_name().unwrap().to_str().unwrap();
+        assert!(checked.contains(&format!("{name}: OK")), "{checked}");
+        let mut tar = machine.command("tar");
+        succeeded(
+            &tar.arg("-xzf").arg(downloads.join(name)).arg("-C").arg(machine.path("bin")).output().unwrap(),
+        );
+        let version = succeeded(&machine.kubectl(&[plugin, "version"]));
+        assert!(version.starts_with(&format!("kubectl-{plugin} v")), "{version}");
+        assert!(machine.completes(plugin), "{plugin}: its completer is in the archive, beside it");
+        for file in
+            ["LICENSE".to_string(), format!("man/kubectl-{plugin}.1"), format!("man/kubectl-{plugin}-undo.1")]
+                .into_iter()
+                .chain(
+                    ["bash", "zsh", "fish", "powershell"]
+                        .map(|shell| format!("completions/kubectl-{plugin}.{shell}")),
+                )
+        {
+            let path = machine.path("bin").join(&file);
+            let mode =
+                fs::metadata(&path).unwrap_or_else(|error| panic!("{file}: {error}")).permissions().mode();
+            assert_eq!(mode & 0o111, 0, "{file} is no program");
+        }
+        fs::write(downloads.join(name), "another").unwrap();
+    }
+    assert!(!check().status.success());
 }
 
 fn read(path: &Path) -> Value {
@@ -55,144 +261,31 @@ fn read(path: &Path) -> Value {
     serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn source(plugin: &str) -> Value {
-    read(&workspace().join("krew-manifests").join(format!("{plugin}.yaml")))
-}
-
-fn text<'a>(manifest: &'a Value, pointer: &str) -> &'a str {
-    manifest.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {manifest}"))
-}
-
-fn platforms(manifest: &Value) -> &[Value] {
-    manifest["spec"]["platforms"].as_array().expect("platforms")
-}
-
 #[test]
 fn there_is_a_manifest_for_each_plugin_and_no_other() {
-    let files = fs::read_dir(workspace().join("krew-manifests")).unwrap();
-    let files: BTreeSet<String> =
-        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(files, PLUGINS.map(|plugin| format!("{plugin}.yaml")).into());
-    let built = fs::read_dir(workspace().join("plugins")).unwrap();
-    let built: BTreeSet<String> =
-        built.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(built, PLUGINS.map(|plugin| format!("kubectl-{plugin}")).into());
+    let names = |folder: &str| -> BTreeSet<String> {
+        let files = fs::read_dir(workspace().join(folder)).unwrap();
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    assert_eq!(names("krew-manifests"), PLUGINS.map(|plugin| format!("{plugin}.yaml")).into());
+    assert_eq!(names("plugins"), PLUGINS.map(|plugin| format!("kubectl-{plugin}")).into());
 }
 
-#[test]
-fn a_manifest_is_of_the_version_that_krew_reads_and_named_as_its_file() {
-    for plugin in PLUGINS {
-        let manifest = source(plugin);
-        assert_eq!(text(&manifest, "/apiVersion"), "krew.googlecontainertools.github.com/v1alpha2");
-        assert_eq!(text(&manifest, "/kind"), "Plugin");
-        assert_eq!(text(&manifest, "/metadata/name"), plugin);
-    }
-}
-
+/// What krew does not look at, and the reviewers of its index do.
 #[test]
 fn descriptions_are_as_short_as_reviewers_ask_for() {
     for plugin in PLUGINS {
-        let manifest = source(plugin);
-        let short = text(&manifest, "/spec/shortDescription");
-        assert!(!short.is_empty() && short.chars().count() <= 50, "{plugin}: {short}");
-        assert!(!short.contains(['\n', '\r']) && !short.ends_with('.'), "{plugin}: {short}");
+        let manifest = read(&workspace().join("krew-manifests").join(format!("{plugin}.yaml")));
+        let text =
+            |field: &str| manifest["spec"][field].as_str().unwrap_or_else(|| panic!("{plugin}: {field}"));
+        let short = text("shortDescription");
+        assert!(short.chars().count() <= 50 && !short.ends_with('.'), "{plugin}: {short}");
         let lower = short.to_lowercase();
         assert!(!["kubectl", "plugin"].iter().any(|word| lower.contains(word)), "{plugin}: {short}");
-        let long: Vec<&str> = text(&manifest, "/spec/description").lines().collect();
+        let long: Vec<&str> = text("description").lines().collect();
         assert!(
             !long.is_empty() && long.iter().all(|line| line.chars().count() <= 80),
             "{plugin}: {long:#?}"
         );
-    }
-}
-
-#[test]
-fn each_platform_is_one_that_krew_knows_and_is_named_once() {
-    for plugin in PLUGINS {
-        let manifest = source(plugin);
-        let pairs: Vec<(&str, &str)> = platforms(&manifest).iter().map(pair).collect();
-        let known = |(os, arch): &(&str, &str)| {
-            PLATFORMS.iter().any(|(name, archs)| name == os && archs.contains(arch))
-        };
-        assert!(!pairs.is_empty() && pairs.iter().all(known), "{plugin}: {pairs:?}");
-        assert_eq!(pairs.iter().collect::<BTreeSet<_>>().len(), pairs.len(), "{plugin}: {pairs:?}");
-    }
-}
-
-fn pair(platform: &Value) -> (&str, &str) {
-    let labels = platform["selector"]["matchLabels"].as_object().expect("matchLabels");
-    assert_eq!(labels.len(), 2, "krew knows os and arch only: {platform}");
-    (text(platform, "/selector/matchLabels/os"), text(platform, "/selector/matchLabels/arch"))
-}
-
-#[test]
-fn a_platform_names_the_program_and_installs_all_of_the_archive() {
-    for plugin in PLUGINS {
-        for platform in platforms(&source(plugin)) {
-            let suffix = if pair(platform).0 == "windows" { ".exe" } else { "" };
-            assert_eq!(text(platform, "/bin"), format!("kubectl-{plugin}{suffix}"));
-            // Without `files` krew extracts everything, the license too.
-            assert!(platform.get("files").is_none(), "{plugin}: {platform}");
-        }
-    }
-}
-
-#[test]
-fn a_release_has_a_version_and_the_sum_of_the_archive_that_it_names() {
-    for plugin in PLUGINS {
-        let manifest = read(&dist().join(format!("{plugin}.yaml")));
-        let version = text(&manifest, "/spec/version").strip_prefix('v').expect("a leading v");
-        semver::Version::parse(version).unwrap();
-        let [platform] = platforms(&manifest) else {
-            panic!("not this machine's platform alone: {manifest}")
-        };
-        let (folder, file) = text(platform, "/uri").rsplit_once('/').expect("a URL");
-        assert_eq!(folder, "https://example.invalid/v0");
-        assert!(file.ends_with(".tar.gz") && file.contains(&format!("-v{version}-")), "{file}");
-        let sum = Sha256::digest(fs::read(dist().join(file)).unwrap());
-        let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(text(platform, "/sha256"), sum);
-        assert_eq!(text(platform, "/bin"), text(&source(plugin), "/spec/platforms/0/bin"));
-    }
-}
-
-#[test]
-fn an_archive_holds_plain_files_a_license_and_a_program_that_runs() {
-    for plugin in PLUGINS {
-        let installed = TempDir::new().unwrap();
-        let mut archive = tar::Archive::new(GzDecoder::new(File::open(archive(plugin)).unwrap()));
-        let mut names = Vec::new();
-        for entry in archive.entries().unwrap() {
-            let mut entry = entry.unwrap();
-            // krew takes nothing else.
-            assert!(entry.header().entry_type().is_file(), "{plugin}: {:?}", entry.header());
-            let name = entry.path().unwrap().to_str().unwrap().to_string();
-            assert!(!name.contains('/'), "{plugin}: {name} is in a folder");
-            let mode = if name.starts_with("kubectl-") { 0o755 } else { 0o644 };
-            assert_eq!(entry.header().mode().unwrap(), mode, "{plugin}: {name}");
-            assert!(entry.unpack_in(installed.path()).unwrap());
-            names.push(name);
-        }
-        assert!(names.iter().any(|name| LICENSES.contains(&name.to_lowercase().as_str())), "{names:?}");
-        let output = Command::new(installed.path().join(format!("kubectl-{plugin}"))).arg("version").output();
-        let version = String::from_utf8(output.unwrap().stdout).unwrap();
-        assert!(version.starts_with(&format!("kubectl-{plugin} v")), "{version}");
-    }
-}
-
-fn archive(plugin: &str) -> PathBuf {
-    let manifest = read(&dist().join(format!("{plugin}.yaml")));
-    dist().join(text(&platforms(&manifest)[0], "/uri").rsplit('/').next().unwrap_or_default())
-}
-
-#[test]
-fn the_same_program_is_packed_to_the_same_bytes() {
-    let mut plain = Vec::new();
-    GzDecoder::new(File::open(archive("rollback")).unwrap()).read_to_end(&mut plain).unwrap();
-    let mut archive = tar::Archive::new(plain.as_slice());
-    for entry in archive.entries().unwrap() {
-        let header = entry.unwrap().header().clone();
-        assert_eq!(header.mtime().unwrap(), 0, "{header:?}");
-        assert_eq!((header.uid().unwrap(), header.gid().unwrap()), (0, 0), "{header:?}");
     }
 }

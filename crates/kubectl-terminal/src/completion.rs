@@ -17,8 +17,11 @@ const COMPLETER: &str = "kubectl_complete-";
 /// What kubectl calls a plugin, before its name.
 const PLUGIN: &str = "kubectl-";
 
-/// The variable by which the script of a shell asks, with the name of the shell.
+/// The variable by which the script of a shell asks, with the name of the shell; a script that stands in for the completer, with
+/// [`KUBECTL`].
 const ASKING: &str = "KUBECTL_PLUGIN_COMPLETE";
+/// Who asks through such a script. An archive of a release holds one, as not everybody unpacks links.
+const KUBECTL: &str = "kubectl";
 
 /// cobra's directive: file names.
 const FILES: u8 = 0;
@@ -98,8 +101,11 @@ impl Asked {
         if file_name(program).starts_with(COMPLETER) {
             return Some(Asked::by_kubectl(rest));
         }
-        let shell =
-            std::env::var(ASKING).ok().filter(|shell| Shells::builtins().completer(shell).is_some())?;
+        let asking = std::env::var(ASKING).ok()?;
+        if asking == KUBECTL {
+            return Some(Asked::by_kubectl(rest));
+        }
+        let shell = Some(asking).filter(|shell| Shells::builtins().completer(shell).is_some())?;
         let words = rest.strip_prefix(&[OsString::from("--")]).unwrap_or(rest).to_vec();
         let last = words.len().saturating_sub(1);
         let index = std::env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|it| it.parse().ok());

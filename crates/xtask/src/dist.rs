@@ -1,69 +1,116 @@
-//! `cargo xtask dist`: what krew installs, an archive and a manifest a plugin.
+//! `cargo xtask dist`: the archives of a target, their sums, and the manifests by which krew installs them.
 
-use std::fs::{self, File};
-use std::io;
+mod archive;
+mod contents;
+mod manifest;
+
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use cluster::workspace;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use tar::{Builder, EntryType, Header};
 
-use crate::{Result, plugins};
+use crate::{Result, names, plugins, sums};
 
-/// What goes into an archive beside the program. krew wants the license.
-const PAPERS: [&str; 2] = ["LICENSE", "README.md"];
+const USAGE: &str = "there are --target TRIPLE, --profile NAME, --to FOLDER and --url WHERE-THE-ARCHIVES-WILL-BE, \
+                     and `manifests` with the last two";
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What was asked for.
+#[derive(Debug, PartialEq, Eq)]
 struct Request {
+    /// Only the manifests of all platforms, from archives that are there.
+    manifests: bool,
     target: Option<String>,
-    profile: String,
+    profile: Option<String>,
     folder: PathBuf,
     /// Where the archives will be downloaded from.
-    url: String,
+    url: Option<String>,
 }
 
 pub(crate) fn run(args: &[String]) -> Result {
     let request = parse(args)?;
+    if request.manifests {
+        return manifests(&request);
+    }
     let target = match &request.target {
         Some(target) => target.clone(),
         None => host()?,
     };
-    fs::create_dir_all(&request.folder)?;
-    for program in plugins::build(&request.profile, request.target.as_deref())? {
-        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let archive = request.folder.join(format!("{name}-v{}-{target}.tar.gz", env!("CARGO_PKG_VERSION")));
-        pack(&program, &name, &archive)?;
-        println!("{}", archive.display());
-        println!("{}", manifest(&request, name.trim_start_matches("kubectl-"))?.display());
+    let platform = names::platform(&target)?;
+    fs::create_dir_all(&request.folder)
+        .map_err(|error| format!("cannot create {}: {error}", request.folder.display()))?;
+    let programs =
+        plugins::build(request.profile.as_deref().unwrap_or("release"), request.target.as_deref())?;
+    let generated = tempfile::tempdir()?;
+    contents::generate(generated.path())?;
+    for plugin in names::PLUGINS {
+        let path = request.folder.join(names::archive(plugin, VERSION, platform));
+        archive::write(&path, &contents::of(plugin, platform.0, &programs, generated.path())?)?;
+        println!("{}", path.display());
     }
+    if let Some(url) = &request.url {
+        let sums = sums::of(&request.folder)?;
+        let there = |platform: &&names::Platform| {
+            names::PLUGINS
+                .iter()
+                .all(|plugin| sums.contains_key(&names::archive(plugin, VERSION, **platform)))
+        };
+        let platforms: Vec<names::Platform> = names::PLATFORMS.iter().filter(there).copied().collect();
+        manifest::write(&request.folder, url, &sums, &platforms)?;
+    }
+    write_sums(&request.folder)
+}
+
+/// Writes the manifests of a release, which are of all platforms or not at all.
+fn manifests(request: &Request) -> Result {
+    let url = request.url.as_deref().ok_or(
+        "a manifest names where the archives will be downloaded from: say it with --url https://…/v1.2.3",
+    )?;
+    let sums = sums::of(&request.folder)?;
+    sums::complete(&sums, VERSION)?;
+    manifest::write(&request.folder, url, &sums, &names::PLATFORMS)?;
+    write_sums(&request.folder)
+}
+
+fn write_sums(folder: &Path) -> Result {
+    let path = folder.join(sums::FILE);
+    fs::write(&path, sums::text(&sums::of(folder)?))
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    println!("{}", path.display());
     Ok(())
 }
 
 fn parse(args: &[String]) -> Result<Request> {
+    let manifests = args.first().is_some_and(|word| word == "manifests");
     let mut request = Request {
+        manifests,
         target: None,
-        profile: "release".to_string(),
+        profile: None,
         folder: workspace().join("target/dist"),
-        url: String::new(),
+        url: None,
     };
-    let mut args = args.iter();
+    let mut args = args.iter().skip(usize::from(manifests));
     while let Some(flag) = args.next() {
         let mut value = || args.next().cloned().ok_or_else(|| format!("{flag} needs a value"));
         match flag.as_str() {
-            "--target" => request.target = Some(value()?),
-            "--profile" => request.profile = value()?,
+            "--target" if !manifests => request.target = Some(value()?),
+            "--profile" if !manifests => request.profile = Some(value()?),
             "--to" => request.folder = PathBuf::from(value()?),
-            "--url" => request.url = value()?,
-            other => {
-                return Err(
-                    format!("unknown argument {other}; there are --target, --profile, --to, --url").into()
-                );
-            }
+            "--url" => request.url = Some(address(&value()?)?),
+            other => return Err(format!("unknown argument {other}; {USAGE}").into()),
         }
     }
     Ok(request)
+}
+
+/// Reads where something is downloaded from. krew takes any text, and finds out on the machine of whoever installs.
+fn address(url: &str) -> Result<String> {
+    let host = url.strip_prefix("https://").filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    if host.is_none() || url.contains(char::is_whitespace) {
+        return Err(format!("{url:?} is no address to download from: it begins with https://").into());
+    }
+    Ok(url.trim_end_matches('/').to_string())
 }
 
 /// The target that cargo builds for when nothing is said.
@@ -74,92 +121,43 @@ pub(crate) fn host() -> Result<String> {
     Ok(host.ok_or("rustc does not say what it builds for")?.to_string())
 }
 
-/// Writes a flat archive of plain files: krew follows no links and takes the modes from it. The same contents give the
-/// same bytes.
-fn pack(program: &Path, name: &str, archive: &Path) -> Result {
-    let mut tar = Builder::new(GzEncoder::new(File::create(archive)?, Compression::best()));
-    append(&mut tar, program, name, 0o755)?;
-    for paper in PAPERS {
-        append(&mut tar, &workspace().join(paper), paper, 0o644)?;
-    }
-    tar.into_inner()?.finish()?;
-    Ok(())
-}
-
-fn append(tar: &mut Builder<impl io::Write>, file: &Path, name: &str, mode: u32) -> Result {
-    let content = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let mut header = Header::new_gnu();
-    header.set_entry_type(EntryType::Regular);
-    header.set_size(content.len().try_into()?);
-    header.set_mode(mode);
-    header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
-    Ok(tar.append_data(&mut header, name, content.as_slice())?)
-}
-
-/// Writes the manifest of a plugin, with the platforms whose archives lie in the folder.
-fn manifest(request: &Request, plugin: &str) -> Result<PathBuf> {
-    let source = workspace().join("krew-manifests").join(format!("{plugin}.yaml"));
-    let text = fs::read_to_string(&source).map_err(|error| format!("{}: {error}", source.display()))?;
-    let mut manifest: Value = serde_yaml::from_str(&text)?;
-    let version = format!("v{}", env!("CARGO_PKG_VERSION"));
-    let mut platforms = Vec::new();
-    for mut platform in manifest["spec"]["platforms"].as_array().cloned().unwrap_or_default() {
-        let Some((file, sum)) = archive(request, plugin, &version, &platform)? else { continue };
-        platform["uri"] = json!(format!("{}/{file}", request.url));
-        platform["sha256"] = json!(sum);
-        platforms.push(platform);
-    }
-    if platforms.is_empty() {
-        return Err(format!("{} has no platform for what was built", source.display()).into());
-    }
-    manifest["spec"]["version"] = json!(version);
-    manifest["spec"]["platforms"] = json!(platforms);
-    let path = request.folder.join(format!("{plugin}.yaml"));
-    fs::write(&path, serde_yaml::to_string(&manifest)?)?;
-    Ok(path)
-}
-
-/// Returns the name and the sum of the archive that was built for a platform.
-fn archive(
-    request: &Request,
-    plugin: &str,
-    version: &str,
-    platform: &Value,
-) -> Result<Option<(String, String)>> {
-    let labels = &platform["selector"]["matchLabels"];
-    for target in targets(labels["os"].as_str(), labels["arch"].as_str()) {
-        let file = format!("kubectl-{plugin}-{version}-{target}.tar.gz");
-        let path = request.folder.join(&file);
-        if path.is_file() {
-            return Ok(Some((file, sum(&fs::read(path)?))));
-        }
-    }
-    Ok(None)
-}
-
-/// Rust's names of a platform of krew, the better one first: a static program runs on every Linux.
-fn targets(os: Option<&str>, arch: Option<&str>) -> &'static [&'static str] {
-    match (os, arch) {
-        (Some("linux"), Some("amd64")) => &["x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"],
-        (Some("linux"), Some("arm64")) => &["aarch64-unknown-linux-musl", "aarch64-unknown-linux-gnu"],
-        (Some("darwin"), Some("amd64")) => &["x86_64-apple-darwin"],
-        (Some("darwin"), Some("arm64")) => &["aarch64-apple-darwin"],
-        _ => &[],
-    }
-}
-
-fn sum(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::sum;
+    use super::{parse, run};
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_string).collect()
+    }
 
     #[test]
-    fn a_sum_is_written_as_krew_reads_it() {
-        assert_eq!(sum(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    fn no_manifest_is_written_without_an_address() {
+        let folder = tempfile::tempdir().unwrap();
+        let ask = |rest: &str| run(&words(&format!("manifests --to {} {rest}", folder.path().display())));
+        let error = ask("").unwrap_err().to_string();
+        assert!(error.starts_with("a manifest names where the archives will be downloaded from"), "{error}");
+        for address in ["http://a/b", "https://", "https:///v1", "v1"] {
+            let error = ask(&format!("--url {address}")).unwrap_err().to_string();
+            assert!(error.contains("is no address to download from"), "{error}");
+        }
+        assert_eq!(parse(&words("--url https://a/b/")).unwrap().url.as_deref(), Some("https://a/b"));
+    }
+
+    #[test]
+    fn manifests_are_of_all_platforms_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("kubectl-rollback-v0-linux-amd64.tar.gz"), "").unwrap();
+        let line = format!("manifests --url https://a/b --to {}", folder.path().display());
+        let error = run(&words(&line)).unwrap_err().to_string();
+        assert!(error.starts_with("the release lacks kubectl-dsupdate-v"), "{error}");
+        assert!(!folder.path().join("rollback.yaml").exists());
+    }
+
+    #[test]
+    fn what_there_is_not_is_refused_with_what_there_is() {
+        for line in ["--form x", "manifests --target x", "manifest", "--target"] {
+            assert!(parse(&words(line)).is_err(), "{line}");
+        }
+        let error = parse(&words("manifests --profile fast")).unwrap_err().to_string();
+        assert!(error.starts_with("unknown argument --profile; there are --target TRIPLE"), "{error}");
     }
 }

@@ -17,10 +17,12 @@ mod fuzz;
 mod install;
 #[cfg(unix)]
 mod measure;
+mod names;
 #[cfg(unix)]
 mod pictures;
 mod plugins;
 mod release;
+mod sums;
 mod test;
 mod tools;
 mod workflows;
@@ -74,7 +76,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "dist",
-        about: "pack what krew installs [--target TRIPLE] [--to DIR] [--url WHERE-THE-ARCHIVES-WILL-BE] [--profile NAME]",
+        about: "pack a target's archives, or write the krew manifests of all: [manifests] [--target TRIPLE] [--profile NAME] [--to DIR] [--url WHERE-THE-ARCHIVES-WILL-BE]",
         run: dist::run,
     },
     Command {

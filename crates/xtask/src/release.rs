@@ -10,8 +10,6 @@ mod formula;
 mod image;
 mod kubectl;
 mod layout;
-mod names;
-mod sums;
 #[cfg(test)]
 mod workflows;
 
@@ -20,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use cluster::workspace;
 
-use crate::Result;
+use crate::{Result, names, sums};
 
 const USAGE: &str = "there are check TAG, notes TAG, sums, formula and image, with --from FOLDER, --to PATH, --url WHERE-THE-ARCHIVES-WILL-BE";
 

@@ -1,8 +1,7 @@
-//! Programs that cargo and Go build for the project: each in a version that is written down, once, in the target folder.
+//! Programs that cargo builds for the project: each in a version that is written down, once, in the target folder.
 
 use std::env::consts::EXE_EXTENSION;
 use std::path::PathBuf;
-use std::process::Command;
 
 use cluster::{cargo, workspace};
 
@@ -30,21 +29,4 @@ pub(crate) fn installed_with(name: &str, version: &str, features: &[&str]) -> Re
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .status()?;
     if status.success() { Ok(program) } else { Err(format!("{name} does not install ({status})").into()) }
-}
-
-/// Returns a program of `tests/tools`, as its `go.sum` names it. Go builds what has changed.
-pub(crate) fn of_go(package: &str) -> Result<PathBuf> {
-    let name = package.rsplit('/').next().unwrap_or(package);
-    let program = workspace().join("target/tools").join(name);
-    let output = Command::new("go")
-        .args(["build", "-o"])
-        .arg(&program)
-        .arg(package)
-        .current_dir(workspace().join("tests/tools"))
-        .output()
-        .map_err(|error| format!("{name} is built from source and needs Go (https://go.dev/dl): {error}"))?;
-    if output.status.success() {
-        return Ok(program);
-    }
-    Err(format!("{name} does not build:\n{}", String::from_utf8_lossy(&output.stderr).trim()).into())
 }

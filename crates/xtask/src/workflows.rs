@@ -5,15 +5,15 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use cluster::workspace;
+use cluster::{go_tool, workspace};
 
-use crate::{Result, tools};
+use crate::Result;
 
 const ACTIONLINT: &str = "github.com/rhysd/actionlint/cmd/actionlint";
 
 /// Reads all of them; with shellcheck, where there is one.
 pub(crate) fn lint() -> Result {
-    let actionlint = tools::of_go(ACTIONLINT)?;
+    let actionlint = go_tool(ACTIONLINT)?;
     let status = Command::new(&actionlint).current_dir(workspace()).status()?;
     if !status.success() {
         return Err("the workflows do not pass".into());

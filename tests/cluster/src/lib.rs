@@ -46,4 +46,4 @@ pub use objects::Node;
 #[cfg(unix)]
 pub use part::Part;
 pub use plugins::{build_plugins, build_plugins_with, cargo};
-pub use tools::{build as build_tools, go_build, workspace};
+pub use tools::{build as build_tools, go_build, go_tool, workspace};

@@ -111,6 +111,23 @@ pub fn go_build(package: &str, program: &Path, environment: &[(&str, &str)]) -> 
     Err(Error::new(format!("{package} does not build:\n{}", String::from_utf8_lossy(&output.stderr).trim())))
 }
 
+/// Returns a program of `tests/tools`, as its `go.sum` names it. Go builds what has changed.
+pub fn go_tool(package: &str) -> Result<PathBuf> {
+    let name = package.rsplit('/').next().unwrap_or(package);
+    let program = workspace().join("target/tools").join(name);
+    let output = Command::new("go")
+        .args(["build", "-o"])
+        .arg(&program)
+        .arg(package)
+        .current_dir(workspace().join("tests/tools"))
+        .output()
+        .context(format!("{name} is built from source and needs Go (https://go.dev/dl)"))?;
+    if output.status.success() {
+        return Ok(program);
+    }
+    Err(Error::new(format!("{name} does not build:\n{}", String::from_utf8_lossy(&output.stderr).trim())))
+}
+
 /// Without these the API server calls itself v0.0.0.
 fn linker_flags() -> Result<String> {
     let version = go(&["list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes"])?;

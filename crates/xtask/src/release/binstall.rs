@@ -5,20 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::names;
+use crate::names;
 use cluster::workspace;
-
-/// Rust's name of each target that is released, and of those whose users the static program serves too.
-const TARGETS: [(&str, (&str, &str)); 8] = [
-    ("aarch64-apple-darwin", ("darwin", "arm64")),
-    ("aarch64-pc-windows-msvc", ("windows", "arm64")),
-    ("aarch64-unknown-linux-gnu", ("linux", "arm64")),
-    ("aarch64-unknown-linux-musl", ("linux", "arm64")),
-    ("x86_64-apple-darwin", ("darwin", "amd64")),
-    ("x86_64-pc-windows-msvc", ("windows", "amd64")),
-    ("x86_64-unknown-linux-gnu", ("linux", "amd64")),
-    ("x86_64-unknown-linux-musl", ("linux", "amd64")),
-];
 
 fn packages() -> BTreeMap<String, Value> {
     let mut cargo = Command::new(env!("CARGO"));
@@ -37,9 +25,13 @@ fn the_templates_yield_the_names_that_dist_makes() {
         let package = &packages[&format!("kubectl-{plugin}")];
         let binstall = &package["metadata"]["binstall"];
         let overrides = binstall["overrides"].as_object().unwrap_or_else(|| panic!("{plugin}: {package}"));
-        assert_eq!(overrides.keys().collect::<Vec<_>>(), TARGETS.map(|(target, _)| target), "{plugin}");
+        assert_eq!(
+            overrides.keys().collect::<Vec<_>>(),
+            names::TARGETS.map(|(target, _)| target),
+            "{plugin}"
+        );
         assert_eq!(binstall["bin-dir"], "{ bin }{ binary-ext }", "{plugin}");
-        for (target, platform) in TARGETS {
+        for (target, platform) in names::TARGETS {
             let template = &overrides[target];
             let (repository, version) =
                 (package["repository"].as_str().unwrap(), package["version"].as_str().unwrap());

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::names;
 use crate::Result;
+use crate::names;
 
 /// What a formula is made of.
 pub(super) struct Formula<'a> {
@@ -93,8 +93,8 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::names;
     use super::{Formula, class, quoted};
+    use crate::names;
     use std::collections::BTreeMap;
     use std::io::Write as _;
     use std::process::{Command, Stdio};

@@ -10,9 +10,9 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
+use super::kubectl;
 use super::layout::{Entry, Image, Layout};
-use super::{kubectl, names};
-use crate::Result;
+use crate::{Result, names};
 
 const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 

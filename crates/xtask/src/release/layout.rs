@@ -9,8 +9,8 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
-use super::sums::sum;
 use crate::Result;
+use crate::sums::sum;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -115,8 +115,8 @@ fn pack(entries: &[Entry]) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sums::sum;
     use super::{Entry, Image, Layout};
+    use crate::sums::sum;
     use flate2::read::GzDecoder;
     use serde_json::{Value, json};
     use std::fs;

@@ -6,17 +6,17 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::names;
 use crate::Result;
+use crate::names;
 
 /// What the file is called.
-pub(super) const FILE: &str = "SHA256SUMS";
+pub(crate) const FILE: &str = "SHA256SUMS";
 
 /// What is made of the sums, and so is not in them.
 const MADE_OF_THEM: [&str; 2] = [FILE, "SHA256SUMS.sigstore.json"];
 
 /// Returns the sums of the files of a folder, by their names.
-pub(super) fn of(folder: &Path) -> Result<BTreeMap<String, String>> {
+pub(crate) fn of(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut sums = BTreeMap::new();
     let files = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     for file in files {
@@ -33,7 +33,7 @@ pub(super) fn of(folder: &Path) -> Result<BTreeMap<String, String>> {
 }
 
 /// Says whether the archives of all platforms are there: a release without one is found out by those who want it.
-pub(super) fn complete(sums: &BTreeMap<String, String>, version: &str) -> Result {
+pub(crate) fn complete(sums: &BTreeMap<String, String>, version: &str) -> Result {
     let platforms = names::PLATFORMS.iter();
     let archives = platforms
         .flat_map(|platform| names::PLUGINS.map(|plugin| names::archive(plugin, version, *platform)));
@@ -42,19 +42,19 @@ pub(super) fn complete(sums: &BTreeMap<String, String>, version: &str) -> Result
 }
 
 /// Returns a sum as it is written everywhere: lower case.
-pub(super) fn sum(content: &[u8]) -> String {
+pub(crate) fn sum(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns sums as `sha256sum` writes them.
-pub(super) fn text(sums: &BTreeMap<String, String>) -> String {
+pub(crate) fn text(sums: &BTreeMap<String, String>) -> String {
     sums.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::names;
     use super::{complete, of, text};
+    use crate::names;
     use std::collections::BTreeMap;
     use std::fs;
 
