@@ -5,7 +5,7 @@ use std::fs;
 
 use cluster::Namespace;
 use e2e::scene::{roll, rollback};
-use e2e::{Web, assert_code, cluster, json};
+use e2e::{Web, assert_code, cluster, json, settled};
 use serde_json::{Value, json};
 
 /// Lets the API server keep documents of a kind as they are, so that kubectl can be asked for them.
@@ -170,4 +170,62 @@ fn every_document_that_is_listed_has_a_column() {
         let document = json(&rollback(&ns, &[&[verb, "statefulset/web", "-o", "json"], dry].concat()));
         assert_eq!(field(std::slice::from_ref(&document), "/kind"), [said[2]]);
     }
+}
+
+#[test]
+fn what_fails_is_a_document_in_its_place() {
+    let ns = cluster().namespace("errors");
+    Web::new("deployment", "app:1").create(&ns);
+    settled(&ns, "deployment/web");
+    let sentence = "Error from server (NotFound): deployments.apps \"gone\" not found";
+    // Of several, in the place of the object; the others are what they were.
+    let several =
+        rollback(&ns, &["status", "--watch=false", "deployment/gone", "deployment/web", "-o", "json"]);
+    assert_code(&several, 1);
+    assert_eq!(several.stderr, format!("{sentence}\n"), "{several}");
+    let list = json(&several);
+    assert_eq!([&list["items"][0]["kind"], &list["items"][1]["kind"]], ["Error", "Status"], "{list}");
+    let error = &list["items"][0];
+    assert_eq!(error["error"]["reason"], "NotFound", "{error}");
+    assert_eq!(error["error"]["message"], sentence, "{error}");
+    assert_eq!(error["workload"]["name"], "gone", "{error}");
+    assert_eq!(error["workload"]["namespace"], ns.name(), "{error}");
+    assert_eq!(error["workload"].get("uid"), None, "{error}");
+    // Alone, it is the document, of verbs that read and of those that write, with the hint of standard error.
+    for (line, reason) in [
+        (&["history", "deployment/gone"][..], "NotFound"),
+        (&["undo", "deployment/gone"], "NotFound"),
+        (&["timeline", "deployment/gone"], "NotFound"),
+        (&["undo", "deployment/web"], "OnlyOneRevision"),
+        (&["undo", "deployment/web", "--to-revision=9"], "NoSuchRevision"),
+        (&["guard", "deployment/gone"], "NotFound"),
+        (&["try", "deployment/web", "none=app:2", "-y"], "NoContainer"),
+    ] {
+        let plain = rollback(&ns, line);
+        let told = rollback(&ns, &[line, &["-o", "json"]].concat());
+        assert_eq!((told.code, &told.stderr), (plain.code, &plain.stderr), "{told}");
+        let document = json(&told);
+        assert_eq!(document["kind"], "Error", "{document}");
+        assert_eq!(document["error"]["reason"], reason, "{document}");
+        assert_eq!(document["exitCode"], told.code, "{document}");
+        let mut said = document["error"]["message"].as_str().unwrap().to_string();
+        for hint in document["error"]["hints"].as_array().unwrap() {
+            said = format!("{said}\nhint: {}", hint.as_str().unwrap());
+        }
+        assert_eq!(told.stderr.trim_end().trim_start_matches("error: "), said, "{told}");
+    }
+    // Nothing is there in any form of a list, and a template is written for what it is about.
+    let nothing = rollback(&ns, &["guard", "-l", "app=none", "deployments", "-o", "yaml"]);
+    assert!(
+        nothing.stdout.contains("kind: List\n") && nothing.stdout.contains("reason: NotFound\n"),
+        "{nothing}"
+    );
+    for form in ["name", "jsonpath={.state}"] {
+        let told = rollback(&ns, &["status", "deployment/gone", "-o", form]);
+        assert_eq!((told.stdout.as_str(), told.stderr.as_str()), ("", &*format!("{sentence}\n")), "{told}");
+    }
+    // Both ends of a change are in its document.
+    let done = json(&rollback(&ns, &["try", "deployment/web", "app=app:2", "--soak=1s", "-y", "-o", "json"]));
+    let time = |field: &str| done[field].as_str().unwrap_or_default().to_string();
+    assert!(time("endedAt").ends_with('Z') && time("startedAt") < time("endedAt"), "{done}");
 }

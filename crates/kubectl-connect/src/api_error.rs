@@ -60,6 +60,36 @@ pub enum ApiErrorKind {
     Other,
 }
 
+impl ApiErrorKind {
+    /// Returns one word for it: the API's reason where it has one.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ApiErrorKind::NotFound => "NotFound",
+            ApiErrorKind::AlreadyExists => "AlreadyExists",
+            ApiErrorKind::Conflict => "Conflict",
+            ApiErrorKind::Forbidden => "Forbidden",
+            ApiErrorKind::Unauthorized => "Unauthorized",
+            ApiErrorKind::Invalid | ApiErrorKind::TestFailed => "Invalid",
+            ApiErrorKind::BadRequest => "BadRequest",
+            ApiErrorKind::TooManyRequests => "TooManyRequests",
+            ApiErrorKind::Gone => "Gone",
+            ApiErrorKind::Unavailable => "ServiceUnavailable",
+            ApiErrorKind::Internal => "InternalError",
+            ApiErrorKind::Timeout => "Timeout",
+            ApiErrorKind::Refused => "ConnectionRefused",
+            ApiErrorKind::Unreachable => "Unreachable",
+            ApiErrorKind::Dns => "NameNotResolved",
+            ApiErrorKind::Certificate => "CertificateNotTrusted",
+            ApiErrorKind::Tls => "TLSFailed",
+            ApiErrorKind::Proxy => "ProxyRefused",
+            ApiErrorKind::Credentials => "NoCredentials",
+            ApiErrorKind::Broken => "ConnectionBroken",
+            ApiErrorKind::Decode => "AnswerNotUnderstood",
+            ApiErrorKind::Other => "Unknown",
+        }
+    }
+}
+
 /// A failed request; its text is the whole sentence that kubectl prints, prefix included.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{sentence}")]
@@ -84,6 +114,12 @@ impl ApiError {
     /// Returns the server's own message, without kubectl's prefix.
     pub fn message(&self) -> &str {
         self.status.as_ref().map_or(&self.sentence, |status| &status.message)
+    }
+
+    /// Returns one word for the failure: the server's own where it gave one.
+    pub fn reason(&self) -> &str {
+        let given = self.status.as_ref().map(|status| status.reason.as_str());
+        given.filter(|reason| !reason.is_empty()).unwrap_or(self.kind.as_str())
     }
 
     /// Returns the server's whole answer, if it gave one.

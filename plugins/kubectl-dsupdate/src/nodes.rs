@@ -53,7 +53,7 @@ pub struct NodesArgs {
 
 /// Runs `nodes`.
 pub async fn run(args: NodesArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let form = args.output.form(&[])?;
+    let form = session.form(&args.output, &[])?;
     if args.by.as_deref() == Some("") {
         return Err(CliError::usage("--by needs a label"));
     }
@@ -78,11 +78,11 @@ pub async fn run(args: NodesArgs, session: &mut Session) -> Result<Exit, CliErro
     reports.ignores(args.ignore);
     let ui = &mut reports.session.ui;
     let seen = together::seen(ui, &cluster, found.workloads, found.whole.as_ref(), |_| Depth::Nodes).await;
-    for (index, (_, seen)) in seen.into_iter().enumerate() {
+    for (index, (id, seen)) in seen.into_iter().enumerate() {
         let snapshot = seen.map(|seen| seen.into_snapshot(cluster.now())).map_err(CliError::from);
         match snapshot.and_then(|it| view.show(&mut reports.session.ui, &it, index > 0)) {
             Ok(document) => document.into_iter().for_each(|it| reports.document(it)),
-            Err(error) => reports.failed(&error),
+            Err(error) => reports.failed(&error.about(&id)),
         }
     }
     reports.answer(found.single)

@@ -56,7 +56,7 @@ fn also_reads(arg: Arg) -> Arg {
 /// Runs `strategy`.
 pub async fn run(args: StrategyArgs, session: &mut Session) -> Result<Exit, CliError> {
     let StrategyArgs { targets, output, kind, max_unavailable, max_surge, write } = args;
-    let form = output.form(&[])?;
+    let form = session.form(&output, &[])?;
     let change = StrategyChange { kind, max_unavailable, max_surge };
     if change.is_empty() {
         let found = session.find(&targets, VerbMode::Reading).await?;

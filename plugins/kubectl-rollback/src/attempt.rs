@@ -81,7 +81,7 @@ pub async fn run(mut args: TryArgs, session: &mut Session) -> Result<Exit, CliEr
 
 async fn set_images(args: TryArgs, images: Vec<SetImage>, session: &mut Session) -> Result<Exit, CliError> {
     let TryArgs { targets, command: _, output, reason, guarding, write } = args;
-    let form = output.form(&[])?;
+    let form = session.form(&output, &[])?;
     let options = guarding.options(&write.follow)?;
     let found = session.find(&targets, VerbMode::Writing).await?;
     let checks = guarding.gate.checks(session).await?;
@@ -152,7 +152,7 @@ async fn run_command(args: TryArgs, session: &mut Session) -> Result<Exit, CliEr
     if write.dry_run != DryRun::None || reason.is_some() {
         return Err(CliError::usage("--dry-run and --reason are the command's own business here"));
     }
-    let form = output.form(&[])?;
+    let form = session.form(&output, &[])?;
     let options = guarding.options(&write.follow)?;
     let overlay = Overlay::of(session).await?;
     let checks = guarding.gate.checks(session).await?;
@@ -162,7 +162,7 @@ async fn run_command(args: TryArgs, session: &mut Session) -> Result<Exit, CliEr
     let mut reports = Reports::new(session, &form, found.exits);
     match ran {
         Ran::Fine => {}
-        Ran::Failed(error) => reports.failed(&error),
+        Ran::Failed(error) => reports.failed(&error.because("CommandFailed")),
         Ran::Ended(exit) => {
             unguarded(&mut reports, &found.workloads, &before, exit);
             return reports.close(found.single);
@@ -246,7 +246,7 @@ async fn changed(
         let guard = Guard::of(workload.template(), GuardOptions { before, ..options.clone() });
         match guard::job(&mut reports.session.ui, &cluster, workload, guard, known).await {
             Ok(job) => jobs.push(job),
-            Err(error) => reports.failed(&error),
+            Err(error) => reports.failed(&error.about(&id)),
         }
     }
     Ok(jobs)

@@ -81,7 +81,7 @@ impl GuardingArgs {
 /// Runs `guard`. It never asks: calling it is the consent.
 pub async fn run(args: GuardArgs, session: &mut Session) -> Result<Exit, CliError> {
     let GuardArgs { targets, output, guarding, to_revision, follow } = args;
-    let form = output.form(&[])?;
+    let form = session.form(&output, &[])?;
     let options = GuardOptions { back_to: to_revision, ..guarding.options(&follow)? };
     let found: Found = session.find(&targets, VerbMode::Writing).await?;
     let checks = guarding.gate.checks(session).await?;
@@ -89,10 +89,11 @@ pub async fn run(args: GuardArgs, session: &mut Session) -> Result<Exit, CliErro
     let mut reports = Reports::new(session, &form, found.exits);
     let mut jobs = Vec::new();
     for workload in found.workloads {
+        let id = workload.id.clone();
         let guard = Guard::new(options.clone());
         match job(&mut reports.session.ui, &cluster, workload, guard, BTreeSet::new()).await {
             Ok(job) => jobs.push(job),
-            Err(error) => reports.failed(&error),
+            Err(error) => reports.failed(&error.about(&id)),
         }
     }
     guard(&mut reports, &guarding, &follow, &checks, jobs).await?;

@@ -59,7 +59,7 @@ pub struct TimelineArgs {
 /// Runs `timeline`.
 pub async fn run(args: TimelineArgs, session: &mut Session) -> Result<Exit, CliError> {
     let TimelineArgs { targets, ignore, output, since, limit, watch } = args;
-    let form = output.form(&[])?;
+    let form = session.form(&output, &[])?;
     let mut found: Found<Outline> =
         session.find_or(&everything(targets), VerbMode::Reading, ignore.missing()).await?;
     let cluster = session.cluster().await?;
@@ -81,14 +81,15 @@ pub async fn run(args: TimelineArgs, session: &mut Session) -> Result<Exit, CliE
     let timeline = read(session, &cluster, found.workloads, found.whole.as_ref(), &mut exits).await?;
     let shown = timeline.shown(since, limit);
     let lines = lines(session, &cluster, &timeline, &shown.entries, &mut exits).await?;
-    let ui = &mut session.ui;
     if form.is_human() {
         let table = table(&lines, cluster.now(), all_namespaces, form.is_wide());
-        table.no_headers(output.no_headers).print(ui);
-    } else if any || !ignore.ignore_not_found {
+        table.no_headers(output.no_headers).print(&mut session.ui);
+    } else if any || exits.is_empty() && !ignore.ignore_not_found {
         let entries = lines.iter().map(Line::document).collect();
-        forms::print_document(ui, &documents::Timeline::document(entries), &form)?;
+        forms::print_document(&mut session.ui, &documents::Timeline::document(entries), &form)?;
+        session.answered();
     }
+    let ui = &mut session.ui;
     if lines.is_empty() && any && exits.is_empty() {
         ui.note(match since {
             Some(_) => "Nothing was rolled out since then.",

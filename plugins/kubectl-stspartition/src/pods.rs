@@ -44,7 +44,7 @@ pub struct PodsArgs {
 
 /// Runs `pods`.
 pub async fn run(args: PodsArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let form = args.output.form(&[])?;
+    let form = session.form(&args.output, &[])?;
     let found = session.find_or(&args.targets, VerbMode::Reading, args.ignore.missing()).await?;
     let cluster = session.cluster().await?;
     let view = View { form: &form, no_headers: args.output.no_headers, named: found.workloads.len() > 1 };
@@ -63,14 +63,14 @@ pub async fn run(args: PodsArgs, session: &mut Session) -> Result<Exit, CliError
     reports.ignores(args.ignore);
     let ui = &mut reports.session.ui;
     let seen = together::seen(ui, &cluster, found.workloads, found.whole.as_ref(), |_| Depth::Pods).await;
-    for (_, snapshot) in together::examined(ui, &cluster, seen, Patience::default()).await {
+    for (id, snapshot) in together::examined(ui, &cluster, seen, Patience::default()).await {
         match snapshot.map_err(CliError::from).and_then(readable) {
             Ok(snapshot) if form.is_human() => view.print(&mut reports.session.ui, &snapshot),
             Ok(snapshot) if form == OutputForm::Name => {
                 say::print_names(&mut reports.session.ui, "pod", names(&snapshot));
             }
             Ok(snapshot) => reports.document(document(&snapshot)),
-            Err(error) => reports.failed(&error),
+            Err(error) => reports.failed(&error.about(&id)),
         }
     }
     reports.answer(found.single)

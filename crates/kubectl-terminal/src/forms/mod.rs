@@ -139,6 +139,20 @@ impl OutputForm {
         }
     }
 
+    /// Returns whether documents are printed whole, whatever their kind: a template fits what it was written for alone.
+    pub fn is_whole(&self) -> bool {
+        match self {
+            OutputForm::Json | OutputForm::Yaml | OutputForm::Kyaml => true,
+            OutputForm::Human
+            | OutputForm::Wide
+            | OutputForm::Own(_)
+            | OutputForm::Name
+            | OutputForm::JsonPath(_)
+            | OutputForm::JsonPathAsJson(_)
+            | OutputForm::Columns(_) => false,
+        }
+    }
+
     /// Returns whether every column is wanted.
     pub fn is_wide(&self) -> bool {
         *self == OutputForm::Wide

@@ -2,6 +2,7 @@
 
 use kubectl_connect::{ApiError, ConnectError};
 use kubectl_terminal::forms::OutputError;
+use rollout_core::WorkloadId;
 use rollout_kube::Reading;
 
 use super::Exit;
@@ -17,6 +18,10 @@ pub struct CliError {
     pub hints: Vec<String>,
     /// The server's refusal, about which the connection may know more.
     pub api: Option<ApiError>,
+    /// One word for it, where more is known than how the process ends.
+    pub reason: Option<&'static str>,
+    /// Which workload it is about; without a UID where the server did not tell.
+    pub workload: Option<Box<WorkloadId>>,
 }
 
 impl CliError {
@@ -32,7 +37,7 @@ impl CliError {
 
     /// Makes an error from a whole sentence, which is printed as it is.
     pub fn sentence(exit: Exit, message: String) -> CliError {
-        CliError { exit, message, hints: Vec::new(), api: None }
+        CliError { exit, message, hints: Vec::new(), api: None, reason: None, workload: None }
     }
 
     /// Adds a way on.
@@ -40,11 +45,39 @@ impl CliError {
         self.hints.extend(hint.into());
         self
     }
+
+    /// Says in one word what it is.
+    pub fn because(self, reason: &'static str) -> CliError {
+        CliError { reason: Some(reason), ..self }
+    }
+
+    /// Says which workload it is about.
+    pub fn about(self, id: &WorkloadId) -> CliError {
+        CliError { workload: Some(Box::new(id.clone())), ..self }
+    }
+
+    /// Returns one word for it, upon which programs may rely.
+    pub fn reason(&self) -> &str {
+        let of_exit = match self.exit {
+            Exit::Usage => "Usage",
+            Exit::TimedOut => "TimedOut",
+            Exit::Superseded => "Superseded",
+            Exit::Done
+            | Exit::Failed
+            | Exit::RolloutFailed
+            | Exit::Undone
+            | Exit::Held
+            | Exit::NotDone
+            | Exit::Interrupted
+            | Exit::Terminated => "Failed",
+        };
+        self.reason.or(self.api.as_ref().map(ApiError::reason)).unwrap_or(of_exit)
+    }
 }
 
 impl From<ConnectError> for CliError {
     fn from(error: ConnectError) -> CliError {
-        CliError::sentence(Exit::Failed, error.to_string()).hint(error.hint())
+        CliError::sentence(Exit::Failed, error.to_string()).hint(error.hint()).because("NoConnection")
     }
 }
 

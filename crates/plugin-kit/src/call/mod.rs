@@ -1,7 +1,9 @@
 //! From a process's arguments to its exit code.
 
+pub mod document;
 mod error;
 mod exit;
+mod failure;
 mod helps;
 mod holder;
 mod lazy;

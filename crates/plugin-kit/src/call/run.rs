@@ -96,6 +96,7 @@ async fn run_verb<V: Verb>(verb: V, session: &mut Session) -> Exit {
             error.exit
         }
     };
+    session.answer_failures();
     match (session.report_server_warnings(), exit) {
         (Exit::Failed, Exit::Done) => Exit::Failed,
         (_, exit) => exit,

@@ -1,17 +1,19 @@
 //! One call of a plugin: its terminal, its connection, and the objects that it was pointed at.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use k8s_openapi::jiff::Timestamp;
 use kubectl_connect::{Agent, Connection, ConnectionArgs, Connector, Settings};
+use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
 use kubectl_terminal::{Ui, escape};
 use rollout_core::plan::steps;
 use rollout_core::stored::Stored;
 use rollout_core::{Snapshot, WorkloadId};
 use rollout_kube::{Cluster, SendOptions, Sent};
+use serde_json::Value;
 
-use crate::call::{CliError, Exit, Plugin, holder};
+use crate::call::{CliError, Exit, Plugin, document, failure, holder};
 
 /// How often it is tried to let go of what is driven.
 const LET_GO: u32 = 3;
@@ -34,6 +36,13 @@ pub struct Session {
     pub(crate) stdin_taken: bool,
     driven: Vec<WorkloadId>,
     pub(crate) spans: bool,
+    /// How what fails is printed as long as nothing else is; nothing where documents are not printed whole.
+    whole: Option<OutputForm>,
+    /// Whether the answer is one document and no list.
+    pub(crate) single: bool,
+    /// What failed and stands in no document yet.
+    failures: Vec<Value>,
+    started: Instant,
 }
 
 impl Session {
@@ -55,6 +64,10 @@ impl Session {
             stdin_taken: false,
             driven: Vec::new(),
             spans: false,
+            whole: None,
+            single: true,
+            failures: Vec::new(),
+            started: Instant::now(),
         }
     }
 
@@ -110,6 +123,47 @@ impl Session {
         match &self.connection {
             Some(connection) => Ok((&self.args, &connection.settings)),
             None => unreachable!("it was made just now"),
+        }
+    }
+
+    /// Reads how the answer is printed; `own` are the forms that only this verb has.
+    pub fn form(&mut self, output: &OutputArgs, own: &[&'static str]) -> Result<OutputForm, CliError> {
+        let form = output.form(own)?;
+        self.whole = Some(form.clone()).filter(OutputForm::is_whole);
+        Ok(form)
+    }
+
+    /// Returns the time by the server's clock, where it is known.
+    pub fn now(&self) -> Timestamp {
+        self.connection.as_ref().and_then(|it| it.clock.now()).unwrap_or_else(Timestamp::now)
+    }
+
+    /// Returns when this call began, by the same clock.
+    pub fn started(&self) -> Timestamp {
+        let passed = self.started.elapsed();
+        self.now().checked_sub(passed).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// Returns what failed since it was asked last, as documents.
+    pub(crate) fn failures(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.failures)
+    }
+
+    /// Notes that the answer is printed: what fails from now on stands on standard error alone.
+    pub fn answered(&mut self) {
+        self.whole = None;
+    }
+
+    /// Prints what failed, where it is the whole answer.
+    pub(crate) fn answer_failures(&mut self) {
+        let (Some(form), failures) = (self.whole.take(), self.failures()) else { return };
+        if failures.is_empty() {
+            return;
+        }
+        if let Some(document) = document::list(failures, self.single)
+            && let Err(error) = forms::print_document(&mut self.ui, &document, &form)
+        {
+            self.report(&error.into());
         }
     }
 
@@ -171,8 +225,12 @@ impl Session {
             .as_ref()
             .zip(self.connection.as_ref())
             .and_then(|(api, connection)| connection.explain(api.clone()).hint().map(str::to_string));
-        for hint in error.hints.iter().cloned().chain(explained) {
-            self.ui.hint(&escape::block(&hint));
+        let hints: Vec<String> = error.hints.iter().cloned().chain(explained).collect();
+        for hint in &hints {
+            self.ui.hint(&escape::block(hint));
+        }
+        if self.whole.is_some() {
+            self.failures.push(failure::failure(error, &hints));
         }
     }
 

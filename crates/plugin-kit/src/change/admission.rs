@@ -33,7 +33,7 @@ impl Flow<'_> {
         for mut it in planned {
             match self.try_out(&mut it).await {
                 Ok(()) => rehearsed.push(it),
-                Err(error) => self.reports.failed(&error),
+                Err(error) => self.reports.failed(&error.about(&it.plan.workload)),
             }
         }
         rehearsed

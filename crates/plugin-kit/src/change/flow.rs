@@ -51,5 +51,6 @@ impl Flow<'_> {
 pub(super) fn changed_meanwhile(id: &WorkloadId) -> CliError {
     let words =
         format!("error: somebody changed {id} in namespace {} meanwhile: nothing was written", id.namespace);
-    CliError::sentence(Exit::Superseded, words).hint(Some("look at it and run the command again".to_string()))
+    let hint = "look at it and run the command again".to_string();
+    CliError::sentence(Exit::Superseded, words).hint(hint).about(id)
 }

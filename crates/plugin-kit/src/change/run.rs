@@ -64,7 +64,7 @@ impl Flow<'_> {
                     Err(mut error) => {
                         missing += 1;
                         error.message = self.reports.session.placed(error.message, &id);
-                        self.reports.failed(&error);
+                        self.reports.failed(&error.about(&id));
                     }
                 }
             }
@@ -99,7 +99,7 @@ impl Flow<'_> {
                     }
                     Ok(Carried::Changed(workload)) => workloads.push(*workload),
                     Err(error) => {
-                        self.reports.failed(&error);
+                        self.reports.failed(&error.about(&id));
                         failed = Some(id);
                     }
                 }
@@ -119,7 +119,7 @@ impl Flow<'_> {
                 "error: {id} in namespace {} changes all the time: nothing was written",
                 id.namespace
             );
-            self.reports.failed(&CliError::sentence(Exit::Superseded, words));
+            self.reports.failed(&CliError::sentence(Exit::Superseded, words).about(&id));
         }
     }
 

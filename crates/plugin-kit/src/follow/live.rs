@@ -39,6 +39,7 @@ pub async fn live(
     mut show: impl AsyncFnMut(&mut Session, Snapshot) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let mut feed = Feed::start(cluster, cluster.seen(workload, depth).await?);
+    session.answered();
     let mut sight = feed.sight();
     while !session.ui.stdout_is_closed() {
         match sight {
@@ -61,6 +62,7 @@ pub async fn live_fleet<W: Held + 'static, R: Record + 'static>(
     limit: Option<Duration>,
     mut show: impl AsyncFnMut(&mut Session, &mut Fleet<W, R>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
+    session.answered();
     let end = limit.map(|limit| Instant::now() + limit);
     let showing = async {
         while !session.ui.stdout_is_closed() {

@@ -20,11 +20,15 @@ impl CliError {
             | NoRevision::Ambiguous { .. }
             | NoRevision::Corrupt { .. } => format!("{error} ({id} in namespace {})", id.namespace),
         };
-        CliError::failed(message).hint(revision_hint(error))
+        CliError::failed(message).hint(revision_hint(error)).because(error.reason()).about(id)
     }
 
     /// Says why a rollback cannot be planned.
     pub fn refused(id: &WorkloadId, refusal: &Refusal) -> CliError {
+        CliError::refused_so(id, refusal).because(refusal.reason()).about(id)
+    }
+
+    fn refused_so(id: &WorkloadId, refusal: &Refusal) -> CliError {
         let at = format!("({id} in namespace {})", id.namespace);
         match refusal {
             Refusal::NoRevision(error) => CliError::no_revision(id, error),
@@ -103,7 +107,9 @@ impl CliError {
                 None
             }
         };
-        CliError::sentence(exit, format!("error: {message}")).hint(hint.map(str::to_string))
+        CliError::sentence(exit, format!("error: {message}"))
+            .hint(hint.map(str::to_string))
+            .because("BadStrategy")
     }
 }
 

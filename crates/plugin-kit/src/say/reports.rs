@@ -34,15 +34,8 @@ pub struct Reports<'a> {
 impl<'a> Reports<'a> {
     /// Starts with what went wrong before.
     pub fn new(session: &'a mut Session, form: &'a OutputForm, exits: Vec<Exit>) -> Reports<'a> {
-        Reports {
-            session,
-            form,
-            documents: Vec::new(),
-            exits,
-            unsaid: Vec::new(),
-            lines: false,
-            ignores: false,
-        }
+        let documents = session.failures();
+        Reports { session, form, documents, exits, unsaid: Vec::new(), lines: false, ignores: false }
     }
 
     /// Says a line of data, where people read.
@@ -67,6 +60,7 @@ impl<'a> Reports<'a> {
     /// Says what went wrong with one workload.
     pub fn failed(&mut self, error: &CliError) {
         self.session.report(error);
+        self.documents.append(&mut self.session.failures());
         self.exits.push(error.exit);
     }
 
@@ -83,7 +77,8 @@ impl<'a> Reports<'a> {
     /// Keeps what became of one workload.
     pub fn finish(&mut self, id: &WorkloadId, outcome: Outcome<'_>) {
         self.exits.push(outcome.exit);
-        self.documents.push(outcome.document(id));
+        let (started, now) = (self.session.started(), self.session.now());
+        self.documents.push(outcome.document(id, started, now));
     }
 
     /// Says how the following of one workload ended; `held_ok` makes being held a success.
@@ -119,6 +114,7 @@ impl<'a> Reports<'a> {
                 // Others stand in the status.
                 causes: end.ending.causes().unwrap_or_default(),
                 back: back(end),
+                ended: end.snapshot.as_deref().map(|it| it.now),
                 status,
                 ..Outcome::new(word(&end.ending), exit).of(plan)
             },
@@ -145,6 +141,7 @@ impl<'a> Reports<'a> {
     }
 
     fn print(&mut self, single: bool) -> Result<(), OutputError> {
+        self.session.answered();
         if self.form.is_human() || self.ignores && self.documents.is_empty() {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use kubectl_terminal::signals;
 use rollout_core::objects::ReadAs;
-use rollout_core::{Kind, Workload};
+use rollout_core::{Kind, Workload, WorkloadId};
 use rollout_kube::{Held, Scope, Wanted};
 
 use super::manifests::{self, ManifestObject};
@@ -64,6 +64,7 @@ impl Session {
         let spec = args.parse(mode, self.plugin.kind)?;
         self.stdin_taken = args.files.filename.iter().any(|path| path == "-");
         let single = spec.single().is_some();
+        self.single = single;
         let mut found = Found {
             workloads: Vec::new(),
             exits: Vec::new(),
@@ -113,6 +114,7 @@ impl Session {
             match segment::check_object(&namespace, &name) {
                 Ok(()) => wanted.push((kind, namespace, name)),
                 Err(error) => {
+                    let error = error.about(&WorkloadId { kind, namespace, name, uid: String::new() });
                     self.report(&error);
                     found.exits.push(error.exit);
                 }
@@ -125,16 +127,16 @@ impl Session {
         let cluster = &cluster;
         let one = |(kind, namespace, name): (Kind, String, String)| async move {
             let read = cluster.workload(kind, &namespace, &name).await;
-            (namespace, read)
+            (WorkloadId { kind, namespace, name, uid: String::new() }, read)
         };
         let answers = together::all(&mut self.ui, wanted.into_iter().map(one).collect()).await;
-        for (namespace, answer) in answers {
+        for (id, answer) in answers {
             match answer {
                 Ok(workload) => found.workloads.push(workload),
                 Err(error) if missing == Missing::IsFine && error.is_not_found() => {}
                 Err(error) => {
-                    let mut error = CliError::from(error);
-                    error.message += &self.place(&namespace);
+                    let mut error = CliError::from(error).about(&id);
+                    error.message += &self.place(&id.namespace);
                     self.report(&error);
                     found.exits.push(error.exit);
                 }
@@ -192,7 +194,9 @@ impl Session {
             return Ok(());
         }
         match (mode, namespace) {
-            (VerbMode::Writing, _) => Err(CliError::failed("no matching resources found")),
+            (VerbMode::Writing, _) => {
+                Err(CliError::failed("no matching resources found").because("NotFound"))
+            }
             (VerbMode::Reading, Some(namespace)) => {
                 self.ui.note(&format!("No resources found in {namespace} namespace."));
                 Ok(())

@@ -69,7 +69,7 @@ fn trouble(exit: Exit) -> Exit {
 }
 
 async fn compare(args: DiffArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let form = args.output.form(&[UNIFIED, JSON_PATCH])?;
+    let form = session.form(&args.output, &[UNIFIED, JSON_PATCH])?;
     let found = session.find_or(&args.targets, VerbMode::Reading, args.ignore.missing()).await?;
     let cluster = session.cluster().await?;
     let depth = |_: &Workload| Depth::Revisions;
@@ -88,7 +88,7 @@ async fn compare(args: DiffArgs, session: &mut Session) -> Result<Exit, CliError
         };
         match result {
             Ok(exit) => reports.exit(exit),
-            Err(error) => reports.failed(&CliError { exit: trouble(error.exit), ..error }),
+            Err(error) => reports.failed(&CliError { exit: trouble(error.exit), ..error.about(&id) }),
         }
     }
     reports.answer(found.single)

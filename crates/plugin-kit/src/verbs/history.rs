@@ -36,7 +36,7 @@ pub struct HistoryArgs {
 
 /// Runs `history`.
 pub async fn run(args: HistoryArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let form = args.output.form(&[])?;
+    let form = session.form(&args.output, &[])?;
     let found = session.find_or(&args.targets, VerbMode::Reading, args.ignore.missing()).await?;
     let cluster = session.cluster().await?;
     if args.watch {
@@ -68,7 +68,7 @@ pub async fn run(args: HistoryArgs, session: &mut Session) -> Result<Exit, CliEr
         };
         match shown {
             Ok(document) => document.into_iter().for_each(|it| reports.document(it)),
-            Err(error) => reports.failed(&error),
+            Err(error) => reports.failed(&error.about(&id)),
         }
     }
     reports.answer(found.single)

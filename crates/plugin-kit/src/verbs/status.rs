@@ -53,7 +53,7 @@ pub struct StatusArgs {
 
 /// Runs `status`.
 pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let form = args.output.form(&[])?;
+    let form = session.form(&args.output, &[])?;
     let mut found = session.find_or(&args.targets, VerbMode::Reading, args.ignore.missing()).await?;
     let cluster = session.cluster().await?;
     if args.watch == Some(true) && !found.single && args.revision.is_none() {
@@ -131,9 +131,9 @@ async fn look(
     seen: Answers<Seen>,
 ) -> Vec<Result<Report, CliError>> {
     let snapshots = together::examined(&mut session.ui, cluster, seen, args.patience.patience()).await;
-    let report = |(_, snapshot): (WorkloadId, Result<Snapshot, Reading>)| {
-        let snapshot = snapshot?;
-        is_wanted(args, &mut session.ui, &snapshot)?;
+    let report = |(id, snapshot): (WorkloadId, Result<Snapshot, Reading>)| {
+        let snapshot = snapshot.map_err(|error| CliError::from(error).about(&id))?;
+        is_wanted(args, &mut session.ui, &snapshot).map_err(|error| error.about(&id))?;
         Ok(now(Box::new(snapshot), &session.called()))
     };
     snapshots.into_iter().map(report).collect()
@@ -158,7 +158,7 @@ async fn wait(
                 let machine = Box::new(Follow::watching(duration::limit(args.timeout)));
                 jobs.push(Job { id, seen, machine, known: BTreeSet::new() });
             }
-            Err(error) => reports.push(Err(error)),
+            Err(error) => reports.push(Err(error.about(&id))),
         }
     }
     let options = WatchOptions {

@@ -68,3 +68,19 @@ pub enum NoRevision {
         name: String,
     },
 }
+
+impl NoRevision {
+    /// Returns one word for it, upon which programs may rely.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            NoRevision::NotFound { .. } => "NoSuchRevision",
+            NoRevision::OnlyOne => "OnlyOneRevision",
+            NoRevision::Empty => "NoHistory",
+            NoRevision::NoneGood => "NoneGood",
+            NoRevision::Hidden { .. } => "Hidden",
+            NoRevision::BeforeOldest { .. } => "BeforeOldest",
+            NoRevision::Ambiguous { .. } => "Ambiguous",
+            NoRevision::Corrupt { .. } => "Corrupt",
+        }
+    }
+}

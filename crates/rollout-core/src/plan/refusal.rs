@@ -189,6 +189,48 @@ pub enum Refusal {
     KeepsNoHistory,
 }
 
+impl Refusal {
+    /// Returns one word for it, upon which programs may rely.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Refusal::Unobserved => "Unobserved",
+            Refusal::Deleting => "Deleting",
+            Refusal::Paused { .. }
+            | Refusal::IsPaused
+            | Refusal::PausedUpgrade { .. }
+            | Refusal::PausedPartition => "Paused",
+            Refusal::AlreadyPaused => "AlreadyPaused",
+            Refusal::NotPaused => "NotPaused",
+            Refusal::NoContainer { .. } => "NoContainer",
+            Refusal::NotOrdered { .. } => "NotOrdered",
+            Refusal::TargetFails { .. } => "TargetFails",
+            Refusal::BelowPartition { .. } => "BelowPartition",
+            Refusal::MayRecover { .. } => "MayRecover",
+            Refusal::NeverReady { .. } => "NeverReady",
+            Refusal::NoPartition { .. } => "NoPartition",
+            Refusal::TooFar { .. } => "TooFar",
+            Refusal::NotFurther { .. } => "NotFurther",
+            Refusal::NewPodFails { .. } => "NewPodFails",
+            Refusal::UnderWay { .. } => "UnderWay",
+            Refusal::NotStored { .. } => "NotStored",
+            Refusal::UndoUnderWay { .. } => "UndoUnderWay",
+            Refusal::NoRollout => "NoRollout",
+            Refusal::Unreadable(_) => "Unreadable",
+            Refusal::Recreated { .. } => "Recreated",
+            Refusal::Steps(_) => "BadSteps",
+            Refusal::Strategy(_) => "BadStrategy",
+            Refusal::Unread(_) => "Unread",
+            Refusal::NotInSteps(_) => "NotInSteps",
+            Refusal::TargetLost => "TargetLost",
+            Refusal::Superseded => "Superseded",
+            Refusal::NotSuperseded => "NotSuperseded",
+            Refusal::PutBackByHand => "PutBackByHand",
+            Refusal::KeepsNoHistory => "KeepsNoHistory",
+            Refusal::NoRevision(error) => error.reason(),
+        }
+    }
+}
+
 fn next(done: usize, of: usize) -> String {
     if done < of { format!("step {} of {of} is next", done + 1) } else { format!("all {of} steps are done") }
 }

@@ -1,5 +1,6 @@
 //! `Diff`, `Plan` and `Result`: what differs, what is going to change, and what came of it.
 
+use k8s_openapi::jiff::Timestamp;
 use rollout_core::judge::Cause;
 use rollout_core::plan::{self, Impact, PlannedStep, Request, Warning};
 use rollout_core::template::diff::Change;
@@ -8,9 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_with::skip_serializing_none;
 
-use super::document::{Body, about};
 use super::status::Status;
 use crate::call::Exit;
+use crate::call::document::{Body, about, seconds};
 
 /// Two revisions compared.
 #[skip_serializing_none]
@@ -79,6 +80,8 @@ pub struct Outcome<'a> {
     pub plan: Option<&'a plan::Plan>,
     /// The revision that was left and the one that came back, where that was not planned beforehand.
     pub back: Option<(Option<RevisionNumber>, Option<RevisionNumber>)>,
+    /// When that was so; nothing for now.
+    pub ended: Option<Timestamp>,
     /// How far the rollout is.
     pub status: Option<Status<'a>>,
     /// Why a rollout failed that was taken back.
@@ -94,6 +97,10 @@ pub struct Outcome<'a> {
 pub struct ResultBody<'a> {
     outcome: &'static str,
     exit_code: u8,
+    /// When the call began.
+    started_at: Option<Timestamp>,
+    /// When it was over with this workload.
+    ended_at: Option<Timestamp>,
     from_revision: Option<RevisionNumber>,
     to_revision: Option<RevisionNumber>,
     causes: Option<&'a [Cause]>,
@@ -109,7 +116,16 @@ impl Body for ResultBody<'_> {
 impl<'a> Outcome<'a> {
     /// An outcome of which nothing more is known.
     pub fn new(outcome: &'static str, exit: Exit) -> Outcome<'a> {
-        Outcome { outcome, exit, plan: None, back: None, status: None, causes: &[], warnings: &[] }
+        Outcome {
+            outcome,
+            exit,
+            plan: None,
+            back: None,
+            ended: None,
+            status: None,
+            causes: &[],
+            warnings: &[],
+        }
     }
 
     /// Adds what was planned.
@@ -118,12 +134,14 @@ impl<'a> Outcome<'a> {
     }
 
     /// Returns its document.
-    pub fn document(self, workload: &WorkloadId) -> Value {
-        let Outcome { outcome, exit, plan, back, status, causes, warnings } = self;
+    pub fn document(self, workload: &WorkloadId, started: Timestamp, now: Timestamp) -> Value {
+        let Outcome { outcome, exit, plan, back, ended, status, causes, warnings } = self;
         let (from_revision, to_revision) = plan.map(|plan| (plan.from, plan.to)).or(back).unwrap_or_default();
         let rolled = ResultBody {
             outcome,
             exit_code: exit.code(),
+            started_at: seconds(Some(started)),
+            ended_at: seconds(Some(ended.unwrap_or(now).max(started))),
             from_revision,
             to_revision,
             causes: filled(causes),

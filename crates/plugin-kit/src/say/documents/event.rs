@@ -6,7 +6,7 @@ use rollout_core::judge::{Cause, State};
 use rollout_core::template::diff::Change;
 use serde::Serialize;
 
-use super::document::{Body, seconds};
+use crate::call::document::{Body, seconds};
 
 /// What happened, and when.
 #[derive(Debug, Serialize)]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_with::skip_serializing_none;
 
-use super::document::{Body, as_map, seconds};
+use crate::call::document::{Body, as_map, seconds};
 
 /// The revisions of a workload, oldest first.
 #[derive(Debug, Serialize)]

@@ -2,7 +2,6 @@
 //! look like in them is said where they are (`Change`, `Request`, `Impact`, `Warning`, `Cause`).
 
 mod change;
-mod document;
 mod event;
 mod history;
 mod nodes;
@@ -12,8 +11,8 @@ mod status;
 mod strategy;
 mod timeline;
 
+pub use crate::call::document::{API_VERSION, Body, about, list};
 pub use change::{Diff, Outcome, Plan, ResultBody};
-pub use document::{API_VERSION, Body, about, list};
 pub use event::{Event, Fields};
 pub use history::{History, Revision, manager, revision_state};
 pub use nodes::Nodes;

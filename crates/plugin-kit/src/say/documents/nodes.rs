@@ -6,8 +6,8 @@ use rollout_core::{Pod, RevisionNumber, Snapshot};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 
-use super::document::{Body, as_map};
 use super::rollout::Rollout;
+use crate::call::document::{Body, as_map};
 
 /// The nodes of a DaemonSet.
 #[skip_serializing_none]

@@ -5,9 +5,9 @@ use rollout_core::{Pod, RevisionNumber, Side, Snapshot};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 
-use super::document::Body;
 use super::rollout::Rollout;
 use super::status::partition;
+use crate::call::document::Body;
 
 /// The pods of a StatefulSet, from the highest ordinal down.
 #[skip_serializing_none]

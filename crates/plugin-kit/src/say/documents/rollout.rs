@@ -10,7 +10,7 @@ use rollout_core::{Amount, RevisionNumber, Snapshot};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 
-use super::document::seconds;
+use crate::call::document::seconds;
 
 /// A rollout in steps.
 #[skip_serializing_none]

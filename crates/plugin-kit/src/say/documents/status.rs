@@ -7,8 +7,8 @@ use rollout_core::{RevisionNumber, Snapshot};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 
-use super::document::{Body, seconds};
 use super::rollout::Rollout;
+use crate::call::document::{Body, seconds};
 
 /// How far a rollout is.
 #[skip_serializing_none]

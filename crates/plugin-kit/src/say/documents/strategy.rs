@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_with::skip_serializing_none;
 
-use super::document::Body;
+use crate::call::document::Body;
 
 /// How pods are replaced.
 #[skip_serializing_none]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_with::skip_serializing_none;
 
-use super::document::{API_VERSION, Workload, seconds, value};
+use crate::call::document::{API_VERSION, Workload, seconds, value};
 
 /// What was rolled out; it is about no workload of its own.
 #[derive(Debug, Serialize)]

@@ -34,16 +34,18 @@ struct Document<'a, B> {
 /// Which workload it is about.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Workload<'a> {
+pub(crate) struct Workload<'a> {
     api_version: &'static str,
     kind: &'static str,
     namespace: &'a str,
     name: &'a str,
+    /// Absent where the server did not tell.
+    #[serde(skip_serializing_if = "str::is_empty")]
     uid: &'a str,
 }
 
 impl Workload<'_> {
-    pub(super) fn of(id: &WorkloadId) -> Workload<'_> {
+    pub(crate) fn of(id: &WorkloadId) -> Workload<'_> {
         let WorkloadId { kind, namespace, name, uid } = id;
         Workload { api_version: "apps/v1", kind: kind.name(), namespace, name, uid }
     }
@@ -61,18 +63,19 @@ struct List {
 /// Returns the list of documents, or the one document of a request that named one object.
 pub fn list(documents: Vec<Value>, single: bool) -> Option<Value> {
     match single {
-        true => documents.into_iter().next(),
+        // What failed beside it, e.g. the command that made the change, stands before it.
+        true => documents.into_iter().next_back(),
         false => Some(value(&List { api_version: API_VERSION, kind: "List", items: documents })),
     }
 }
 
 /// Every field is a string, a number, a boolean or a list or map of such, and every key a string: nothing can go wrong.
-pub(super) fn value(document: &impl Serialize) -> Value {
+pub(crate) fn value(document: &impl Serialize) -> Value {
     serde_json::to_value(document).unwrap_or_default()
 }
 
 /// Writes pairs as a map, in their order.
-pub(super) fn as_map<K: Serialize, V: Serialize, S: Serializer>(
+pub(crate) fn as_map<K: Serialize, V: Serialize, S: Serializer>(
     pairs: &[(K, V)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -80,6 +83,6 @@ pub(super) fn as_map<K: Serialize, V: Serialize, S: Serializer>(
 }
 
 /// Times are whole seconds, as the API's.
-pub(super) fn seconds(at: Option<Timestamp>) -> Option<Timestamp> {
+pub(crate) fn seconds(at: Option<Timestamp>) -> Option<Timestamp> {
     at.map(|at| at.round(Unit::Second).unwrap_or(at))
 }
