@@ -111,12 +111,13 @@ pub fn go_build(package: &str, program: &Path, environment: &[(&str, &str)]) -> 
     Err(Error::new(format!("{package} does not build:\n{}", String::from_utf8_lossy(&output.stderr).trim())))
 }
 
-/// Returns a program of `tests/tools`, as its `go.sum` names it. Go builds what has changed.
+/// Returns a program of `tests/tools`, as its `go.sum` names it. Go builds what has changed; with the paths that the control plane is
+/// built with, so that the standard library is built once for both.
 pub fn go_tool(package: &str) -> Result<PathBuf> {
     let name = package.rsplit('/').next().unwrap_or(package);
     let program = workspace().join("target/tools").join(name);
     let output = Command::new("go")
-        .args(["build", "-o"])
+        .args(["build", "-trimpath", "-o"])
         .arg(&program)
         .arg(package)
         .current_dir(workspace().join("tests/tools"))
