@@ -1,7 +1,7 @@
 //! Who drives a rollout is told by a lease, which its driver renews.
 
 use rollout_core::drive::Driver;
-use rollout_core::machine::{Act, Machine, Step};
+use rollout_core::machine::{Act, Ending, Machine, Outcome, Step};
 use rollout_core::plan::steps::{self, GivenChecks, ResumeOptions};
 use rollout_core::plan::{Decision, Refusal};
 use rollout_core::stored::RENEW;
@@ -115,4 +115,21 @@ fn a_server_that_refuses_a_renewal_does_not_end_the_driver() {
     }
     assert!((2..=3).contains(&refused), "{refused}");
     assert!(matches!(driver.step(&cluster.snapshot()).1, Step::Soak(_) | Step::Send { act: Act::Renew, .. }));
+}
+
+#[test]
+fn what_is_paused_before_its_last_patch_gets_through_is_not_said_to_be_complete() {
+    for kind in [Kind::DaemonSet, Kind::StatefulSet] {
+        let mut cluster = Cluster::rolling(kind, 2);
+        cluster.start(&to(1, "100%"));
+        let mut driver = Driver::new(holder(1));
+        cluster.run_until(&mut driver, |it| it.stored().unwrap().done == 1);
+        let (_, step) = driver.step(&cluster.snapshot());
+        assert!(matches!(step, Step::Send { act: Act::Finish, .. }), "{step:?}");
+        let plan = steps::pause(&cluster.snapshot());
+        cluster.apply(plan);
+        driver.sent(&Outcome::Changed);
+        assert_eq!(cluster.run(&mut driver), Ending::Paused { done: 1, of: 1 });
+        assert!(cluster.has_trace());
+    }
 }

@@ -96,14 +96,16 @@ impl Driver {
                 &mut self.outbox,
                 Behind { snapshot, rollout: &rollout, progress, causes: &self.forward.causes },
             ),
-            None if self.seen => Step::End(Ending::Superseded),
-            None if !self.patience.is_over(snapshot.now) => Step::Wait,
-            None => Step::End(Ending::Refused("no rollout in steps is stored".to_string())),
+            Some(After::Still(_)) | None if self.seen => Step::End(Ending::Superseded),
+            Some(After::Still(_)) | None if !self.patience.is_over(snapshot.now) => Step::Wait,
+            Some(After::Still(_)) | None => {
+                Step::End(Ending::Refused("no rollout in steps is stored".to_string()))
+            }
         }
     }
 
     fn paused(&mut self, snapshot: &Snapshot, rollout: &Rollout) -> Step {
-        if let Some(After::End(ending)) = self.outbox.after.take() {
+        if let Some(After::Still(ending)) = self.outbox.after.take() {
             return Step::End(ending);
         }
         let of = Places::of(snapshot, rollout).map_or(0, |places| places.ends.len());

@@ -271,7 +271,7 @@ impl Forward {
         }
         let old = still_old(snapshot, places);
         if !old.is_empty() {
-            outbox.after = Some(After::End(Ending::HeldShort { old }));
+            outbox.after = Some(After::Still(Ending::HeldShort { old }));
             let after = Rollout { phase: Phase::Paused, holder: None, ..rollout.clone() };
             return outbox.write(snapshot, Act::Finish, Some(&after), Patch::guarded(&snapshot.workload));
         }
@@ -297,7 +297,7 @@ impl Forward {
                 let causes = [vec![cause.holds_up()], at.holding_up()].concat();
                 let words = in_words(&causes);
                 outbox.after =
-                    Some(After::End(Ending::StepHeld { step: rollout.done + 1, causes: causes.clone() }));
+                    Some(After::Still(Ending::StepHeld { step: rollout.done + 1, causes: causes.clone() }));
                 let request = stand_still(snapshot, rollout, Phase::Paused, Some(words));
                 outbox.send(snapshot, Act::HeldUp { causes }, request)
             }

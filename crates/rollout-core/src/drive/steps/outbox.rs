@@ -50,11 +50,14 @@ pub(super) struct Outbox {
     renewal: Option<Timestamp>,
 }
 
-/// What comes after a patch that takes away what is stored.
+/// What comes after a patch that takes away what is stored, or has it stand still. The patch may not get through: what it meant
+/// counts only once a picture shows that.
 #[derive(Clone, Debug)]
 pub(super) enum After {
-    /// That is the end.
+    /// That is the end, once nothing is stored any more.
     End(Ending),
+    /// That is the end, once it stands still.
+    Still(Ending),
     /// The rollout is taken back by its controller alone.
     Back(Box<Rollout>),
 }
