@@ -17,7 +17,7 @@ pub struct CliError {
     /// Ways on.
     pub hints: Vec<String>,
     /// The server's refusal, about which the connection may know more.
-    pub api: Option<ApiError>,
+    pub api: Option<Box<ApiError>>,
     /// One word for it, where more is known than how the process ends.
     pub reason: Option<&'static str>,
     /// Which workload it is about; without a UID where the server did not tell.
@@ -71,7 +71,7 @@ impl CliError {
             | Exit::Interrupted
             | Exit::Terminated => "Failed",
         };
-        self.reason.or(self.api.as_ref().map(ApiError::reason)).unwrap_or(of_exit)
+        self.reason.or(self.api.as_deref().map(ApiError::reason)).unwrap_or(of_exit)
     }
 }
 
@@ -83,7 +83,7 @@ impl From<ConnectError> for CliError {
 
 impl From<ApiError> for CliError {
     fn from(error: ApiError) -> CliError {
-        CliError { api: Some(error.clone()), ..CliError::sentence(Exit::Failed, error.to_string()) }
+        CliError { api: Some(Box::new(error.clone())), ..CliError::sentence(Exit::Failed, error.to_string()) }
     }
 }
 

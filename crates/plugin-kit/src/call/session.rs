@@ -222,7 +222,7 @@ impl Session {
         self.ui.note(&escape::block(&error.message));
         let explained = error
             .api
-            .as_ref()
+            .as_deref()
             .zip(self.connection.as_ref())
             .and_then(|(api, connection)| connection.explain(api.clone()).hint().map(str::to_string));
         let hints: Vec<String> = error.hints.iter().cloned().chain(explained).collect();
