@@ -95,7 +95,8 @@ mod tests {
                 let mut file = zip.by_index(at).unwrap();
                 let mut content = String::new();
                 file.read_to_string(&mut content).unwrap();
-                found.push((file.name().to_string(), file.unix_mode().unwrap() & 0o777, content));
+                let name = file.name().unwrap().into_owned();
+                found.push((name, file.unix_mode().unwrap() & 0o777, content));
             }
         } else {
             for entry in tar::Archive::new(GzDecoder::new(file)).entries().unwrap() {
