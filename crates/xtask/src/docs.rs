@@ -3,6 +3,9 @@
 mod chapters;
 mod links;
 
+#[cfg(test)]
+pub(crate) use links::files;
+
 use std::path::PathBuf;
 use std::process::Command;
 

@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn each_picture_is_there_and_light_and_shown_on_a_page() {
         let docs = workspace().join("docs");
-        let pages = fs::read_dir(&docs).unwrap().map(|entry| entry.unwrap().path());
+        let pages = crate::docs::files(&docs).unwrap().into_iter();
         let pages = pages.filter(|path| path.extension().is_some_and(|it| it == "md"));
         let pages = pages.chain([workspace().join("README.md")]);
         let text: String = pages.map(|page| fs::read_to_string(page).unwrap()).collect();

@@ -7,7 +7,7 @@
 //! - times (`2026-01-31T14:00:00Z`) and durations (`5s`, `3m20s`), ages among them;
 //! - the generated ends of the names of pods and revision objects (`web-6fff4b7674-qgdtr`);
 //! - the namespace: what is shown names one that a reader might have;
-//! - which of the two reasons the kubelet gives by turns for an image that it cannot pull;
+//! - which of the two reasons the kubelet gives by turns for an image that it cannot pull, and what it says of the second;
 //! - how often a container that crashes has been restarted when that is seen;
 //! - the frame of a spinner;
 //! - how many blanks separate two words, since the widths of columns depend on names and ages; blank lines at the end.
@@ -51,9 +51,12 @@ fn line_of(line: &str) -> String {
     // A hash has ten characters at most, and hardly ever fewer than six; five more tell a pod from its ReplicaSet.
     static ENDS: LazyLock<Regex> = LazyLock::new(|| regex(&format!("(-{GENERATED}{{5,10}}){{1,2}}")));
     static PULLS: LazyLock<Regex> = LazyLock::new(|| regex("ErrImagePull|ImagePullBackOff"));
+    static BACK_OFF: LazyLock<Regex> =
+        LazyLock::new(|| regex(r#"Back-off pulling image "[^"]*": (ErrImagePull: )?"#));
     static RESTARTS: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d+ restarts?\b"));
     static FRAMES: LazyLock<Regex> = LazyLock::new(|| regex("[\u{2800}-\u{28ff}]"));
     let line = replaced(&TIMES, line, |_| TIME.to_owned());
+    let line = BACK_OFF.replace_all(&line, "");
     let line = replaced(&DURATIONS, &line, |_| DURATION.to_owned());
     let line = replaced_behind_a_word(&ENDS, &line, |found| {
         let end = |part: &str| if part.len() == 5 { "-<id>" } else { "-<hash>" };
@@ -131,6 +134,10 @@ mod tests {
         same("agent-xckms, agent-q8t27", "agent-ft28z, agent-b7cn8");
         same("replicaset web-6f9bcdc979 (new)", "replicaset web-76b7c89f4 (new)");
         same("it waits (ErrImagePull)", "it waits (ImagePullBackOff)");
+        same(
+            "(rpc error: not found)",
+            "(Back-off pulling image \"a:1\": ErrImagePull: rpc error: not found)",
+        );
         same("crashes (exit code 1, 1 restart)", "crashes (exit code 1, 2 restarts)");
         same("⠙ [==>--] web  2s", "⠸ [==>--] web  14s");
         assert_eq!(difference("undo web -n shop", "undo web -n guide-12-3", &[("guide-12-3", "shop")]), None);

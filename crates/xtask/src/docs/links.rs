@@ -53,7 +53,7 @@ pub(super) fn of_papers(folder: &Path) -> Result<Vec<String>> {
 }
 
 /// Returns the files in a folder and in those below it.
-pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
