@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rollout_core::drive::Driver;
 use rollout_core::machine::{Machine, Outcome, Step};
-use rollout_core::model::{Behaviour, RevisionId};
+use rollout_core::model::{Behaviour, RevisionId, World as Model};
 use rollout_core::plan::steps::{self, GivenChecks, ResumeOptions, StartOptions};
 use rollout_core::plan::{Decision, Method, Refusal, Request};
 use rollout_core::stored::Phase;
@@ -306,11 +306,11 @@ impl World {
                 self.scaled = true;
                 self.cluster.scale(replicas);
             }
-            Event::Dies(slot) => self.pod(slot, |world, name| world.delete_pod(name)),
-            Event::Fails(slot) => self.pod(slot, |world, name| world.fail_pod(name)),
-            Event::Falls(slot) => self.pod(slot, |world, name| world.unready_pod(name)),
+            Event::Dies(slot) => self.pod(slot, Model::delete_pod),
+            Event::Fails(slot) => self.pod(slot, Model::fail_pod),
+            Event::Falls(slot) => self.pod(slot, Model::unready_pod),
             Event::Replaced(slot) => {
-                self.pod(slot, |world, name| world.delete_pod(name));
+                self.pod(slot, Model::delete_pod);
                 (0..REPLACED).for_each(|_| self.second());
             }
             Event::Joins => {
@@ -321,14 +321,14 @@ impl World {
                 self.died.insert(slot);
                 let node = &mut self.cluster.world.nodes[slot as usize];
                 (node.alive, node.accepts) = (false, false);
-                self.pod(slot, |world, name| world.unready_pod(name));
+                self.pod(slot, Model::unready_pod);
             }
         }
         self.cluster.remember();
         Ok(())
     }
 
-    fn pod(&mut self, slot: u32, act: impl Fn(&mut rollout_core::model::World, &str) -> bool) {
+    fn pod(&mut self, slot: u32, act: impl Fn(&mut Model, &str) -> bool) {
         let world = &mut self.cluster.world;
         let here = world.pods.iter().filter(|pod| pod.slot == slot).map(|pod| pod.name.clone());
         for name in here.collect::<Vec<_>>() {
