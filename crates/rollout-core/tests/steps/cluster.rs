@@ -33,13 +33,24 @@ pub struct Cluster {
     pub labels: BTreeMap<String, (String, String)>,
     /// What the checks come to.
     pub verdict: Verdict,
-    born: BTreeMap<u64, i64>,
-    turned: BTreeMap<u64, (bool, i64)>,
-    joined: BTreeMap<String, i64>,
+    pub born: BTreeMap<u64, i64>,
+    pub turned: BTreeMap<u64, (bool, i64)>,
+    pub joined: BTreeMap<String, i64>,
     /// Pods of these UIDs crash: their containers wait to be started again.
     pub crashing: BTreeSet<u64>,
     pub restarted: BTreeMap<u64, u32>,
-    version: u64,
+    pub version: u64,
+    /// What the server does not heed, to see who finds that.
+    pub blind: Option<Blind>,
+}
+
+/// A fault of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blind {
+    /// It takes tests of this path, and of what is below it, for passed.
+    Test(&'static str),
+    /// It deletes whatever pod has the name.
+    PodUid,
 }
 
 pub fn template(revision: u32) -> Value {
@@ -110,6 +121,7 @@ impl Cluster {
             crashing: BTreeSet::new(),
             restarted: BTreeMap::new(),
             version: 1,
+            blind: None,
         };
         if kind == Kind::DaemonSet {
             (0..size).for_each(|node| cluster.join(&format!("n{node}")));
@@ -264,7 +276,16 @@ impl Cluster {
     pub fn snapshot(&self) -> Snapshot {
         let workload = Workload::from_object(self.kind, self.object.clone()).unwrap();
         let now = Timestamp::from_second(self.now).unwrap();
-        let mut snapshot = Snapshot::new(workload, self.revisions.clone(), Some(self.pods()), now);
+        let mut pods = self.pods();
+        // One of somebody else that the selector finds as well.
+        let other = |pod: &Pod| Pod {
+            name: "other-0".into(),
+            uid: "other".into(),
+            owner: Some("other".into()),
+            ..pod.clone()
+        };
+        pods.extend(pods.first().map(other));
+        let mut snapshot = Snapshot::new(workload, self.revisions.clone(), Some(pods), now);
         snapshot.nodes = (self.kind == Kind::DaemonSet).then(|| self.nodes());
         snapshot
     }
@@ -276,7 +297,7 @@ impl Cluster {
                 let name = request.path.rsplit('/').next().unwrap();
                 let mut revisions = self.revisions.iter_mut();
                 let revision = revisions.find(|it| it["metadata"]["name"] == name).unwrap();
-                match patched(revision, &request.body) {
+                match patched(revision, &request.body, self.blind) {
                     Some(after) => {
                         *revision = after;
                         Outcome::Done(None)
@@ -301,7 +322,8 @@ impl Cluster {
 
     fn delete(&mut self, name: &str, uid: &Value) -> Outcome {
         let Some(pod) = self.world.pods.iter().find(|pod| pod.name == name) else { return Outcome::Gone };
-        if uid.as_str() != Some(pod.uid.to_string().as_str()) {
+        let heeds = self.blind != Some(Blind::PodUid);
+        if heeds && uid.as_str() != Some(pod.uid.to_string().as_str()) {
             return Outcome::Changed;
         }
         self.deleted.push(name.to_string());
@@ -310,7 +332,7 @@ impl Cluster {
     }
 
     pub fn patch(&mut self, body: &Value) -> Outcome {
-        let Some(object) = patched(&self.object, body) else { return Outcome::Changed };
+        let Some(object) = patched(&self.object, body, self.blind) else { return Outcome::Changed };
         self.change(|it| *it = object);
         Outcome::Done(None)
     }
@@ -479,10 +501,15 @@ pub fn reach(amounts: &[Amount], done: usize, total: usize) -> usize {
 }
 
 /// A JSON patch as the server applies it: `test PATH null` holds where nothing is below a path that exists.
-fn patched(object: &Value, body: &Value) -> Option<Value> {
+fn patched(object: &Value, body: &Value, blind: Option<Blind>) -> Option<Value> {
     let mut object = object.clone();
     for operation in body.as_array().unwrap() {
         let path = operation["path"].as_str().unwrap();
+        if operation["op"] == "test"
+            && matches!(blind, Some(Blind::Test(unheeded)) if path.starts_with(unheeded))
+        {
+            continue;
+        }
         let parent = path.rsplit_once('/').map(|(parent, _)| parent).unwrap();
         let absent = object.pointer(path).is_none() && object.pointer(parent).is_some();
         if operation["op"] == "test" && operation["value"].is_null() && absent {

@@ -12,6 +12,7 @@ mod cluster;
 mod daemonset;
 mod guard;
 mod hostile;
+mod interleave;
 mod lease;
 mod properties;
 mod statefulset;
