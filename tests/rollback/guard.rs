@@ -374,9 +374,10 @@ fn one_that_fails_does_not_stop_the_others_and_the_worst_counts() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| (&it["workload"]["kind"], &it["exitCode"]))
+        .map(|it| (it["workload"]["kind"].clone(), it["exitCode"].clone()))
         .collect();
-    assert_eq!(codes, [(&json!("Deployment"), &json!(0)), (&json!("DaemonSet"), &json!(5))], "{output}");
+    let expected = [("StatefulSet", 1), ("Deployment", 0), ("DaemonSet", 5)];
+    assert_eq!(codes, expected.map(|(kind, code)| (json!(kind), json!(code))), "{output}");
     assert_eq!([image(&ns, "deployment/web"), image(&ns, "daemonset/web")], ["app:2", "app:1"]);
     let events = json_lines(&output.stdout);
     assert!(events.iter().any(|it| it["event"] == "soaking" && it["workload"]["kind"] == "Deployment"));
