@@ -74,12 +74,11 @@ pub(super) fn with_exits(verb: Command, plugin: Plugin) -> Command {
     let exits = exits.map(|exits| format!("Exit codes: {exits}."));
     let checks = has("max-restarts").then_some(CHECKS);
     let said: Vec<&str> = [checks, exits.as_deref()].into_iter().flatten().collect();
-    let named = plugin.kind.is_some();
     let verb = match said.is_empty() {
         true => verb,
         false => verb.after_help(said.join("\n\n")),
     };
-    match named {
+    match plugin.kind.is_some() {
         true => verb.mut_args(|arg| match arg.get_id() == "targets" {
             true => arg.help("What to work on: NAME, or TYPE/NAME"),
             false => arg,

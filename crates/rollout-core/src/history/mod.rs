@@ -253,11 +253,15 @@ pub fn owner(object: &Value) -> Option<&str> {
 
 /// Folds equal revisions into the newest of them (kubernetes#134773 leaves such behind). `revisions` is sorted.
 fn folded(revisions: Vec<Revision>) -> Vec<Revision> {
-    let mut kept: Vec<Option<Revision>> = Vec::new();
     // Where a template was seen last. A history has thousands of revisions where somebody keeps them all.
-    let mut seen: HashMap<Value, usize> = HashMap::new();
-    for mut revision in revisions {
-        let earlier = revision.normal.clone().and_then(|normal| seen.insert(normal, kept.len()));
+    let mut seen: HashMap<&Value, usize> = HashMap::new();
+    let earlier: Vec<Option<usize>> = revisions
+        .iter()
+        .enumerate()
+        .map(|(index, revision)| seen.insert(revision.normal.as_ref()?, index))
+        .collect();
+    let mut kept: Vec<Option<Revision>> = Vec::with_capacity(revisions.len());
+    for (mut revision, earlier) in revisions.into_iter().zip(earlier) {
         if let Some(twin) = earlier.and_then(|index| kept[index].take()) {
             revision.duplicates = twin.duplicates;
             revision.duplicates.push(Twin { name: twin.name, uid: twin.uid, number: twin.number });
