@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# report.sh DOCUMENT CODE SUMMARY: prints the outcome as one word in a line of its own, then an annotation a cause, and adds a summary
-# to a file. What stands in a document is a cluster's or somebody's: it is escaped, for the lines of the runner and for markdown.
+# report.sh DOCUMENT CODE: prints the outcome as one word in a line of its own, then an annotation a cause. What stands in a document
+# is a cluster's or somebody's: it is escaped for the lines of the runner.
 set -euo pipefail
 
-document="$1" code="$2" summary="$3"
+document="$1" code="$2"
 
 # Where nothing was printed the request failed before a rollout was looked at: standard error, in the log above, says why.
 if [ ! -s "$document" ]; then
@@ -12,15 +12,12 @@ if [ ! -s "$document" ]; then
   exit 0
 fi
 
-# What both forms need: the documents, those that failed first, and what each says about its ending.
-shared='
+# Those that failed come first.
+jq --raw-output '
   def documents: if .kind == "List" then .items[] else . end;
   def ended: [documents] | sort_by([8, 2, 0, 1, 3, 5, 4, 7, 6][.exitCode // 1] // 0);
   def name: if .workload then (.workload.kind | ascii_downcase) + "/" + .workload.name else "request" end;
   def reasons: [.causes[]?, .error?] | map(select(. != null));
-'
-
-jq --raw-output "$shared"'
   def data: tostring | gsub("%"; "%25") | gsub("\r"; "%0D") | gsub("\n"; "%0A");
   def property: data | gsub(":"; "%3A") | gsub(","; "%2C");
   def level: if .exitCode == 0 then "notice" elif .exitCode == 6 or .exitCode == 7 then "warning" else "error" end;
@@ -31,19 +28,3 @@ jq --raw-output "$shared"'
       | select($it.exitCode != 0)
       | "::\($it | level) title=\($it | "\(name) \(.outcome // "failed")" | property)::\(told | data)")
 ' "$document"
-
-jq --raw-output "$shared"'
-  def plain: tostring | gsub("[\\r\\n]+"; " ") | gsub("(?<it>[\\\\`*_{}\\[\\]<>#|!~&@])"; "\\\(.it)");
-  def block: "\n\n```text\n" + (map(gsub("```"; "\u0027\u0027\u0027")) | join("\n")) + "\n```\n";
-  def revisions: if .fromRevision and .toRevision then " (revision \(.fromRevision) to \(.toRevision))" else "" end;
-  def standing: if .status then "\(.status.updated) of \(.status.desired) pods are at the new revision, \(.status.available) available" else "" end;
-  ended[]
-  | "### \(name | plain): \(.outcome // "failed" | plain)\(revisions)\n",
-    (.status | select(.) | {status: .} | standing + "\n"),
-    (reasons[] | "- " + (if .id then "**\(.id | plain)**: " else "" end) + (.message | plain)
-      + (if .pod then " (pod \(.pod | plain))" else "" end)
-      + (if .evidence then "\n  > " + (.evidence | plain) else "" end)
-      + (if .log then (.log | block) else "" end)
-      + (if .fix then "\n  " + (.fix | plain) else "" end)),
-    (reasons | select(. != []) | "")
-' "$document" >> "$summary"

@@ -45,7 +45,7 @@ with --prometheus "${INPUT_PROMETHEUS:-}"
 with_each --check "${INPUT_CHECK:-}"
 with_each --check-query "${INPUT_CHECK_QUERY:-}"
 with_each "" "${INPUT_ARGUMENTS:-}"
-line+=(--output=json)
+line+=(--output=json "--summary=$GITHUB_STEP_SUMMARY")
 
 if [ "$INPUT_MODE" = try ]; then
   # Nobody is there to be asked.
@@ -62,7 +62,7 @@ document="$(mktemp "$RUNNER_TEMP/rollout.XXXXXX")"
 code=0
 kubectl-rollback "${line[@]}" > "$document" || code=$?
 
-outcome="$(bash "$here/report.sh" "$document" "$code" "$GITHUB_STEP_SUMMARY")"
+outcome="$(bash "$here/report.sh" "$document" "$code")"
 {
   echo "exit-code=$code"
   echo "document=$document"

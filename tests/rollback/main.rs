@@ -24,6 +24,7 @@ mod pause;
 mod soak;
 mod status;
 mod stuck;
+mod summary;
 mod targets;
 mod timeline;
 mod to_time;

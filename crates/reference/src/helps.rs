@@ -46,6 +46,7 @@ const FREE: &[&str] = &[
     "since",
     "soak",
     "steps",
+    "summary",
     "timeout",
     "tls_server_name",
     "to",

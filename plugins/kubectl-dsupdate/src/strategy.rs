@@ -56,12 +56,16 @@ fn also_reads(arg: Arg) -> Arg {
 /// Runs `strategy`.
 pub async fn run(args: StrategyArgs, session: &mut Session) -> Result<Exit, CliError> {
     let StrategyArgs { targets, output, kind, max_unavailable, max_surge, write } = args;
-    let form = session.form(&output, &[])?;
     let change = StrategyChange { kind, max_unavailable, max_surge };
     if change.is_empty() {
+        if write.follow.summary.is_some() {
+            return Err(CliError::usage("nothing is changed whose end could be summed up: --summary"));
+        }
+        let form = session.form(&output, &[])?;
         let found = session.find(&targets, VerbMode::Reading).await?;
         return show(session, &form, output.no_headers, found);
     }
+    let form = session.form_of_ending(&output, write.follow.summary.as_deref())?;
     change.check().map_err(|error| CliError::strategy(Exit::Usage, &error.to_string(), &error))?;
     let found = session.find(&targets, VerbMode::Writing).await?;
     change::run(session, &write, &form, found, &mut Change(change)).await

@@ -81,7 +81,7 @@ pub async fn run(mut args: TryArgs, session: &mut Session) -> Result<Exit, CliEr
 
 async fn set_images(args: TryArgs, images: Vec<SetImage>, session: &mut Session) -> Result<Exit, CliError> {
     let TryArgs { targets, command: _, output, reason, guarding, write } = args;
-    let form = session.form(&output, &[])?;
+    let form = session.form_of_ending(&output, write.follow.summary.as_deref())?;
     let options = guarding.options(&write.follow)?;
     let found = session.find(&targets, VerbMode::Writing).await?;
     let checks = guarding.gate.checks(session).await?;
@@ -152,7 +152,7 @@ async fn run_command(args: TryArgs, session: &mut Session) -> Result<Exit, CliEr
     if write.dry_run != DryRun::None || reason.is_some() {
         return Err(CliError::usage("--dry-run and --reason are the command's own business here"));
     }
-    let form = session.form(&output, &[])?;
+    let form = session.form_of_ending(&output, write.follow.summary.as_deref())?;
     let options = guarding.options(&write.follow)?;
     let overlay = Overlay::of(session).await?;
     let checks = guarding.gate.checks(session).await?;

@@ -81,7 +81,7 @@ impl GuardingArgs {
 /// Runs `guard`. It never asks: calling it is the consent.
 pub async fn run(args: GuardArgs, session: &mut Session) -> Result<Exit, CliError> {
     let GuardArgs { targets, output, guarding, to_revision, follow } = args;
-    let form = session.form(&output, &[])?;
+    let form = session.form_of_ending(&output, follow.summary.as_deref())?;
     let options = GuardOptions { back_to: to_revision, ..guarding.options(&follow)? };
     let found: Found = session.find(&targets, VerbMode::Writing).await?;
     let checks = guarding.gate.checks(session).await?;

@@ -87,7 +87,7 @@ pub async fn run_set(args: SetArgs, session: &mut Session) -> Result<Exit, CliEr
     if recreate && !write.wait {
         return Err(CliError::usage("no pod is put back without waiting: --recreate and --wait=false"));
     }
-    let form = session.form(&output, &[])?;
+    let form = session.form_of_ending(&output, write.follow.summary.as_deref())?;
     let found = session.find(&targets, VerbMode::Writing).await?;
     change::run(session, &write, &form, found, &mut Set { partition, recreate }).await
 }
@@ -95,7 +95,7 @@ pub async fn run_set(args: SetArgs, session: &mut Session) -> Result<Exit, CliEr
 /// Runs `advance`.
 pub async fn run_advance(args: AdvanceArgs, session: &mut Session) -> Result<Exit, CliError> {
     let AdvanceArgs { targets, to, output, write } = args;
-    let form = session.form(&output, &[])?;
+    let form = session.form_of_ending(&output, write.follow.summary.as_deref())?;
     let found = session.find(&targets, VerbMode::Writing).await?;
     change::run(session, &write, &form, found, &mut Advance { to }).await
 }

@@ -14,7 +14,7 @@ pub fn to_string(document: &Value) -> String {
 }
 
 /// Returns a document itself, or what a list or a timeline consists of.
-pub(super) fn items(document: &Value) -> &[Value] {
+pub fn items(document: &Value) -> &[Value] {
     let items = ["items", "entries"].iter().find_map(|list| document.get(list)?.as_array());
     items.map_or(std::slice::from_ref(document), Vec::as_slice)
 }

@@ -39,8 +39,26 @@ pub enum OutputForm {
     JsonPathAsJson(Template),
     /// A table of somebody's own.
     Columns(Columns),
-    /// A form that only the verb at hand has, e.g. `unified` of `diff`.
+    /// Text for people that only the verb at hand has, e.g. `unified` of `diff`.
     Own(&'static str),
+    /// Text that only the verb at hand has, and makes of its documents.
+    Made(Maker),
+}
+
+/// What makes a text of a document, or of the documents in a list.
+#[derive(Clone, Copy, Debug)]
+pub struct Maker {
+    /// What the form is called.
+    pub name: &'static str,
+    /// Makes it.
+    pub make: fn(&Value) -> String,
+}
+
+/// A name stands for one maker.
+impl PartialEq for Maker {
+    fn eq(&self, other: &Maker) -> bool {
+        self.name == other.name
+    }
 }
 
 /// The ways in which an output form can be wrong, or a document cannot be printed in it.
@@ -98,10 +116,10 @@ impl OutputForm {
     /// Reads the value of `-o`, none for a missing flag; `own` are the forms that only this verb has.
     ///
     /// A template is read and checked here, before anything is asked of a cluster.
-    pub fn parse(text: Option<&str>, own: &[&'static str]) -> Result<OutputForm, OutputError> {
+    pub fn parse(text: Option<&str>, own: &[OutputForm]) -> Result<OutputForm, OutputError> {
         let text = text.unwrap_or_default();
-        if let Some(form) = own.iter().find(|form| **form == text) {
-            return Ok(OutputForm::Own(form));
+        if let Some(form) = own.iter().find(|form| form.own_name() == Some(text)) {
+            return Ok(form.clone());
         }
         let (form, template) = match text.split_once('=') {
             Some((form, template)) => (form, template),
@@ -135,14 +153,31 @@ impl OutputForm {
             | OutputForm::Name
             | OutputForm::JsonPath(_)
             | OutputForm::JsonPathAsJson(_)
-            | OutputForm::Columns(_) => false,
+            | OutputForm::Columns(_)
+            | OutputForm::Made(_) => false,
         }
     }
 
-    /// Returns whether documents are printed whole, whatever their kind: a template fits what it was written for alone.
+    /// Returns the name of a form that not every verb has.
+    pub fn own_name(&self) -> Option<&'static str> {
+        match self {
+            OutputForm::Own(name) | OutputForm::Made(Maker { name, .. }) => Some(name),
+            OutputForm::Human
+            | OutputForm::Wide
+            | OutputForm::Json
+            | OutputForm::Yaml
+            | OutputForm::Kyaml
+            | OutputForm::Name
+            | OutputForm::JsonPath(_)
+            | OutputForm::JsonPathAsJson(_)
+            | OutputForm::Columns(_) => None,
+        }
+    }
+
+    /// Returns whether all documents are printed, whatever their kind: a template fits what it was written for alone.
     pub fn is_whole(&self) -> bool {
         match self {
-            OutputForm::Json | OutputForm::Yaml | OutputForm::Kyaml => true,
+            OutputForm::Json | OutputForm::Yaml | OutputForm::Kyaml | OutputForm::Made(_) => true,
             OutputForm::Human
             | OutputForm::Wide
             | OutputForm::Own(_)
@@ -173,7 +208,7 @@ pub struct OutputArgs {
 
 impl OutputArgs {
     /// Reads the form that was asked for; `own` are the forms that only this verb has.
-    pub fn form(&self, own: &[&'static str]) -> Result<OutputForm, OutputError> {
+    pub fn form(&self, own: &[OutputForm]) -> Result<OutputForm, OutputError> {
         Ok(match OutputForm::parse(self.output.as_deref(), own)? {
             OutputForm::Columns(columns) => OutputForm::Columns(columns.no_headers(self.no_headers)),
             form => form,
@@ -182,8 +217,8 @@ impl OutputArgs {
 }
 
 /// Says in the help of `-o` that a verb has forms of its own.
-pub fn also(arg: Arg, own: &[&str]) -> Arg {
-    let own: String = own.iter().map(|form| format!(", {form}")).collect();
+pub fn also(arg: Arg, own: &[OutputForm]) -> Arg {
+    let own: String = own.iter().filter_map(OutputForm::own_name).map(|form| format!(", {form}")).collect();
     rewritten(arg, |help| help.replacen(')', &format!("{own})"), 1))
 }
 
@@ -197,8 +232,9 @@ fn rewritten(arg: Arg, rewrite: impl FnOnce(&str) -> String) -> Arg {
     arg.help(rewrite(&help))
 }
 
-fn unknown(form: &str, own: &[&'static str]) -> OutputError {
-    let allowed = own.iter().fold(FORMS.to_string(), |allowed, own| format!("{allowed},{own}"));
+fn unknown(form: &str, own: &[OutputForm]) -> OutputError {
+    let own = own.iter().filter_map(OutputForm::own_name);
+    let allowed = own.fold(FORMS.to_string(), |allowed, own| format!("{allowed},{own}"));
     OutputError::Unknown { form: form.to_string(), allowed }
 }
 
@@ -295,6 +331,7 @@ fn document_text(document: &Value, form: &OutputForm) -> Result<String, OutputEr
         OutputForm::JsonPath(template) => execute(template, template.render(document)),
         OutputForm::JsonPathAsJson(template) => execute(template, template.render_json(document)),
         OutputForm::Columns(columns) => columns.render(document).map_err(OutputError::ExecuteColumns),
+        OutputForm::Made(maker) => Ok((maker.make)(document)),
     }
 }
 
@@ -347,7 +384,7 @@ mod tests {
             (Some("jsonpath-as-json={.kind}"), OutputForm::JsonPathAsJson(template())),
             (Some("unified"), OutputForm::Own("unified")),
         ] {
-            assert_eq!(OutputForm::parse(text, &["unified"]).unwrap(), form, "{text:?}");
+            assert_eq!(OutputForm::parse(text, &[OutputForm::Own("unified")]).unwrap(), form, "{text:?}");
         }
     }
 
@@ -363,7 +400,10 @@ mod tests {
             ("jsonpath-file=", "template format specified but no template given"),
             ("jsonpath={.a", "error parsing jsonpath {.a, unclosed action"),
         ] {
-            assert_eq!(OutputForm::parse(Some(text), &["unified"]).unwrap_err().to_string(), message);
+            assert_eq!(
+                OutputForm::parse(Some(text), &[OutputForm::Own("unified")]).unwrap_err().to_string(),
+                message
+            );
         }
         let missing = OutputForm::parse(Some("jsonpath-file=no-such-file"), &[]).unwrap_err().to_string();
         assert!(missing.starts_with("error reading --template no-such-file, "), "{missing}");

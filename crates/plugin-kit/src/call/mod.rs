@@ -10,6 +10,7 @@ mod lazy;
 mod plugin;
 mod run;
 mod session;
+pub mod summary;
 mod verb;
 
 pub use error::CliError;

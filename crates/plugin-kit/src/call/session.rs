@@ -1,5 +1,6 @@
 //! One call of a plugin: its terminal, its connection, and the objects that it was pointed at.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -13,6 +14,7 @@ use rollout_core::{Snapshot, WorkloadId};
 use rollout_kube::{Cluster, SendOptions, Sent};
 use serde_json::Value;
 
+use crate::call::summary::{MARKDOWN, SummaryFile};
 use crate::call::{CliError, Exit, Plugin, document, failure, holder};
 
 /// How often it is tried to let go of what is driven.
@@ -42,6 +44,8 @@ pub struct Session {
     pub(crate) single: bool,
     /// What failed and stands in no document yet.
     failures: Vec<Value>,
+    /// Where the answer is summarised beside.
+    summary: Option<SummaryFile>,
     started: Instant,
 }
 
@@ -67,6 +71,7 @@ impl Session {
             whole: None,
             single: true,
             failures: Vec::new(),
+            summary: None,
             started: Instant::now(),
         }
     }
@@ -127,10 +132,30 @@ impl Session {
     }
 
     /// Reads how the answer is printed; `own` are the forms that only this verb has.
-    pub fn form(&mut self, output: &OutputArgs, own: &[&'static str]) -> Result<OutputForm, CliError> {
+    pub fn form(&mut self, output: &OutputArgs, own: &[OutputForm]) -> Result<OutputForm, CliError> {
         let form = output.form(own)?;
         self.whole = Some(form.clone()).filter(OutputForm::is_whole);
         Ok(form)
+    }
+
+    /// Reads how the answer of a verb is printed that tells how something ended, and opens the file that its summary goes to:
+    /// one that cannot be written is refused before anything is asked of a cluster.
+    pub fn form_of_ending(
+        &mut self,
+        output: &OutputArgs,
+        summary: Option<&Path>,
+    ) -> Result<OutputForm, CliError> {
+        let form = self.form(output, &[MARKDOWN])?;
+        self.summary = summary.map(SummaryFile::open).transpose()?;
+        Ok(form)
+    }
+
+    /// Adds documents to the file of the summary.
+    pub(crate) fn summarise(&mut self, documents: &[Value]) -> Result<(), CliError> {
+        match self.summary.take() {
+            Some(file) => file.add(documents),
+            None => Ok(()),
+        }
     }
 
     /// Returns the time by the server's clock, where it is known.
@@ -156,11 +181,14 @@ impl Session {
 
     /// Prints what failed, where it is the whole answer.
     pub(crate) fn answer_failures(&mut self) {
-        let (Some(form), failures) = (self.whole.take(), self.failures()) else { return };
+        let (form, failures) = (self.whole.take(), self.failures());
         if failures.is_empty() {
             return;
         }
-        if let Some(document) = document::list(failures, self.single)
+        if let Err(error) = self.summarise(&failures) {
+            self.report(&error);
+        }
+        if let Some((form, document)) = form.zip(document::list(failures, self.single))
             && let Err(error) = forms::print_document(&mut self.ui, &document, &form)
         {
             self.report(&error.into());
@@ -229,7 +257,7 @@ impl Session {
         for hint in &hints {
             self.ui.hint(&escape::block(hint));
         }
-        if self.whole.is_some() {
+        if self.whole.is_some() || self.summary.is_some() {
             self.failures.push(failure::failure(error, &hints));
         }
     }

@@ -22,7 +22,7 @@ pub struct ActionArgs {
 impl ActionArgs {
     /// Does what is wanted to the targets.
     pub async fn run(&self, session: &mut Session, intent: &mut dyn Intent) -> Result<Exit, CliError> {
-        let form = session.form(&self.output, &[])?;
+        let form = session.form_of_ending(&self.output, self.write.follow.summary.as_deref())?;
         let found = session.find(&self.targets, VerbMode::Writing).await?;
         run(session, &self.write, &form, found, intent).await
     }

@@ -1,5 +1,6 @@
 //! The flags that every verb has which changes something.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, Args};
@@ -8,6 +9,7 @@ use kubectl_terminal::forms::{self, OutputForm};
 use rollout_core::plan::WarningId;
 
 use crate::call::Session;
+use crate::call::summary::MARKDOWN;
 use crate::follow::PatienceArgs;
 
 /// The flags of every verb that changes something.
@@ -49,6 +51,9 @@ pub struct FollowArgs {
     /// With -o json, print a line for every event while waiting
     #[arg(long)]
     pub output_watch_events: bool,
+    /// Add what became of it to this file, as markdown
+    #[arg(long, value_name = "FILE")]
+    pub summary: Option<PathBuf>,
 }
 
 impl FollowArgs {
@@ -67,7 +72,7 @@ impl FollowArgs {
 fn of_writing(arg: Arg) -> Arg {
     match arg.get_id().as_str() {
         "all_namespaces" | "no_headers" => arg.hide(true),
-        "output" => forms::without_wide(arg),
+        "output" => forms::also(forms::without_wide(arg), &[MARKDOWN]),
         _ => arg,
     }
 }

@@ -1,6 +1,6 @@
 //! What a verb says about each workload in the end: a sentence, a document, an exit code.
 
-use kubectl_terminal::forms::{self, OutputError, OutputForm};
+use kubectl_terminal::forms::{self, OutputForm};
 use kubectl_terminal::{Ui, escape};
 use rollout_core::judge::Hold;
 use rollout_core::machine::Ending;
@@ -100,14 +100,14 @@ impl<'a> Reports<'a> {
             (Ending::Held(hold), Some(snapshot), Exit::Held) => Some(ending::way_on(*hold, snapshot)),
             (_, _, _) => ending::hint(end, id),
         };
-        if let Some(hint) = way_on {
-            self.session.ui.hint(&escape::inline(&hint));
+        if let Some(hint) = &way_on {
+            self.session.ui.hint(&escape::inline(hint));
         }
         let status = end
             .snapshot
             .as_deref()
             .zip(end.progress.as_ref())
-            .map(|(snapshot, progress)| documents::Status::of(snapshot, progress, None));
+            .map(|(snapshot, progress)| documents::Status::of(snapshot, progress, way_on.as_deref()));
         self.finish(
             id,
             Outcome {
@@ -132,7 +132,7 @@ impl<'a> Reports<'a> {
         if let Err(error) = self.print(single) {
             // What was done is done, and how it ended is never hidden behind a template that does not fit.
             self.unsaid.iter().for_each(|line| self.session.ui.note(&escape::inline(line)));
-            self.session.report(&error.into());
+            self.session.report(&error);
             if Exit::worst_of(self.exits.iter().copied()) == Exit::Done {
                 self.exits.push(Exit::Failed);
             }
@@ -140,15 +140,21 @@ impl<'a> Reports<'a> {
         Ok(Exit::worst_of(self.exits))
     }
 
-    fn print(&mut self, single: bool) -> Result<(), OutputError> {
+    fn print(&mut self, single: bool) -> Result<(), CliError> {
+        let mut documents = std::mem::take(&mut self.documents);
+        let summarised = self.session.summarise(&documents);
         self.session.answered();
-        if self.form.is_human() || self.ignores && self.documents.is_empty() {
-            return Ok(());
+        if !self.form.is_whole() {
+            // A template is not about what failed.
+            documents.retain(|document| document["kind"] != "Error");
         }
-        match documents::list(std::mem::take(&mut self.documents), single) {
-            Some(document) => forms::print_last(&mut self.session.ui, &document, self.form, self.lines),
-            None => Ok(()),
+        if self.form.is_human() || self.ignores && documents.is_empty() {
+            return summarised;
         }
+        if let Some(document) = documents::list(documents, single) {
+            forms::print_last(&mut self.session.ui, &document, self.form, self.lines)?;
+        }
+        summarised
     }
 }
 

@@ -20,6 +20,7 @@ use crate::targets::{IgnoreArgs, TargetArgs, VerbMode, together};
 
 const UNIFIED: &str = "unified";
 const JSON_PATCH: &str = "json-patch";
+const OWN: [OutputForm; 2] = [OutputForm::Own(UNIFIED), OutputForm::Own(JSON_PATCH)];
 
 /// The arguments of `diff`.
 #[derive(Args, Debug)]
@@ -39,7 +40,7 @@ pub struct DiffArgs {
 /// It prints no table, and has forms of its own.
 fn of_diff(arg: Arg) -> Arg {
     match arg.get_id().as_str() {
-        "output" => forms::also(forms::without_wide(arg), &[UNIFIED, JSON_PATCH]),
+        "output" => forms::also(forms::without_wide(arg), &OWN),
         "no_headers" => arg.hide(true),
         _ => arg,
     }
@@ -69,7 +70,7 @@ fn trouble(exit: Exit) -> Exit {
 }
 
 async fn compare(args: DiffArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let form = session.form(&args.output, &[UNIFIED, JSON_PATCH])?;
+    let form = session.form(&args.output, &OWN)?;
     let found = session.find_or(&args.targets, VerbMode::Reading, args.ignore.missing()).await?;
     let cluster = session.cluster().await?;
     let depth = |_: &Workload| Depth::Revisions;
@@ -128,7 +129,8 @@ async fn show(
         | OutputForm::Name
         | OutputForm::JsonPath(_)
         | OutputForm::JsonPathAsJson(_)
-        | OutputForm::Columns(_) => {
+        | OutputForm::Columns(_)
+        | OutputForm::Made(_) => {
             reports.document(documents::about(id, documents::Diff::of(from, to, &changes)));
         }
     }

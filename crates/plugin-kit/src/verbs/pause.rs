@@ -73,7 +73,7 @@ pub async fn resume(args: ResumeArgs, session: &mut Session) -> Result<Exit, Cli
         output,
         write,
     } = args;
-    let form = session.form(&output, &[])?;
+    let form = session.form_of_ending(&output, write.follow.summary.as_deref())?;
     let found = session.find(&targets, VerbMode::Writing).await?;
     let allowed = write.follow.allow.iter().any(|id| id == WarningId::StoredChecks.as_str());
     let checks = Checks::of(session, allowed || !check.is_empty()).await?;

@@ -1,10 +1,11 @@
 //! `status`: how far a rollout is, and waiting for its end.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args};
-use kubectl_terminal::forms::{OutputArgs, OutputForm};
+use clap::{Arg, ArgAction, Args};
+use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
 use kubectl_terminal::{Ui, duration, escape};
 use rollout_core::drive::Follow;
 use rollout_core::judge::{Progress, State, evaluate};
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use super::revision::parse_revision;
 use super::status_table::{self, Row, Watching, hint};
+use crate::call::summary::MARKDOWN;
 use crate::call::{CliError, Exit, Session};
 use crate::follow::{self, Job, PatienceArgs, WatchOptions};
 use crate::say::causes::{print_causes, print_skipped, warn_of_hidden_pods};
@@ -24,6 +26,7 @@ use crate::targets::{IgnoreArgs, TargetArgs, VerbMode};
 
 /// The arguments of `status`.
 #[derive(Args, Debug)]
+#[command(mut_args(of_status))]
 pub struct StatusArgs {
     #[command(flatten)]
     targets: TargetArgs,
@@ -49,14 +52,26 @@ pub struct StatusArgs {
     /// With -o json, print a line for every event while waiting
     #[arg(long)]
     output_watch_events: bool,
+    /// Add what it is to this file, as markdown
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+}
+
+fn of_status(arg: Arg) -> Arg {
+    if arg.get_id() == "output" { forms::also(arg, &[MARKDOWN]) } else { arg }
 }
 
 /// Runs `status`.
 pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let form = session.form(&args.output, &[])?;
+    let form = session.form_of_ending(&args.output, args.summary.as_deref())?;
     let mut found = session.find_or(&args.targets, VerbMode::Reading, args.ignore.missing()).await?;
     let cluster = session.cluster().await?;
     if args.watch == Some(true) && !found.single && args.revision.is_none() {
+        if args.summary.is_some() {
+            return Err(CliError::usage(
+                "what is watched for ever has no end to sum up: --summary and -w of several",
+            ));
+        }
         let missing = Exit::worst_of(found.exits.iter().copied());
         if let Some(wanted) = found.to_watch() {
             let watching = Watching {
@@ -84,16 +99,18 @@ pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliErr
     let mut rows: Vec<Report> = Vec::new();
     for report in told {
         match report {
-            Ok(report) if form.is_human() => rows.push(report),
-            Ok(report) => {
+            Ok(mut report) => {
                 reports.exit(report.exit);
-                reports.document(report.document);
+                reports.document(std::mem::take(&mut report.document));
+                rows.push(report);
             }
             Err(error) => reports.failed(&error),
         }
     }
-    rows.iter().for_each(|row| reports.exit(row.exit));
-    if form.is_human() && found.all_namespaces {
+    if !form.is_human() {
+        return reports.answer(found.single);
+    }
+    if found.all_namespaces {
         let mut rows: Vec<Row> = rows.iter().map(|it| Row::of(&it.snapshot, &it.progress)).collect();
         let ui = &mut reports.session.ui;
         let table = status_table::table(ui, &mut rows, cluster.now(), form.is_wide(), true);

@@ -113,7 +113,7 @@ pub async fn start(args: StartArgs, nodes: NodeArgs, session: &mut Session) -> R
     if !write.wait {
         return Err(CliError::usage("nothing moves without a driver: --wait=false"));
     }
-    let form = session.form(&output, &[])?;
+    let form = session.form_of_ending(&output, write.follow.summary.as_deref())?;
     let kind = session.plugin.kind.unwrap_or(Kind::DaemonSet);
     let (images, names): (Vec<String>, Vec<String>) = words.into_iter().partition(|word| word.contains('='));
     let change = change(session, &images, filename, restart)?;

@@ -76,7 +76,7 @@ pub async fn run(args: UndoArgs, session: &mut Session) -> Result<Exit, CliError
     if all_or_none && !write.wait {
         return Err(CliError::usage("what is all or none cannot be left alone: --wait=false"));
     }
-    let form = session.form(&output, &[])?;
+    let form = session.form_of_ending(&output, write.follow.summary.as_deref())?;
     let found = session.find(&targets, VerbMode::Writing).await?;
     let now = session.cluster().await?.now();
     let target = match (to_revision.0, to_time.map(|moment| moment.before(now)), to_last_good) {
