@@ -34,6 +34,8 @@ pub struct History {
     records: Vec<RevisionMetadata>,
     /// When the workload was created.
     since: Option<Timestamp>,
+    /// Where the oldest is that has available pods, of those whose order is known.
+    oldest_available: Option<usize>,
     /// Whether the controller replaces every old pod by itself, so that one that is left says something.
     replaces_all: bool,
     /// Objects of the list that belong to another owner.
@@ -50,7 +52,7 @@ impl History {
             .filter_map(|object| Revision::from_object(workload.id.kind, object))
             .collect();
         let foreign = listed - revisions.len();
-        revisions.sort_by(|a, b| (a.number, a.created, &a.name).cmp(&(b.number, b.created, &b.name)));
+        revisions.sort_by(|a, b| order(a).cmp(&order(b)));
         let records = revisions.iter().map(|revision| revision.record.clone()).collect();
         let mut revisions = folded(revisions);
         // What has no number sorts first, so that equal revisions are folded into one that has.
@@ -60,6 +62,8 @@ impl History {
         }
         let live = template::normal(workload.template());
         let current = revisions.iter().rposition(|revision| revision.normal.as_ref() == Some(&live));
+        let available = |it: &Revision| it.number.is_some() && it.pods.available > 0;
+        let oldest_available = revisions.iter().position(available);
         let numbered = revisions.iter_mut().rev().filter(|revision| revision.number.is_some());
         metadata::cap(numbered.map(|revision| &mut revision.live_since));
         History {
@@ -68,6 +72,7 @@ impl History {
             current,
             records,
             since: workload.created,
+            oldest_available,
             replaces_all: replaces_all(workload),
             foreign,
         }
@@ -100,7 +105,7 @@ impl History {
 
     /// Returns the revision recorded before another one.
     pub fn predecessor(&self, revision: &Revision) -> Option<&Revision> {
-        self.older_than(revision).next()
+        self.revisions.get(self.place(revision)?.checked_sub(1)?)
     }
 
     /// Returns what a revision changed against the one before it; none for the first one and for unreadable ones.
@@ -110,7 +115,8 @@ impl History {
 
     /// Returns when a revision stopped being live: when the next one went live; none for the newest one.
     pub fn live_until(&self, revision: &Revision) -> Option<Timestamp> {
-        self.in_order().skip_while(|it| it.name != revision.name).nth(1)?.live_since
+        let next = self.revisions.get(self.place(revision)? + 1)?;
+        next.live_since.filter(|_| next.number.is_some())
     }
 
     /// Returns the revision that a pod's label names.
@@ -170,8 +176,8 @@ impl History {
         if revision.pods.available > 0 {
             return Proof::Works;
         }
-        let took_over =
-            !self.replaces_all || !self.older_than(revision).any(|older| older.pods.available > 0);
+        let before = self.place(revision).unwrap_or_default();
+        let took_over = !self.replaces_all || self.oldest_available.is_none_or(|oldest| oldest >= before);
         let is_current = self.current().is_some_and(|current| current.name == revision.name);
         match (took_over, is_current, revision.pods.total) {
             (false, false, _) | (_, false, 1..) => Proof::Fails,
@@ -192,9 +198,10 @@ impl History {
         self.revisions.iter().filter_map(|revision| revision.number).collect()
     }
 
-    fn older_than<'a>(&'a self, revision: &Revision) -> impl Iterator<Item = &'a Revision> {
-        let name = revision.name.clone();
-        self.in_order().rev().skip_while(move |it| it.name != name).skip(1)
+    /// Returns the place of a revision among those whose order is known. There may be thousands, and each is asked for.
+    fn place(&self, revision: &Revision) -> Option<usize> {
+        let numbered = self.revisions.partition_point(|it| it.number.is_some());
+        self.revisions[..numbered].binary_search_by(|it| order(it).cmp(&order(revision))).ok()
     }
 
     /// The current revision is the newest, but for the moment between a template's return and its renumbering.
@@ -238,6 +245,11 @@ impl History {
             (_, _) => Ok(chosen),
         }
     }
+}
+
+/// What revisions are ordered by.
+fn order(revision: &Revision) -> (Option<RevisionNumber>, Option<Timestamp>, &str) {
+    (revision.number, revision.created, &revision.name)
 }
 
 fn replaces_all(workload: &Workload) -> bool {
