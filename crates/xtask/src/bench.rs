@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: the plugins against `kubectl rollout`, side by side on one cluster.
 //!
+//! `bench limit` is what the verbs on one object cost above the least that they can.
 //! `bench timeline` makes thousands of ReplicaSets instead, and `bench nodes` a DaemonSet on thousands of nodes, which takes
 //! minutes, `bench step` rolls a part of it; `bench failures` waits for rollouts that fail, `bench recovery`
 //! takes them back, and `bench false-alarms` guards rollouts that work in the end.
@@ -9,6 +10,7 @@
 
 mod failures;
 mod false_alarms;
+mod limit;
 mod nodes;
 mod recovery;
 mod report;
@@ -58,6 +60,8 @@ enum Part {
     Verbs,
     /// The timeline of thousands of revisions.
     Timeline,
+    /// The least that a call can take.
+    Limit,
     /// A DaemonSet on thousands of nodes.
     Nodes,
     /// A step over some of them.
@@ -73,6 +77,7 @@ enum Part {
 pub(crate) fn run(args: &[String]) -> Result {
     let (part, args) = match args {
         [first, rest @ ..] if first == "timeline" => (Part::Timeline, rest),
+        [first, rest @ ..] if first == "limit" => (Part::Limit, rest),
         [first, rest @ ..] if first == "nodes" => (Part::Nodes, rest),
         [first, rest @ ..] if first == "step" => (Part::Step, rest),
         [first, rest @ ..] if first == "failures" => (Part::Failures, rest),
@@ -89,6 +94,7 @@ pub(crate) fn run(args: &[String]) -> Result {
     }
     match part {
         Part::Verbs => verbs(&cluster, &plugins, runs),
+        Part::Limit => limit::run(&cluster, runs),
         Part::Timeline => {
             let pairs = timeline::pairs();
             let namespace = cluster.namespace("bench");
@@ -132,7 +138,8 @@ fn runs(args: &[String], fewest: usize) -> Result<usize> {
             runs => Ok(runs),
         },
         _ => {
-            Err("there are only timeline, nodes, step, failures, false-alarms, recovery and --runs N".into())
+            Err("there are only limit, timeline, nodes, step, failures, false-alarms, recovery and --runs N"
+                .into())
         }
     }
 }
@@ -206,13 +213,20 @@ fn compare<'a>(namespace: &Namespace<'_>, pair: &'a Pair, runs: usize) -> Result
 fn compare_reading<'a>(cluster: &Cluster, pair: &'a Pair, runs: usize) -> Result<Comparison<'a>> {
     eprintln!("{}: {runs} runs each", pair.name);
     let counts = (requests(cluster, &pair.here)?, requests(cluster, &pair.kubectl)?);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let costs = compare_runs(cluster, &[Some(&pair.here), Some(&pair.kubectl)], runs)?;
+    let [Some(here), Some(kubectl)] = costs.as_slice() else { return Err("nothing was measured".into()) };
+    Ok(Comparison { pair, here: *here, kubectl: *kubectl, requests: Some(counts) })
+}
+
+/// Returns the medians of commands that run by turns; none where there is none.
+fn compare_runs(cluster: &Cluster, lines: &[Option<&Vec<String>>], runs: usize) -> Result<Vec<Option<Cost>>> {
+    let mut costs = vec![Vec::new(); lines.len()];
     for _ in 0..runs {
-        ours.push(cost(cluster, &pair.here)?);
-        theirs.push(cost(cluster, &pair.kubectl)?);
+        for (line, costs) in lines.iter().zip(&mut costs) {
+            costs.extend(line.map(|line| cost(cluster, line)).transpose()?);
+        }
     }
-    let (here, kubectl) = (Cost::median(&ours), Cost::median(&theirs));
-    Ok(Comparison { pair, here, kubectl, requests: Some(counts) })
+    Ok(costs.iter().map(|costs| (!costs.is_empty()).then(|| Cost::median(costs))).collect())
 }
 
 /// Runs a command in a process that measures it.

@@ -17,12 +17,7 @@ pub(super) fn print(comparisons: &[Comparison<'_>], plugins: &[PathBuf], runs: u
     println!("1/9 is a ninth of what kubectl takes; a bound that is missed is marked with !\n");
     let header = ["", "WALL ms", "CPU ms", "MEMORY MB", "REQUESTS"].map(str::to_string);
     let rows: Vec<[String; 5]> = [header].into_iter().chain(comparisons.iter().map(row)).collect();
-    let widths: [usize; 5] =
-        array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or_default());
-    for row in &rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        println!("{}", cells.collect::<Vec<_>>().join("   ").trim_end());
-    }
+    table(&rows);
     println!();
     for plugin in plugins {
         let size = size(plugin)?;
@@ -31,6 +26,16 @@ pub(super) fn print(comparisons: &[Comparison<'_>], plugins: &[PathBuf], runs: u
         println!("{name:<36}{size:.1} MB (bound {LARGEST} MB){mark}");
     }
     Ok(())
+}
+
+/// Prints cells below each other.
+pub(super) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) {
+    let widths: [usize; COLUMNS] =
+        array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or_default());
+    for row in rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        println!("{}", cells.collect::<Vec<_>>().join("   ").trim_end());
+    }
 }
 
 fn row(it: &Comparison<'_>) -> [String; 5] {
