@@ -1,9 +1,15 @@
-//! `cargo xtask dist`: the archives of a target, their sums, and the manifests by which krew installs them.
+//! `cargo xtask dist`: the archives of a target, what is in them, their sums, and the manifests by which krew installs them.
 
 mod archive;
+mod bom;
 mod contents;
+mod licences;
+mod linked;
 mod manifest;
+mod notices;
+mod paths;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -40,26 +46,36 @@ pub(crate) fn run(args: &[String]) -> Result {
     let platform = names::platform(&target)?;
     fs::create_dir_all(&request.folder)
         .map_err(|error| format!("cannot create {}: {error}", request.folder.display()))?;
-    let programs =
-        plugins::build(request.profile.as_deref().unwrap_or("release"), request.target.as_deref())?;
+    let profile = request.profile.as_deref().unwrap_or("release");
+    let programs = plugins::build_auditable(profile, request.target.as_deref())?;
+    let (known, accepted) = (linked::known(&target)?, licences::Accepted::read()?);
     let generated = tempfile::tempdir()?;
     contents::generate(generated.path())?;
     for plugin in names::PLUGINS {
-        let path = request.folder.join(names::archive(plugin, VERSION, platform));
-        archive::write(&path, &contents::of(plugin, platform.0, &programs, generated.path())?)?;
-        println!("{}", path.display());
+        let name = names::program(plugin, platform.0);
+        let program = contents::program(&programs, &name)?;
+        let failed = |error: Box<dyn std::error::Error>| format!("{name}: {error}");
+        paths::check(&program.content, &target).map_err(failed)?;
+        let parts = linked::parts(&program.content, &known).map_err(failed)?;
+        let notices = notices::text(&name, &target, &parts, &accepted).map_err(failed)?;
+        let bom = bom::text(&program.content, &parts).map_err(failed)?;
+        let archive = request.folder.join(names::archive(plugin, VERSION, platform));
+        let files = contents::of(plugin, platform.0, program, notices, generated.path())?;
+        archive::write(&archive, &files)?;
+        println!("{}", archive.display());
+        write(&request.folder.join(names::bom(plugin, VERSION, platform)), &bom)?;
     }
+    let mut sums = sums::of(&request.folder)?;
     if let Some(url) = &request.url {
-        let sums = sums::of(&request.folder)?;
         let there = |platform: &&names::Platform| {
             names::PLUGINS
                 .iter()
                 .all(|plugin| sums.contains_key(&names::archive(plugin, VERSION, **platform)))
         };
         let platforms: Vec<names::Platform> = names::PLATFORMS.iter().filter(there).copied().collect();
-        manifest::write(&request.folder, url, &sums, &platforms)?;
+        write_manifests(&request.folder, url, &mut sums, &platforms)?;
     }
-    write_sums(&request.folder)
+    write(&request.folder.join(sums::FILE), &sums::text(&sums))
 }
 
 /// Writes the manifests of a release, which are of all platforms or not at all.
@@ -67,16 +83,28 @@ fn manifests(request: &Request) -> Result {
     let url = request.url.as_deref().ok_or(
         "a manifest names where the archives will be downloaded from: say it with --url https://…/v1.2.3",
     )?;
-    let sums = sums::of(&request.folder)?;
+    let mut sums = sums::of(&request.folder)?;
     sums::complete(&sums, VERSION)?;
-    manifest::write(&request.folder, url, &sums, &names::PLATFORMS)?;
-    write_sums(&request.folder)
+    write_manifests(&request.folder, url, &mut sums, &names::PLATFORMS)?;
+    write(&request.folder.join(sums::FILE), &sums::text(&sums))
 }
 
-fn write_sums(folder: &Path) -> Result {
-    let path = folder.join(sums::FILE);
-    fs::write(&path, sums::text(&sums::of(folder)?))
-        .map_err(|error| format!("{}: {error}", path.display()))?;
+/// Writes a manifest a plugin, and adds their sums to those that they are made of.
+fn write_manifests(
+    folder: &Path,
+    url: &str,
+    sums: &mut BTreeMap<String, String>,
+    platforms: &[names::Platform],
+) -> Result {
+    for (name, text) in manifest::all(url, sums, platforms)? {
+        write(&folder.join(&name), &text)?;
+        sums.insert(name, sums::sum(text.as_bytes()));
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result {
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     println!("{}", path.display());
     Ok(())
 }
