@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cluster::workspace;
+use cluster::{Folders, workspace};
+use tempfile::TempDir;
 
 use crate::{Result, names, plugins, sums};
 
@@ -43,27 +44,11 @@ pub(crate) fn run(args: &[String]) -> Result {
         Some(target) => target.clone(),
         None => host()?,
     };
-    let platform = names::platform(&target)?;
     fs::create_dir_all(&request.folder)
         .map_err(|error| format!("cannot create {}: {error}", request.folder.display()))?;
-    let profile = request.profile.as_deref().unwrap_or("release");
-    let programs = plugins::build_auditable(profile, request.target.as_deref())?;
-    let (known, accepted) = (linked::known(&target)?, licences::Accepted::read()?);
-    let generated = tempfile::tempdir()?;
-    contents::generate(generated.path())?;
+    let build = Build::of(&request, target)?;
     for plugin in names::PLUGINS {
-        let name = names::program(plugin, platform.0);
-        let program = contents::program(&programs, &name)?;
-        let failed = |error: Box<dyn std::error::Error>| format!("{name}: {error}");
-        paths::check(&program.content, &target).map_err(failed)?;
-        let parts = linked::parts(&program.content, &known).map_err(failed)?;
-        let notices = notices::text(&name, &target, &parts, &accepted).map_err(failed)?;
-        let bom = bom::text(&program.content, &parts).map_err(failed)?;
-        let archive = request.folder.join(names::archive(plugin, VERSION, platform));
-        let files = contents::of(plugin, platform.0, program, notices, generated.path())?;
-        archive::write(&archive, &files)?;
-        println!("{}", archive.display());
-        write(&request.folder.join(names::bom(plugin, VERSION, platform)), &bom)?;
+        build.pack(plugin, &request.folder)?;
     }
     let mut sums = sums::of(&request.folder)?;
     if let Some(url) = &request.url {
@@ -76,6 +61,56 @@ pub(crate) fn run(args: &[String]) -> Result {
         write_manifests(&request.folder, url, &mut sums, &platforms)?;
     }
     write(&request.folder.join(sums::FILE), &sums::text(&sums))
+}
+
+/// What was built for a target, and what has to be known of it.
+struct Build {
+    target: String,
+    platform: names::Platform,
+    programs: Vec<PathBuf>,
+    /// What is generated from the programs' declarations.
+    generated: TempDir,
+    folders: Folders,
+    known: linked::Known,
+    accepted: licences::Accepted,
+    /// What is to be told of the standard library.
+    library: String,
+}
+
+impl Build {
+    fn of(request: &Request, target: String) -> Result<Self> {
+        let platform = names::platform(&target)?;
+        let accepted = licences::Accepted::read()?;
+        let folders = Folders::of_this_machine()?;
+        let library = notices::of_library(folders.sysroot())?;
+        let profile = request.profile.as_deref().unwrap_or("release");
+        let programs = plugins::build_auditable(profile, request.target.as_deref())?;
+        let known = linked::known(&target)?;
+        let generated = tempfile::tempdir()?;
+        contents::generate(generated.path())?;
+        Ok(Self { target, platform, programs, generated, folders, known, accepted, library })
+    }
+
+    /// Writes the archive of a plugin, and what its program is made of.
+    fn pack(&self, plugin: &str, folder: &Path) -> Result {
+        let name = names::program(plugin, self.platform.0);
+        let program = contents::program(&self.programs, &name)?;
+        let (notices, bom) =
+            self.told(&name, &program.content).map_err(|error| format!("{name}: {error}"))?;
+        let files = contents::of(plugin, self.platform.0, program, notices, self.generated.path())?;
+        let path = folder.join(names::archive(plugin, VERSION, self.platform));
+        archive::write(&path, &files)?;
+        println!("{}", path.display());
+        write(&folder.join(names::bom(plugin, VERSION, self.platform)), &bom)
+    }
+
+    /// Returns the notices and the bill of materials of a program, which tells itself what is linked, and nothing else.
+    fn told(&self, name: &str, program: &[u8]) -> Result<(String, String)> {
+        paths::check(program, &self.folders.all(), &self.target)?;
+        let parts = linked::parts(program, &self.known)?;
+        let notices = notices::text(name, &self.target, &parts, &self.accepted, &self.library)?;
+        Ok((notices, bom::text(program, &parts)?))
+    }
 }
 
 /// Writes the manifests of a release, which are of all platforms or not at all.

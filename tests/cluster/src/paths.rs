@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::{Context, Error, Result};
@@ -37,6 +37,11 @@ impl Folders {
             sysroot: asked(&["--print", "sysroot"])?.trim_end().into(),
             library: format!("/rustc/{commit}"),
         })
+    }
+
+    /// Returns the folder of the toolchain.
+    pub fn sysroot(&self) -> &Path {
+        &self.sysroot
     }
 
     /// Returns the folders, and the home folder that they may lie in.

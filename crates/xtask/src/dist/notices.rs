@@ -8,9 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use cluster::workspace;
 use spdx::LicenseReq;
 
 use super::licences::{self, Accepted};
@@ -48,7 +46,13 @@ impl Texts {
 }
 
 /// Returns the notices of a program for a target.
-pub(super) fn text(program: &str, target: &str, parts: &[Part], accepted: &Accepted) -> Result<String> {
+pub(super) fn text(
+    program: &str,
+    target: &str,
+    parts: &[Part],
+    accepted: &Accepted,
+    library: &str,
+) -> Result<String> {
     let mut notices = format!("{program} is linked with the work of others, by these licences:\n\n");
     let mut texts = Texts::default();
     for part in parts.iter().filter(|part| part.kind == Kind::Linked) {
@@ -79,7 +83,7 @@ pub(super) fn text(program: &str, target: &str, parts: &[Part], accepted: &Accep
         let holders: Vec<String> = holders.into_iter().collect();
         write!(notices, "\n{LINE}\n{}:\n\n{text}\n", holders.join("\n"))?;
     }
-    write!(notices, "\n{LINE}\n{}\n", plain(&without_tags(&of_library()?)))?;
+    write!(notices, "\n{LINE}\n{library}\n")?;
     Ok(notices)
 }
 
@@ -116,13 +120,13 @@ fn is_paper(path: &Path) -> bool {
     !source && PAPERS.iter().any(|start| name.starts_with(start))
 }
 
-/// What comes with the compiler about its library.
-fn of_library() -> Result<String> {
-    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).current_dir(workspace()).output()?;
-    let sysroot = PathBuf::from(String::from_utf8(sysroot.stdout)?.trim_end());
+/// Returns what comes with the compiler about its library.
+pub(super) fn of_library(sysroot: &Path) -> Result<String> {
     let path = sysroot.join("share/doc/rust/COPYRIGHT-library.html");
-    let read = fs::read_to_string(&path);
-    Ok(read.map_err(|error| format!("{}: {error}; rustup's toolchains have it", path.display()))?)
+    let page = fs::read_to_string(&path)
+        .map_err(|error| format!("{}: {error}; rustup's toolchains have it", path.display()))?;
+    let body = page.split_once("<body>").map_or(page.as_str(), |(_, body)| body);
+    Ok(plain(&without_tags(body)))
 }
 
 /// Returns what a page says. It has no other characters in disguise than these.
@@ -164,10 +168,12 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use cluster::Folders;
+
     use super::super::licences::Accepted;
     use super::super::linked::tests::parts;
     use super::super::linked::{Kind, Part};
-    use super::{is_paper, plain, text, without_tags};
+    use super::{is_paper, of_library, plain, text, without_tags};
 
     const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -183,7 +189,8 @@ mod tests {
     }
 
     fn notices(parts: &[Part], target: &str) -> Result<String, String> {
-        text("program", target, parts, &Accepted::read().unwrap()).map_err(|error| error.to_string())
+        text("program", target, parts, &Accepted::read().unwrap(), "Of the library.")
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -202,7 +209,7 @@ mod tests {
             assert!(!notices.contains(other), "{other} is not linked, or nobody else's");
         }
         assert!(!notices.contains(folder.path().to_str().unwrap()), "{notices}");
-        assert!(notices.contains("Copyright notices for The Rust Standard Library"), "{notices}");
+        assert!(notices.ends_with("\nOf the library.\n"), "{notices}");
     }
 
     #[test]
@@ -247,6 +254,9 @@ mod tests {
     #[test]
     fn a_page_is_read_as_it_is_seen() {
         assert_eq!(without_tags("<p>A &#60;a@b&#62; &amp;lt;</p>\n<b>B</b>"), "A <a@b> &lt;\nB");
+        let library = of_library(Folders::of_this_machine().unwrap().sysroot()).unwrap();
+        assert!(library.starts_with("Copyright notices for The Rust Standard Library"));
+        assert!(library.contains("Permission is hereby granted") && !library.contains("</"));
         assert_eq!(plain("\n\na \n\n \n\nb\n"), "a\n\nb");
     }
 }

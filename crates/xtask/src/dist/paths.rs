@@ -1,16 +1,14 @@
 //! That a program tells nothing of the machine that built it, and so is the same from every machine.
 
 use std::ffi::OsStr;
-
-use cluster::Folders;
+use std::path::PathBuf;
 
 use crate::Result;
 
 /// Refuses a program in which a folder of this machine is named.
 ///
 /// Microsoft's C compiler writes the names of AWS-LC's sources as it was given them, and has no documented flag against it.
-pub(super) fn check(program: &[u8], target: &str) -> Result {
-    let folders = Folders::of_this_machine()?.all();
+pub(super) fn check(program: &[u8], folders: &[PathBuf], target: &str) -> Result {
     match folders.iter().find_map(|folder| named(program, folder.as_os_str())) {
         Some(named) if target.ends_with("-msvc") => {
             println!("a folder of this machine is named: {named}");
@@ -36,12 +34,14 @@ fn named(program: &[u8], folder: &OsStr) -> Option<String> {
 mod tests {
     use std::ffi::OsStr;
 
-    use cluster::workspace;
+    use cluster::{Folders, workspace};
 
     use super::{check, named};
 
     #[test]
     fn a_program_that_names_a_folder_of_this_machine_is_refused() {
+        let folders = Folders::of_this_machine().unwrap().all();
+        let check = |program: &[u8], target| check(program, &folders, target);
         let path = workspace().join("src/main.rs").display().to_string();
         let program = [b"\x7fELF\0", path.as_bytes(), b"\0"].concat();
         let error = check(&program, "x86_64-unknown-linux-musl").unwrap_err().to_string();
