@@ -3,18 +3,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use cluster::{build_tools, cargo, go_tool, workspace};
+use cyclonedx_bom::prelude::{Bom, SpecVersion, Validate};
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 const PLUGINS: [&str; 3] = ["dsupdate", "rollback", "stspartition"];
@@ -27,12 +31,13 @@ const URL: &str = "https://example.invalid/v0";
 /// The archives and manifests for this machine, of the plugins that the other tests run.
 fn dist() -> &'static Path {
     static DIST: OnceLock<TempDir> = OnceLock::new();
-    let folder = DIST.get_or_init(|| {
-        let folder = TempDir::new().unwrap();
-        xtask_dist(&["--profile", "fast", "--url", URL, "--to", folder.path().to_str().unwrap()]);
-        folder
-    });
-    folder.path()
+    DIST.get_or_init(dist_anew).path()
+}
+
+fn dist_anew() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    xtask_dist(&["--profile", "fast", "--url", URL, "--to", folder.path().to_str().unwrap()]);
+    folder
 }
 
 fn xtask_dist(args: &[&str]) {
@@ -46,14 +51,36 @@ fn succeeded(output: &Output) -> String {
     stdout.into_owned()
 }
 
-/// Returns the archive of a plugin for this machine: the only one.
+/// Returns the archive of a plugin for this machine.
 fn archive(plugin: &str) -> PathBuf {
+    released(plugin, ".tar.gz")
+}
+
+/// Returns what is released of a plugin for this machine, by the end of its name: the only one.
+fn released(plugin: &str, end: &str) -> PathBuf {
     let start = format!("kubectl-{plugin}-v");
     let files = fs::read_dir(dist()).unwrap().map(|file| file.unwrap().path());
-    let mut found = files.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&start));
+    let named = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with(&start) && name.ends_with(end)
+    };
+    let mut found = files.filter(named);
     let archive = found.next().unwrap();
     assert_eq!(found.next(), None);
     archive
+}
+
+/// Returns what is in the archive of a plugin for this machine, by name.
+fn contents(plugin: &str) -> BTreeMap<String, Vec<u8>> {
+    let archive = File::open(archive(plugin)).unwrap();
+    let mut contents = BTreeMap::new();
+    for entry in tar::Archive::new(GzDecoder::new(archive)).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let (mut content, name) = (Vec::new(), entry.path().unwrap().to_str().unwrap().to_string());
+        entry.read_to_end(&mut content).unwrap();
+        contents.insert(name, content);
+    }
+    contents
 }
 
 fn validate(manifest: &Path) {
@@ -194,6 +221,9 @@ fn krew_installs_the_archive_of_each_platform_by_the_manifest_of_all() {
     for plugin in PLUGINS {
         for platform in &platforms {
             write_archive(&archive(plugin, *platform), &program(plugin, platform.0));
+            let (os, arch) = platform;
+            fs::write(folder.path().join(format!("kubectl-{plugin}-v{version}-{os}-{arch}.cdx.json")), "{}")
+                .unwrap();
         }
     }
     xtask_dist(&["manifests", "--url", URL, "--to", folder.path().to_str().unwrap()]);
@@ -238,13 +268,14 @@ fn an_archive_serves_who_has_neither_krew_nor_a_compiler() {
         let version = succeeded(&machine.kubectl(&[plugin, "version"]));
         assert!(version.starts_with(&format!("kubectl-{plugin} v")), "{version}");
         assert!(machine.completes(plugin), "{plugin}: its completer is in the archive, beside it");
-        for file in
-            ["LICENSE".to_string(), format!("man/kubectl-{plugin}.1"), format!("man/kubectl-{plugin}-undo.1")]
-                .into_iter()
-                .chain(
-                    ["bash", "zsh", "fish", "powershell"]
-                        .map(|shell| format!("completions/kubectl-{plugin}.{shell}")),
-                )
+        for file in ["LICENSE", "THIRD-PARTY-NOTICES"]
+            .map(str::to_string)
+            .into_iter()
+            .chain([format!("man/kubectl-{plugin}.1"), format!("man/kubectl-{plugin}-undo.1")])
+            .chain(
+                ["bash", "zsh", "fish", "powershell"]
+                    .map(|shell| format!("completions/kubectl-{plugin}.{shell}")),
+            )
         {
             let path = machine.path("bin").join(&file);
             let mode =
@@ -254,6 +285,74 @@ fn an_archive_serves_who_has_neither_krew_nor_a_compiler() {
         fs::write(downloads.join(name), "another").unwrap();
     }
     assert!(!check().status.success());
+}
+
+/// The names and versions that a program lists, without its own.
+fn listed(plugin: &str, program: &[u8]) -> BTreeSet<(String, String)> {
+    let list = auditable_info::json_from_slice(program, 1 << 20).unwrap();
+    let list: Value = serde_json::from_str(&list).unwrap();
+    let mut listed = BTreeSet::new();
+    for package in list["packages"].as_array().unwrap() {
+        let text = |field: &str| package[field].as_str().unwrap().to_string();
+        assert_eq!(package["root"] == true, text("name") == format!("kubectl-{plugin}"));
+        if package["root"] != true {
+            listed.insert((text("name"), text("version")));
+        }
+    }
+    listed
+}
+
+#[test]
+fn what_is_linked_is_told_by_the_program_its_notices_and_its_bill_of_materials() {
+    for plugin in PLUGINS {
+        let contents = contents(plugin);
+        let program = &contents[&format!("kubectl-{plugin}")];
+        let listed = listed(plugin, program);
+
+        let notices = String::from_utf8(contents["THIRD-PARTY-NOTICES"].clone()).unwrap();
+        for name in ["kube", "rustls", "aws-lc-sys"] {
+            let (name, version) = listed.iter().find(|(listed, _)| listed == name).unwrap();
+            assert!(notices.contains(&format!("\n  {name} {version}: ")), "{plugin}: {name}");
+            assert!(notices.contains(&format!("\n{name} {version}")), "{plugin}: {name} has no text");
+        }
+        for text in
+            ["Apache License", "Permission is hereby granted, free of charge", "The Rust Standard Library"]
+        {
+            assert!(notices.contains(text), "{plugin}: {text}");
+        }
+
+        let text = fs::read(released(plugin, ".cdx.json")).unwrap();
+        let bom = Bom::parse_from_json(text.as_slice()).unwrap();
+        let valid = bom.validate_version(SpecVersion::V1_5);
+        assert!(valid.passed(), "{plugin}: {valid:?}");
+        let component = bom.metadata.unwrap().component.unwrap();
+        assert_eq!(component.name.to_string(), format!("kubectl-{plugin}"));
+        let sum: String = Sha256::digest(program).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(component.hashes.unwrap().0[0].content.0, sum);
+        let components = bom.components.unwrap().0.into_iter();
+        let components: BTreeSet<(String, String)> = components
+            .map(|it| (it.name.to_string(), it.version.map(|it| it.to_string()).unwrap_or_default()))
+            .collect();
+        assert_eq!(components, listed, "{plugin}");
+
+        for told in [program.as_slice(), notices.as_bytes(), &text] {
+            let told = String::from_utf8_lossy(told);
+            assert!(!told.contains(workspace().to_str().unwrap()), "{plugin} names a folder of this machine");
+        }
+    }
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bytes() {
+    let again = dist_anew();
+    let names = |folder: &Path| -> BTreeSet<OsString> {
+        fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name()).collect()
+    };
+    assert_eq!(names(dist()), names(again.path()));
+    for name in names(dist()) {
+        let read = |folder: &Path| fs::read(folder.join(&name)).unwrap();
+        assert!(read(dist()) == read(again.path()), "{} is another one", name.display());
+    }
 }
 
 fn read(path: &Path) -> Value {

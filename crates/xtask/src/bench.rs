@@ -87,7 +87,7 @@ pub(crate) fn run(args: &[String]) -> Result {
     };
     let large = matches!(part, Part::Timeline | Part::Nodes | Part::Step);
     let runs = runs(args, if large { FEWEST_LONG_RUNS } else { FEWEST_RUNS })?;
-    let plugins = plugins::build("release", None)?;
+    let plugins = plugins::build("release")?;
     let cluster = Cluster::start(&Options { large, ..Options::default() })?;
     for plugin in &plugins {
         cluster.install(plugin)?;

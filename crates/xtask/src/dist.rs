@@ -1,13 +1,20 @@
-//! `cargo xtask dist`: the archives of a target, their sums, and the manifests by which krew installs them.
+//! `cargo xtask dist`: the archives of a target, what is in them, their sums, and the manifests by which krew installs them.
 
 mod archive;
+mod bom;
 mod contents;
+mod licences;
+mod linked;
 mod manifest;
+mod notices;
+mod paths;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cluster::workspace;
+use cluster::{Folders, workspace};
+use tempfile::TempDir;
 
 use crate::{Result, names, plugins, sums};
 
@@ -37,29 +44,73 @@ pub(crate) fn run(args: &[String]) -> Result {
         Some(target) => target.clone(),
         None => host()?,
     };
-    let platform = names::platform(&target)?;
     fs::create_dir_all(&request.folder)
         .map_err(|error| format!("cannot create {}: {error}", request.folder.display()))?;
-    let programs =
-        plugins::build(request.profile.as_deref().unwrap_or("release"), request.target.as_deref())?;
-    let generated = tempfile::tempdir()?;
-    contents::generate(generated.path())?;
+    let build = Build::of(&request, target)?;
     for plugin in names::PLUGINS {
-        let path = request.folder.join(names::archive(plugin, VERSION, platform));
-        archive::write(&path, &contents::of(plugin, platform.0, &programs, generated.path())?)?;
-        println!("{}", path.display());
+        build.pack(plugin, &request.folder)?;
     }
+    let mut sums = sums::of(&request.folder)?;
     if let Some(url) = &request.url {
-        let sums = sums::of(&request.folder)?;
         let there = |platform: &&names::Platform| {
             names::PLUGINS
                 .iter()
                 .all(|plugin| sums.contains_key(&names::archive(plugin, VERSION, **platform)))
         };
         let platforms: Vec<names::Platform> = names::PLATFORMS.iter().filter(there).copied().collect();
-        manifest::write(&request.folder, url, &sums, &platforms)?;
+        write_manifests(&request.folder, url, &mut sums, &platforms)?;
     }
-    write_sums(&request.folder)
+    write(&request.folder.join(sums::FILE), &sums::text(&sums))
+}
+
+/// What was built for a target, and what has to be known of it.
+struct Build {
+    target: String,
+    platform: names::Platform,
+    programs: Vec<PathBuf>,
+    /// What is generated from the programs' declarations.
+    generated: TempDir,
+    folders: Folders,
+    known: linked::Known,
+    accepted: licences::Accepted,
+    /// What is to be told of the standard library.
+    library: String,
+}
+
+impl Build {
+    fn of(request: &Request, target: String) -> Result<Self> {
+        let platform = names::platform(&target)?;
+        let accepted = licences::Accepted::read()?;
+        let folders = Folders::of_this_machine()?;
+        let library = notices::of_library(folders.sysroot())?;
+        let profile = request.profile.as_deref().unwrap_or("release");
+        let programs = plugins::build_auditable(profile, request.target.as_deref())?;
+        let known = linked::known(&target)?;
+        let generated = tempfile::tempdir()?;
+        contents::generate(generated.path())?;
+        Ok(Self { target, platform, programs, generated, folders, known, accepted, library })
+    }
+
+    /// Writes the archive of a plugin, and what its program is made of.
+    fn pack(&self, plugin: &str, folder: &Path) -> Result {
+        let name = names::program(plugin, self.platform.0);
+        let program = contents::program(&self.programs, &name)?;
+        let (notices, bom) =
+            self.told(&name, &program.content).map_err(|error| format!("{name}: {error}"))?;
+        let files = contents::of(plugin, self.platform.0, program, notices, self.generated.path())?;
+        let path = folder.join(names::archive(plugin, VERSION, self.platform));
+        archive::write(&path, &files)?;
+        println!("{}", path.display());
+        write(&folder.join(names::bom(plugin, VERSION, self.platform)), &bom)
+    }
+
+    /// Returns the notices and the bill of materials of a program, which tells itself what is linked, and nothing else.
+    fn told(&self, name: &str, program: &[u8]) -> Result<(String, String)> {
+        paths::check(program, &self.folders.all(), &self.target)?;
+        let parts = linked::parts(program, &self.known)?;
+        let notices = notices::text(name, &self.target, &parts, &self.accepted, &self.library)?;
+        Ok((notices, bom::text(program, &parts)?))
+    }
 }
 
 /// Writes the manifests of a release, which are of all platforms or not at all.
@@ -67,16 +118,28 @@ fn manifests(request: &Request) -> Result {
     let url = request.url.as_deref().ok_or(
         "a manifest names where the archives will be downloaded from: say it with --url https://…/v1.2.3",
     )?;
-    let sums = sums::of(&request.folder)?;
+    let mut sums = sums::of(&request.folder)?;
     sums::complete(&sums, VERSION)?;
-    manifest::write(&request.folder, url, &sums, &names::PLATFORMS)?;
-    write_sums(&request.folder)
+    write_manifests(&request.folder, url, &mut sums, &names::PLATFORMS)?;
+    write(&request.folder.join(sums::FILE), &sums::text(&sums))
 }
 
-fn write_sums(folder: &Path) -> Result {
-    let path = folder.join(sums::FILE);
-    fs::write(&path, sums::text(&sums::of(folder)?))
-        .map_err(|error| format!("{}: {error}", path.display()))?;
+/// Writes a manifest a plugin, and adds their sums to those that they are made of.
+fn write_manifests(
+    folder: &Path,
+    url: &str,
+    sums: &mut BTreeMap<String, String>,
+    platforms: &[names::Platform],
+) -> Result {
+    for (name, text) in manifest::all(url, sums, platforms)? {
+        write(&folder.join(&name), &text)?;
+        sums.insert(name, sums::sum(text.as_bytes()));
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result {
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     println!("{}", path.display());
     Ok(())
 }

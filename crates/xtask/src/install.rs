@@ -5,17 +5,20 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cluster::cargo_home;
+
 use crate::{Result, plugins};
 
 pub(crate) fn run(args: &[String]) -> Result {
     let folder = match args {
-        [] => cargo_bin()?,
+        // Where `cargo install` puts programs.
+        [] => cargo_home()?.join("bin"),
         [flag, folder] if flag == "--to" => PathBuf::from(folder),
         _ => return Err("there is only --to DIR".into()),
     };
     fs::create_dir_all(&folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
     let folder = fs::canonicalize(folder)?;
-    let plugins = plugins::build("release", None)?;
+    let plugins = plugins::build("release")?;
     for plugin in &plugins {
         let path = place(plugin, &folder)?;
         println!("{}: {}", path.display(), found(&path));
@@ -27,13 +30,6 @@ pub(crate) fn run(args: &[String]) -> Result {
         );
     }
     Ok(())
-}
-
-/// Where `cargo install` puts programs.
-fn cargo_bin() -> Result<PathBuf> {
-    let home = env::var_os("CARGO_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let home = home.or_else(|| env::home_dir().map(|home| home.join(".cargo")));
-    Ok(home.ok_or("no home folder: say where with --to DIR")?.join("bin"))
 }
 
 /// Puts a program into a folder at once: one that runs there at the moment is left to its end.

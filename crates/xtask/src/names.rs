@@ -43,6 +43,15 @@ pub(crate) fn platform(triple: &str) -> Result<Platform> {
 /// Returns the name of a plugin's archive for a platform.
 pub(crate) fn archive(plugin: &str, version: &str, (os, arch): (&str, &str)) -> String {
     let suffix = if os == "windows" { "zip" } else { "tar.gz" };
+    released(plugin, version, (os, arch), suffix)
+}
+
+/// Returns the name of the bill of materials of a plugin's program for a platform.
+pub(crate) fn bom(plugin: &str, version: &str, platform: (&str, &str)) -> String {
+    released(plugin, version, platform, "cdx.json")
+}
+
+fn released(plugin: &str, version: &str, (os, arch): (&str, &str), suffix: &str) -> String {
     format!("kubectl-{plugin}-v{version}-{os}-{arch}.{suffix}")
 }
 

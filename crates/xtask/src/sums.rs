@@ -32,13 +32,20 @@ pub(crate) fn of(folder: &Path) -> Result<BTreeMap<String, String>> {
     Ok(sums)
 }
 
-/// Says whether the archives of all platforms are there: a release without one is found out by those who want it.
+/// Says whether what all platforms want is there: a release without it is found out by those who want it.
 pub(crate) fn complete(sums: &BTreeMap<String, String>, version: &str) -> Result {
-    let platforms = names::PLATFORMS.iter();
-    let archives = platforms
-        .flat_map(|platform| names::PLUGINS.map(|plugin| names::archive(plugin, version, *platform)));
-    let missing: Vec<String> = archives.filter(|name| !sums.contains_key(name)).collect();
+    let missing: Vec<String> = wanted(version).filter(|name| !sums.contains_key(name)).collect();
     if missing.is_empty() { Ok(()) } else { Err(format!("the release lacks {}", missing.join(", ")).into()) }
+}
+
+/// The archives and what they are made of.
+fn wanted(version: &str) -> impl Iterator<Item = String> {
+    let of_each = move |plugin| {
+        names::PLATFORMS.iter().flat_map(move |platform| {
+            [names::archive(plugin, version, *platform), names::bom(plugin, version, *platform)]
+        })
+    };
+    names::PLUGINS.into_iter().flat_map(of_each)
 }
 
 /// Returns a sum as it is written everywhere: lower case.
@@ -53,23 +60,23 @@ pub(crate) fn text(sums: &BTreeMap<String, String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{complete, of, text};
+    use super::{complete, of, text, wanted};
     use crate::names;
     use std::collections::BTreeMap;
     use std::fs;
 
     #[test]
     fn a_release_without_an_archive_is_refused() {
-        let mut sums = BTreeMap::new();
-        for platform in names::PLATFORMS {
-            sums.extend(
-                names::PLUGINS.map(|plugin| (names::archive(plugin, "1.2.3", platform), String::new())),
-            );
-        }
+        let mut sums: BTreeMap<String, String> = wanted("1.2.3").map(|name| (name, String::new())).collect();
+        assert_eq!(sums.len(), 2 * names::PLUGINS.len() * names::PLATFORMS.len());
         complete(&sums, "1.2.3").unwrap();
         sums.remove("kubectl-dsupdate-v1.2.3-windows-arm64.zip");
         let error = complete(&sums, "1.2.3").unwrap_err().to_string();
         assert_eq!(error, "the release lacks kubectl-dsupdate-v1.2.3-windows-arm64.zip");
+        sums.insert("kubectl-dsupdate-v1.2.3-windows-arm64.zip".into(), String::new());
+        sums.remove("kubectl-rollback-v1.2.3-linux-amd64.cdx.json");
+        let error = complete(&sums, "1.2.3").unwrap_err().to_string();
+        assert_eq!(error, "the release lacks kubectl-rollback-v1.2.3-linux-amd64.cdx.json");
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod namespace;
 mod objects;
 #[cfg(unix)]
 mod part;
+mod paths;
 mod plugins;
 mod tools;
 #[cfg(unix)]
@@ -45,5 +46,6 @@ pub use namespace::{Namespace, Rule};
 pub use objects::Node;
 #[cfg(unix)]
 pub use part::Part;
-pub use plugins::{build_plugins, build_plugins_with, cargo};
+pub use paths::{Folders, cargo_home};
+pub use plugins::{build_plugins, build_plugins_with, cargo, cargo_build};
 pub use tools::{build as build_tools, go_build, go_tool, workspace};

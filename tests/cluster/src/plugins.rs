@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::command::holds_within;
 use crate::error::{Context, Error, Result};
+use crate::paths::Folders;
 use crate::workspace;
 
 /// How long a build may take without a word: one that has nothing to do takes less.
@@ -38,6 +39,16 @@ pub fn cargo() -> Command {
     command
 }
 
+/// Returns a build of the plugins with a profile of the workspace, whose programs name no folder of this machine.
+///
+/// All of the project's own builds are this one: with other flags cargo builds everything once more.
+pub fn cargo_build(profile: &str) -> Result<Command> {
+    let mut command = cargo();
+    command.args(["build", "--profile", profile]);
+    Folders::of_this_machine()?.hidden(&mut command);
+    Ok(command)
+}
+
 /// Builds the plugins with the profile `fast` and returns their paths.
 pub fn build_plugins() -> Result<Vec<PathBuf>> {
     build_plugins_with("fast")
@@ -45,7 +56,7 @@ pub fn build_plugins() -> Result<Vec<PathBuf>> {
 
 /// Builds the plugins with a profile of the workspace and returns their paths.
 pub fn build_plugins_with(profile: &str) -> Result<Vec<PathBuf>> {
-    let mut build = cargo().args(["build", "--quiet", "--profile", profile]).spawn().context("cargo")?;
+    let mut build = cargo_build(profile)?.arg("--quiet").spawn().context("cargo")?;
     if !holds_within(SHORT, || !matches!(build.try_wait(), Ok(None))) {
         eprintln!("building the plugins (the first time takes some minutes)");
     }

@@ -115,7 +115,7 @@ struct Limit {
 
 impl Limit {
     fn of(cluster: &Cluster) -> Result<Limit> {
-        let built = plugins::build_of(&["--package", "limit"], "release", None)?;
+        let built = plugins::build_of("limit", "release")?;
         let program = |name: &str| {
             let found = built.iter().find(|path| path.file_stem().is_some_and(|stem| stem == name));
             found.cloned().ok_or_else(|| format!("no program {name}"))

@@ -7,10 +7,13 @@ use std::process::Stdio;
 use cluster::{cargo, workspace};
 
 use super::archive::Packed;
-use crate::{Result, names};
+use crate::Result;
 
 /// What lies beside the program as it does in the repository. krew wants the license.
 const PAPERS: [&str; 3] = ["CHANGELOG.md", "LICENSE", "README.md"];
+
+/// Whose work is linked into the program.
+const NOTICES: &str = "THIRD-PARTY-NOTICES";
 
 /// What `crates/reference` generates for an archive, each into a folder of this name.
 const GENERATED: [&str; 2] = ["completions", "man"];
@@ -29,12 +32,22 @@ pub(super) fn generate(folder: &Path) -> Result {
     Ok(())
 }
 
+/// Returns a program among those that were built.
+pub(super) fn program(built: &[PathBuf], name: &str) -> Result<Packed> {
+    let path = built.iter().find(|path| path.file_name().is_some_and(|it| it == name));
+    packed(name.to_string(), path.ok_or_else(|| format!("cargo built no {name}"))?, true)
+}
+
 /// Returns what the archive of a plugin holds for a system, by name.
-pub(super) fn of(plugin: &str, os: &str, programs: &[PathBuf], generated: &Path) -> Result<Vec<Packed>> {
-    let program = names::program(plugin, os);
-    let built = programs.iter().find(|path| path.file_name().is_some_and(|name| name == program.as_str()));
-    let built = built.ok_or_else(|| format!("cargo built no {program}"))?;
-    let mut files = vec![packed(program, built, true)?];
+pub(super) fn of(
+    plugin: &str,
+    os: &str,
+    program: Packed,
+    notices: String,
+    generated: &Path,
+) -> Result<Vec<Packed>> {
+    let notices = Packed { name: NOTICES.to_string(), content: notices.into_bytes(), executable: false };
+    let mut files = vec![program, notices];
     for paper in PAPERS {
         files.push(packed(paper.to_string(), &workspace().join(paper), false)?);
     }
@@ -90,7 +103,7 @@ fn packed(name: String, path: &Path, executable: bool) -> Result<Packed> {
 mod tests {
     use std::fs;
 
-    use super::{is_of, of};
+    use super::{is_of, of, program};
 
     #[test]
     fn what_is_generated_belongs_to_the_plugin_whose_name_it_bears() {
@@ -101,11 +114,13 @@ mod tests {
     #[test]
     fn an_archive_is_whole_or_not_written() {
         let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("kubectl-rollback.exe");
-        fs::write(&program, "").unwrap();
-        let pack = |os| of("rollback", os, std::slice::from_ref(&program), folder.path());
-        let error = pack("linux").map(|_| ()).unwrap_err().to_string();
+        let path = folder.path().join("kubectl-rollback.exe");
+        fs::write(&path, "").unwrap();
+        let built = std::slice::from_ref(&path);
+        let error = program(built, "kubectl-rollback").map(|_| ()).unwrap_err().to_string();
         assert_eq!(error, "cargo built no kubectl-rollback");
+        let pack =
+            |os| of("rollback", os, program(built, "kubectl-rollback.exe")?, "notices".into(), folder.path());
         for sort in ["completions", "man"] {
             assert!(pack("windows").is_err(), "{sort}");
             fs::create_dir(folder.path().join(sort)).unwrap();
@@ -121,11 +136,12 @@ mod tests {
                 "CHANGELOG.md",
                 "LICENSE",
                 "README.md",
+                "THIRD-PARTY-NOTICES",
                 "completions/kubectl-rollback.x",
                 "kubectl-rollback.exe",
                 "man/kubectl-rollback.x"
             ]
         );
-        assert_eq!(executable, [false, false, false, false, true, false]);
+        assert_eq!(executable, [false, false, false, false, false, true, false]);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use cluster::workspace;
 use serde_json::{Value, json};
@@ -10,23 +9,21 @@ use serde_json::{Value, json};
 use super::VERSION;
 use crate::{Result, names};
 
-/// Writes a manifest a plugin, by the sums of the archives.
-pub(super) fn write(
-    folder: &Path,
+/// Returns a manifest a plugin, by the sums of the archives, with the name of its file.
+pub(super) fn all(
     url: &str,
     sums: &BTreeMap<String, String>,
     platforms: &[names::Platform],
-) -> Result {
+) -> Result<Vec<(String, String)>> {
+    let mut manifests = Vec::new();
     for plugin in names::PLUGINS {
-        let source = workspace().join("krew-manifests").join(format!("{plugin}.yaml"));
+        let name = format!("{plugin}.yaml");
+        let source = workspace().join("krew-manifests").join(&name);
         let text = fs::read_to_string(&source).map_err(|error| format!("{}: {error}", source.display()))?;
         let released = released(serde_yaml::from_str(&text)?, plugin, url, sums, platforms)?;
-        let path = folder.join(format!("{plugin}.yaml"));
-        fs::write(&path, serde_yaml::to_string(&released)?)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
-        println!("{}", path.display());
+        manifests.push((name, serde_yaml::to_string(&released)?));
     }
-    Ok(())
+    Ok(manifests)
 }
 
 /// Adds to a manifest what only a release knows. Without `files` krew unpacks all of an archive, the license too.
