@@ -84,7 +84,8 @@ impl Proxy {
     ///
     /// Where these cannot be read or there is no free port.
     pub fn start(folder: &Path, to: SocketAddr) -> io::Result<Proxy> {
-        let certificate = CertificateDer::from_pem_file(folder.join("apiserver.crt")).map_err(io::Error::other)?;
+        let certificate =
+            CertificateDer::from_pem_file(folder.join("apiserver.crt")).map_err(io::Error::other)?;
         let key = PrivateKeyDer::from_pem_file(folder.join("apiserver.key")).map_err(io::Error::other)?;
         let authority = CertificateDer::from_pem_file(folder.join("ca.crt")).map_err(io::Error::other)?;
         let mut roots = RootCertStore::empty();
@@ -170,7 +171,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Serves one connection, until one side or the weather ends it.
 fn serve(client: &TcpStream, ends: &Ends, state: &State) {
-    let (Ok(socket), Ok(session)) = (client.try_clone(), ServerConnection::new(Arc::clone(&ends.server))) else {
+    let (Ok(socket), Ok(session)) = (client.try_clone(), ServerConnection::new(Arc::clone(&ends.server)))
+    else {
         return;
     };
     let _ = client.set_nodelay(true);
@@ -240,9 +242,17 @@ fn reset(client: &TcpStream) -> io::Result<bool> {
 fn refusal(status: u16) -> Vec<u8> {
     match status {
         // As the server itself does where it has too much to do.
-        429 => answer("429 Too Many Requests", &["retry-after: 1", "content-type: text/plain"], "too many requests"),
+        429 => answer(
+            "429 Too Many Requests",
+            &["retry-after: 1", "content-type: text/plain"],
+            "too many requests",
+        ),
         500 => failure("500 Internal Server Error", "InternalError", "an error on the server"),
-        _ => answer("503 Service Unavailable", &["content-type: text/html"], "<html>no healthy upstream</html>"),
+        _ => answer(
+            "503 Service Unavailable",
+            &["content-type: text/html"],
+            "<html>no healthy upstream</html>",
+        ),
     }
 }
 
@@ -287,7 +297,8 @@ impl Read for Patient<'_> {
                 continue;
             }
             match self.stream.read(bytes) {
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                }
                 other => return other,
             }
         }
