@@ -118,10 +118,12 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// Sends a signal to whoever drives a workload; whether there is somebody.
-    pub(super) fn signal(&self, part: usize, name: &'static str) -> bool {
+    /// Sends a signal to whoever drives a workload, or another one where nobody does; returns the number of the call.
+    pub(super) fn signal(&self, part: usize, name: &'static str) -> Option<u64> {
         let mut running = lock(&self.running);
-        let Some(driver) = running.values_mut().find(|it| it.part == part) else { return false };
+        let number = running.iter().find(|(_, it)| it.part == part).or(running.iter().next());
+        let number = number.map(|(number, _)| *number)?;
+        let driver = running.get_mut(&number)?;
         let signal = match name {
             "INT" => Signal::SIGINT,
             "TERM" => Signal::SIGTERM,
@@ -129,7 +131,7 @@ impl<'a> Calls<'a> {
         };
         // It is not waited for before it is taken out of the list, so the number is still its own.
         driver.signals.push(name);
-        kill(driver.pid, signal).is_ok()
+        kill(driver.pid, signal).ok().map(|()| number)
     }
 
     pub(super) fn blame(&self, problem: String) {

@@ -46,9 +46,14 @@ impl Stage<'_> {
         let calls = Calls::new(self.cluster, namespace.name(), story, self.figures)?;
         let actors = enter(round, &world)?;
         story.tell("all workloads are there");
+        // Whether things still happen.
+        let open = AtomicBool::new(true);
         thread::scope(|scope| {
             for actor in &actors {
-                scope.spawn(|| self.begin(actor, &world, &calls));
+                scope.spawn(|| {
+                    self.begin(actor, &world, &calls);
+                    self.go_on(actor, &world, &calls, &open);
+                });
             }
             for act in &round.acts {
                 thread::sleep(Duration::from_millis(act.pause));
@@ -56,10 +61,9 @@ impl Stage<'_> {
                 story.tell(&act.fault);
                 match &act.fault {
                     Fault::Signal(part, signal) => {
-                        actors[*part].disturbed.store(true, Ordering::SeqCst);
-                        if !calls.signal(*part, signal) {
-                            story.tell("nobody drives it");
-                        }
+                        let number = calls.signal(*part, signal);
+                        let who = number.map_or("nobody".into(), |number| format!("call {number}"));
+                        story.tell(format_args!("{who} got it"));
                     }
                     Fault::Rival(part, rival) => {
                         let actor = &actors[*part];
@@ -76,6 +80,7 @@ impl Stage<'_> {
                 }
             }
             let healed = world.heal();
+            open.store(false, Ordering::SeqCst);
             story.tell("the world is whole again");
             healed
         })?;
@@ -118,6 +123,20 @@ impl Stage<'_> {
             calls.blame(format!("{call}: {lie}"));
         }
         self.figures.add("ends whose word was checked", 1);
+    }
+
+    /// Whoever begins does not give up as long as things happen: looks again and again, and does what there is to do.
+    fn go_on(&self, actor: &Actor<'_>, world: &World<'_>, calls: &Calls<'_>, open: &AtomicBool) {
+        for tried in 0.. {
+            thread::sleep(Duration::from_secs(3));
+            if !open.load(Ordering::SeqCst) {
+                return;
+            }
+            let Ok(now) = world.picture(actor.part) else { continue };
+            if let Move::Call(call) = judge::next(actor.part, &actor.before, &now, tried) {
+                self.call(calls, actor, &call, self.proxied);
+            }
+        }
     }
 
     /// What a user does who finds it as it is, until it is as it should be.
