@@ -6,7 +6,9 @@
 
 mod calls;
 mod cast;
+mod eyes;
 mod judge;
+mod ledger;
 mod plan;
 mod stage;
 mod story;

@@ -95,6 +95,11 @@ impl Shape {
         self.kind == Kind::DaemonSet && self.strategy.contains("maxSurge")
     }
 
+    /// How many pods a driver may keep missing.
+    pub(super) fn allowed(&self) -> usize {
+        if self.kind == Kind::DaemonSet && self.strategy.contains(r#""maxUnavailable":2"#) { 2 } else { 1 }
+    }
+
     /// How it can be rolled out.
     pub(super) fn ways(&self) -> &'static [Way] {
         match self.kind {
@@ -167,6 +172,10 @@ impl Part {
 
     pub(super) fn image(&self) -> String {
         format!("app:{}", self.tag)
+    }
+
+    pub(super) fn is_good(&self) -> bool {
+        !BAD.contains(&self.tag)
     }
 
     /// Whether the new template differs by the time of a restart only.

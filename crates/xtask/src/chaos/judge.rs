@@ -57,7 +57,7 @@ pub(super) fn next(part: &Part, before: &Picture, now: &Picture, tried: usize) -
 }
 
 /// The way forward once more: an undo has a revision to go to, and the others say what they said.
-fn again(part: &Part, now: &Picture) -> Call {
+pub(super) fn again(part: &Part, now: &Picture) -> Call {
     match part.way {
         Way::Undo => match revision_of(now, |template| image(template) == part.image()) {
             Some(number) => part.rollback("undo", &[&format!("--to-revision={number}")]),

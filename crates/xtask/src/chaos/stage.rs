@@ -12,7 +12,9 @@ use crate::Result;
 
 use super::calls::Calls;
 use super::cast::{Call, Ending, Part, Way};
+use super::eyes::Eyes;
 use super::judge::{self, Move, Picture};
+use super::ledger::{self, Entry};
 use super::plan::{Fault, Rival, Round};
 use super::story::{Figures, Story};
 use super::world::{World, within};
@@ -46,13 +48,41 @@ impl Stage<'_> {
         let calls = Calls::new(self.cluster, namespace.name(), story, self.figures)?;
         let actors = enter(round, &world)?;
         story.tell("all workloads are there");
+        // What passed before is another round's.
+        let _ = self.proxy.passed();
         // Whether things still happen.
-        let open = AtomicBool::new(true);
+        let (open, eyes) = (AtomicBool::new(true), Eyes::default());
+        let healed = thread::scope(|around| {
+            around.spawn(|| eyes.look(self.cluster, namespace.name()));
+            let healed = self.drive(round, &actors, &world, &calls, &open, story);
+            story.tell("who drove has ended");
+            self.count(&actors, &eyes.shut(), &world, &calls);
+            healed
+        });
+        healed?;
         thread::scope(|scope| {
             for actor in &actors {
+                scope.spawn(|| self.finish(actor, &world, &calls, story));
+            }
+        });
+        Ok(calls.problems())
+    }
+
+    /// Those who drive, and what happens to them, until the world is whole and they have ended.
+    fn drive(
+        &self,
+        round: &Round,
+        actors: &[Actor<'_>],
+        world: &World<'_>,
+        calls: &Calls<'_>,
+        open: &AtomicBool,
+        story: &Story,
+    ) -> Result {
+        thread::scope(|scope| {
+            for actor in actors {
                 scope.spawn(|| {
-                    self.begin(actor, &world, &calls);
-                    self.go_on(actor, &world, &calls, &open);
+                    self.begin(actor, world, calls);
+                    self.go_on(actor, world, calls, open);
                 });
             }
             for act in &round.acts {
@@ -69,7 +99,6 @@ impl Stage<'_> {
                         let actor = &actors[*part];
                         actor.disturbed.store(true, Ordering::SeqCst);
                         let call = comes(actor.part, *rival);
-                        let calls = &calls;
                         scope.spawn(move || self.call(calls, actor, &call, self.proxied));
                     }
                     fault => {
@@ -83,14 +112,25 @@ impl Stage<'_> {
             open.store(false, Ordering::SeqCst);
             story.tell("the world is whole again");
             healed
-        })?;
-        story.tell("who drove has ended");
-        thread::scope(|scope| {
-            for actor in &actors {
-                scope.spawn(|| self.finish(actor, &world, &calls, story));
+        })
+    }
+
+    /// Never more pods missing because of drivers than are allowed; one more where another one took over, whose
+    /// predecessor's deletion may have been under way: a deletion tests the pod and nothing else.
+    fn count(&self, actors: &[Actor<'_>], entries: &[Entry], world: &World<'_>, calls: &Calls<'_>) {
+        let most = ledger::most_missing(entries, &world.deleted_by_drivers());
+        for actor in actors {
+            let Some(missing) = most.get(actor.part.name()) else { continue };
+            self.figures.add("available pods deleted by drivers", missing.deleted);
+            let replaced = actor.disturbed.load(Ordering::SeqCst);
+            let allowed = actor.part.shape.allowed() + usize::from(replaced);
+            if missing.pods.len() > allowed {
+                let (target, pods) = (actor.part.target(), missing.pods.join(", "));
+                calls.blame(format!(
+                    "{target}: {allowed} may be missing because of a driver, and these were: {pods}"
+                ));
             }
-        });
-        Ok(calls.problems())
+        }
     }
 
     fn call(
@@ -127,14 +167,23 @@ impl Stage<'_> {
 
     /// Whoever begins does not give up as long as things happen: looks again and again, and does what there is to do.
     fn go_on(&self, actor: &Actor<'_>, world: &World<'_>, calls: &Calls<'_>, open: &AtomicBool) {
+        let mut wanted = actor.part.clone();
         for tried in 0.. {
-            thread::sleep(Duration::from_secs(3));
+            thread::sleep(Duration::from_secs(1));
             if !open.load(Ordering::SeqCst) {
                 return;
             }
             let Ok(now) = world.picture(actor.part) else { continue };
-            if let Move::Call(call) = judge::next(actor.part, &actor.before, &now, tried) {
-                self.call(calls, actor, &call, self.proxied);
+            match judge::next(&wanted, &actor.before, &now, tried) {
+                Move::Call(call) => drop(self.call(calls, actor, &call, self.proxied)),
+                // There, and back again.
+                Move::Nothing if wanted.ending == Ending::Forward => wanted.ending = Ending::Back,
+                Move::Nothing => {
+                    self.call(calls, actor, &judge::again(&wanted, &now), self.proxied);
+                    if wanted.is_good() {
+                        wanted.ending = Ending::Forward;
+                    }
+                }
             }
         }
     }

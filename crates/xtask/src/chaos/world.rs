@@ -14,6 +14,7 @@ use crate::Result;
 
 use super::cast::{Kind, Part};
 use super::judge::Picture;
+use super::ledger;
 use super::plan::Fault;
 use super::story::lock;
 
@@ -26,11 +27,13 @@ pub(super) struct World<'a> {
     pub(super) proxy: &'a Proxy,
     pub(super) namespace: &'a str,
     dead: Mutex<BTreeSet<usize>>,
+    /// The UIDs of the pods that a fault deleted.
+    doomed: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> World<'a> {
     pub(super) fn new(cluster: &'a Cluster, proxy: &'a Proxy, namespace: &'a str) -> Self {
-        Self { cluster, proxy, namespace, dead: Mutex::default() }
+        Self { cluster, proxy, namespace, dead: Mutex::default(), doomed: Mutex::default() }
     }
 
     /// Lets something happen that is nobody's call; what could not be is an error.
@@ -43,6 +46,8 @@ impl<'a> World<'a> {
                 let pods = self.kubectl(&["get", "pods", "-l", &label, "-o", "name"]).checked()?;
                 let pods: Vec<&str> = pods.lines().collect();
                 let pod = pods.get(number % pods.len().max(1)).ok_or("there is no pod")?;
+                let uid = self.kubectl(&["get", pod, "-o", "jsonpath={.metadata.uid}"]).checked()?;
+                lock(&self.doomed).insert(uid);
                 let force: &[&str] = if *forced { &["--force", "--grace-period=0"] } else { &[] };
                 self.kubectl(&[&["delete", pod, "--wait=false"], force].concat()).checked()?;
             }
@@ -82,7 +87,9 @@ impl<'a> World<'a> {
             return Err(casualty.into());
         }
         within("the API server deletes a quota", || self.suffers(&Fault::Quota(false), &[]).is_ok())?;
-        for number in lock(&self.dead).clone() {
+        // Not in the loop's own line, where it would be locked for as long as the loop.
+        let dead = lock(&self.dead).clone();
+        for number in dead {
             within("a node comes back", || self.suffers(&Fault::NodeBack(number), &[]).is_ok())?;
         }
         let taints = ["get", "nodes", "-o", "jsonpath={.items[*].spec.taints[*].key}"];
@@ -90,6 +97,18 @@ impl<'a> World<'a> {
             let taints = self.cluster.kubectl(&taints);
             taints.ok() && taints.stdout.trim().is_empty()
         })
+    }
+
+    /// Returns the UIDs of the pods that drivers deleted since the last time, and no fault.
+    pub(super) fn deleted_by_drivers(&self) -> BTreeSet<String> {
+        let pods = format!("/api/v1/namespaces/{}/pods/", self.namespace);
+        let doomed = lock(&self.doomed);
+        let writes = self.proxy.passed().into_iter();
+        let deletions = writes.filter(|it| it.status < 300 && it.request.path.starts_with(&pods));
+        deletions
+            .filter_map(|it| ledger::deleted(&it.request.body))
+            .filter(|uid| !doomed.contains(uid))
+            .collect()
     }
 
     /// Runs kubectl in the namespace, past the proxy.
