@@ -27,9 +27,6 @@ use story::{Figures, Story};
 
 const USAGE: &str = "there are --minutes N, --seed S, --round N and --story";
 
-/// The seed of the rounds that are part of `cargo xtask test`.
-pub(crate) const TESTED_SEED: u64 = 1;
-
 #[derive(Debug, PartialEq, Eq)]
 struct Options {
     minutes: u64,

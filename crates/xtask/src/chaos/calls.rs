@@ -21,7 +21,7 @@ use super::judge;
 use super::story::{Figures, Story, lock};
 
 /// Beyond all that a call was given itself: its wait, the way back, and whatever a busy machine makes of both.
-const LIMIT: Duration = Duration::from_secs(420);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// How much of what a call said is told.
 const LAST_WORDS: usize = 12;

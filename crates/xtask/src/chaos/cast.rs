@@ -159,7 +159,9 @@ pub(super) const BAD: [&str; 4] = ["missing", "never", "crash", "config"];
 
 /// How long a call may wait for its rollout, and `guard` and `try` for the way back as well.
 const TIMEOUT: &str = "--timeout=90s";
-const GATES: [&str; 4] = ["--soak=1s", "--patience=10s", "--undo-timeout=90s", TIMEOUT];
+/// Bad images are to be called bad while things happen.
+const PATIENCE: &str = "--patience=10s";
+const GATES: [&str; 4] = ["--soak=1s", PATIENCE, "--undo-timeout=90s", TIMEOUT];
 
 impl Part {
     pub(super) fn name(&self) -> &'static str {
@@ -236,7 +238,7 @@ impl Part {
                 Call::new("rollback", &["try", &target, "-y"]).and(&GATES).and(&restart)
             }
             Way::Guard => Call::new("rollback", &["guard", &target]).and(&GATES),
-            Way::Undo => Call::new("rollback", &["undo", &target, "-y", "--patience=10s", TIMEOUT]),
+            Way::Undo => Call::new("rollback", &["undo", &target, "-y", PATIENCE, TIMEOUT]),
             Way::Steps => self.start(&[&name, &image]),
             Way::RestartInSteps => self.start(&[&name, "--restart"]),
         }
@@ -249,7 +251,7 @@ impl Part {
     }
 
     fn start(&self, what: &[&str]) -> Call {
-        let steps = ["--steps=1,50%,100%", "--soak=1s", "--patience=10s", TIMEOUT, "-y"];
+        let steps = ["--steps=1,50%,100%", "--soak=1s", PATIENCE, TIMEOUT, "-y"];
         let mut call = Call::new(self.shape.kind.plugin(), &["start"]).and(what).and(&steps);
         call = call.and(if self.aborts { &["--on-failure=abort"] } else { &[] });
         if let Some(steps) = self.pause_after {
@@ -293,6 +295,12 @@ pub(super) struct Call {
 impl Call {
     fn new(plugin: &'static str, words: &[&str]) -> Call {
         Call { plugin, words: Vec::new() }.and(words)
+    }
+
+    /// The same, as patient as it is by itself: what takes long in a world that is whole is only slow.
+    pub(super) fn patient(mut self) -> Call {
+        self.words.retain(|word| word != PATIENCE);
+        self
     }
 
     fn and(mut self, words: &[&str]) -> Call {

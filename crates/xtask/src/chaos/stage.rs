@@ -204,6 +204,7 @@ impl Stage<'_> {
                     return;
                 }
                 Move::Call(call) if tried < TRIES => {
+                    let call = call.patient();
                     let Some((code, _)) = self.call(calls, actor, &call, self.cluster.kubeconfig()) else {
                         return;
                     };

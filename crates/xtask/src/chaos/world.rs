@@ -19,7 +19,7 @@ use super::plan::Fault;
 use super::story::lock;
 
 /// How long the cluster may take for something that it always does.
-pub(super) const LONG: Duration = Duration::from_secs(180);
+pub(super) const LONG: Duration = Duration::from_secs(300);
 
 /// A cluster, a namespace in it, and what is between it and the drivers.
 pub(super) struct World<'a> {
