@@ -106,6 +106,10 @@ impl Shape {
             Kind::Deployment => &[Way::Try, Way::Guard, Way::Undo, Way::TryRestart],
             // Where a partition holds pods back nothing but steps gets to them.
             Kind::StatefulSet if self.is_partitioned() => &[Way::Steps, Way::RestartInSteps],
+            // Nothing but steps and an undo moves its pods.
+            Kind::DaemonSet | Kind::StatefulSet if self.is_on_delete() => {
+                &[Way::Guard, Way::Undo, Way::Steps, Way::Steps, Way::RestartInSteps]
+            }
             Kind::DaemonSet | Kind::StatefulSet => {
                 &[Way::Try, Way::Guard, Way::Undo, Way::Steps, Way::Steps, Way::RestartInSteps]
             }
@@ -247,6 +251,9 @@ impl Part {
     /// The call that sets the new image, and takes it back where it fails.
     pub(super) fn tries(&self) -> Call {
         let image = format!("app={}", self.image());
+        if self.shape.is_on_delete() {
+            return self.start(&[self.name(), &image]);
+        }
         Call::new("rollback", &["try", &self.target(), &image, "-y"]).and(&GATES)
     }
 

@@ -101,9 +101,9 @@ fn parts(rng: &mut Rng) -> Vec<Part> {
     cast.into_iter().map(part).collect()
 }
 
-/// Between eight and sixteen faults; what has an end gets it.
+/// Between 14 and 28 faults; what has an end gets it.
 fn acts(rng: &mut Rng, parts: usize) -> Vec<Act> {
-    let count = rng.usize(8..=16);
+    let count = rng.usize(14..=28);
     let mut acts = Vec::new();
     let (mut dead, mut closed, mut foul) = (Vec::new(), false, false);
     for _ in 0..count {
@@ -143,7 +143,7 @@ fn acts(rng: &mut Rng, parts: usize) -> Vec<Act> {
                 Fault::Weather(Some(weather(rng)))
             }
         };
-        acts.push(Act { pause: rng.u64(300..5_000), fault });
+        acts.push(Act { pause: rng.u64(200..4_000), fault });
     }
     acts
 }
@@ -263,6 +263,6 @@ mod tests {
         assert_eq!(sorts.len(), 14, "{sorts:?}");
         let dies = |fault: &Fault| matches!(fault, Fault::Node { .. });
         let dead = |acts: &[super::Act]| acts.iter().filter(|act| dies(&act.fault)).count();
-        assert!(rounds.iter().all(|round| dead(&round.acts) <= 16));
+        assert!(rounds.iter().all(|round| dead(&round.acts) <= 28));
     }
 }

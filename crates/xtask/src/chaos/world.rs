@@ -73,6 +73,8 @@ impl<'a> World<'a> {
             Fault::Process(process, millis) => {
                 self.cluster.stop(*process)?;
                 thread::sleep(Duration::from_millis(*millis));
+                // A scheduler gives up where what it is told makes no sense any more, and is run again.
+                self.cluster.supervise()?;
                 self.cluster.restart(*process)?;
             }
             Fault::Weather(weather) => self.proxy.set(*weather),
@@ -83,9 +85,7 @@ impl<'a> World<'a> {
     /// Makes all whole that has happened.
     pub(super) fn heal(&self) -> Result {
         self.proxy.set(None);
-        if let Some(casualty) = self.cluster.casualty() {
-            return Err(casualty.into());
-        }
+        self.cluster.supervise()?;
         within("the API server deletes a quota", || self.suffers(&Fault::Quota(false), &[]).is_ok())?;
         // Not in the loop's own line, where it would be locked for as long as the loop.
         let dead = lock(&self.dead).clone();
