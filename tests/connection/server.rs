@@ -1,25 +1,13 @@
 //! Small servers in this process: one that answers like an API server, and proxies.
 
-use std::io::{BufRead, BufReader, Read, Write, copy};
+use std::io::{BufReader, Read, Write, copy};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::spawn;
 
+pub use between::http::{Request, answer, failure};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
-
-/// A request as it arrived.
-pub struct Request {
-    pub path: String,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
-}
-
-impl Request {
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
-    }
-}
 
 /// Makes an answer of a request and its number; an empty one closes the connection.
 pub type Handler = Arc<dyn Fn(usize, &Request) -> Vec<u8> + Send + Sync>;
@@ -46,7 +34,7 @@ pub fn start(tls: Option<Arc<ServerConfig>>, handler: Handler) -> SocketAddr {
 
 fn serve<S: Read + Write>(stream: S, handler: &Handler, count: &Mutex<usize>) {
     let mut stream = BufReader::new(stream);
-    while let Some(request) = read(&mut stream) {
+    while let Some(request) = Request::read(&mut stream) {
         let number = {
             let mut count = count.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             // What both programs look for first does not count.
@@ -61,49 +49,8 @@ fn serve<S: Read + Write>(stream: S, handler: &Handler, count: &Mutex<usize>) {
     }
 }
 
-fn read(stream: &mut impl BufRead) -> Option<Request> {
-    let mut line = String::new();
-    stream.read_line(&mut line).ok().filter(|length| *length > 0)?;
-    let mut words = line.split_whitespace();
-    let path = words.nth(1)?.to_owned();
-    let mut headers = Vec::new();
-    loop {
-        let mut header = String::new();
-        stream.read_line(&mut header).ok()?;
-        let Some((name, value)) = header.trim_end().split_once(':') else { break };
-        headers.push((name.to_lowercase(), value.trim().to_owned()));
-    }
-    let mut request = Request { path, headers, body: String::new() };
-    let mut body = vec![0; request.header("content-length").parse().unwrap_or(0)];
-    stream.read_exact(&mut body).ok()?;
-    request.body = String::from_utf8_lossy(&body).into_owned();
-    Some(request)
-}
-
-/// Writes an answer.
-pub fn answer(status: &str, headers: &[&str], body: &str) -> Vec<u8> {
-    let mut head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n", body.len());
-    if !headers.iter().any(|header| header.starts_with("content-type")) {
-        head.push_str("content-type: application/json\r\n");
-    }
-    for header in headers {
-        head.push_str(&format!("{header}\r\n"));
-    }
-    format!("{head}\r\n{body}").into_bytes()
-}
-
 pub fn ok(body: &Value) -> Vec<u8> {
     answer("200 OK", &[], &body.to_string())
-}
-
-/// Says no as an API server does.
-pub fn failure(status: &str, reason: &str, message: &str) -> Vec<u8> {
-    let code: u16 = status.split(' ').next().and_then(|code| code.parse().ok()).unwrap_or(500);
-    let body = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": message, "reason": reason, "code": code,
-    });
-    answer(status, &[], &body.to_string())
 }
 
 /// Says whether a request is for the object, and not for what kubectl wants to know before.

@@ -5,6 +5,8 @@
 #[cfg(unix)]
 mod bench;
 #[cfg(unix)]
+mod chaos;
+#[cfg(unix)]
 mod cluster;
 #[cfg(unix)]
 mod demo;
@@ -63,6 +65,12 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         about: "the plugins against kubectl rollout: time, CPU, memory, requests [timeline|nodes|step|failures|false-alarms|recovery] [--runs N]",
         run: bench::run,
+    },
+    #[cfg(unix)]
+    Command {
+        name: "chaos",
+        about: "rollouts on a throwaway cluster while everything fails at random [--minutes N] [--seed S] [--round N] [--story]",
+        run: chaos::run,
     },
     Command {
         name: "fuzz",

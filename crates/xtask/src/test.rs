@@ -16,6 +16,9 @@ const E2E_THREADS: &str = "4";
 /// a busy machine share is late at times. What is wrong fails alone too.
 const MOST_UNSTEADY: usize = 3;
 
+/// What the rounds of chaos are drawn from.
+const CHAOS_SEED: &str = "1";
+
 struct Stage {
     name: &'static str,
     about: &'static str,
@@ -43,6 +46,7 @@ const STAGES: &[Stage] = &[
         run: pictures,
     },
     Stage { name: "demo", about: "the demo, to its end", run: demo },
+    Stage { name: "chaos", about: "three minutes in which everything fails at random", run: chaos },
 ];
 
 /// What was asked for.
@@ -175,6 +179,11 @@ fn end_to_end(request: &Request) -> Result<Counts> {
 
 fn demo(_: &Request) -> Result<Counts> {
     succeed(cargo().args(["xtask", "demo"]).stdin(Stdio::null()))
+}
+
+/// Always the same rounds: the machine's timing is another one each time as it is.
+fn chaos(_: &Request) -> Result<Counts> {
+    succeed(cargo().args(["xtask", "chaos", "--minutes", "3", "--seed", CHAOS_SEED]).stdin(Stdio::null()))
 }
 
 /// Once more where one differs: beside a controller that is late something else may be on the screen.

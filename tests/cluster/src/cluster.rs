@@ -263,6 +263,11 @@ impl Cluster {
         self.own_plane("restart a part")?.restart(part)
     }
 
+    /// Starts what has ended by itself again, as whatever runs it elsewhere would; returns which parts these are.
+    pub fn supervise(&self) -> Result<Vec<Part>> {
+        self.own_plane("start a part")?.supervise()
+    }
+
     /// Returns what happened when a part has ended by itself.
     pub fn casualty(&self) -> Option<Error> {
         self.plane.as_ref()?.casualty()

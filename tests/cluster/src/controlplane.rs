@@ -82,6 +82,19 @@ impl ControlPlane {
         self.await_part(part)
     }
 
+    /// Starts what has ended by itself again, as whatever runs it elsewhere would; returns which parts these are.
+    pub(crate) fn supervise(&self) -> Result<Vec<Part>> {
+        let ended = |child: &mut Child| !matches!(child.try_wait(), Ok(None));
+        let mut running = self.running();
+        let parts: Vec<Part> =
+            running.iter_mut().filter_map(|(part, it)| ended(it).then_some(*part)).collect();
+        // A part that has ended would be why the next one does not start.
+        drop(running);
+        parts.iter().try_for_each(|part| self.stop(*part).and_then(|()| self.spawn(*part)))?;
+        parts.iter().try_for_each(|part| self.await_part(*part))?;
+        Ok(parts)
+    }
+
     /// Tells which part has ended by itself, with the end of its log.
     pub(crate) fn casualty(&self) -> Option<Error> {
         let mut running = self.running();

@@ -12,7 +12,8 @@ use crate::ApiErrorKind;
 use crate::credentials::CredentialError;
 use crate::words::io_words;
 
-/// A request that got no answer; its text is kubectl's whole sentence.
+/// A request that got no answer; its text is kubectl's whole sentence. It has no source: whoever looks for the innermost
+/// cause would find the words of a library.
 #[derive(Debug, thiserror::Error)]
 #[error("{sentence}")]
 pub(crate) struct Failure {
@@ -23,14 +24,12 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
     /// A connection was there and broke: what only reads may be sent again.
     pub(crate) broke: bool,
-    #[source]
-    source: Option<BoxError>,
 }
 
 impl Failure {
     fn of(kind: ApiErrorKind, words: impl Into<String>) -> Self {
         let words = words.into();
-        Self { kind, sentence: unable(&words), words, hint: None, broke: false, source: None }
+        Self { kind, sentence: unable(&words), words, hint: None, broke: false }
     }
 
     /// The time limit of a request ran out.
@@ -61,7 +60,7 @@ impl Failure {
                 format!("{}; whether the server carried out the {method} is not known", failure.words);
             failure.sentence = unable(&failure.words);
         }
-        Self { source: Some(source), ..failure }
+        failure
     }
 
     /// The connection broke while the answer was being read.
@@ -92,11 +91,9 @@ fn describe(error: &(dyn StdError + 'static), url: Option<&Uri>) -> Failure {
     let mut last = error;
     let mut current = Some(error);
     while let Some(error) = current {
-        if let Some(Failure { kind, sentence, words, hint, broke, source: _ }) =
-            error.downcast_ref::<Failure>()
-        {
+        if let Some(Failure { kind, sentence, words, hint, broke }) = error.downcast_ref::<Failure>() {
             let (sentence, words, hint) = (sentence.clone(), words.clone(), hint.clone());
-            return Failure { kind: *kind, sentence, words, hint, broke: *broke, source: None };
+            return Failure { kind: *kind, sentence, words, hint, broke: *broke };
         }
         if let Some(error) = error.downcast_ref::<DialError>() {
             return from_dial(error, url);
@@ -366,6 +363,15 @@ mod tests {
             "peer closed connection without sending TLS close_notify: https://docs.rs/rustls",
         );
         assert_eq!(Failure::body(rude.into()).sentence, "Unable to connect to the server: unexpected EOF");
+    }
+
+    #[test]
+    fn no_words_of_a_library_stand_behind_those_of_a_failure() {
+        let rude =
+            io::Error::new(io::ErrorKind::UnexpectedEof, "peer closed connection: https://docs.rs/rustls");
+        let failure = Failure::transport(rude.into(), &Method::GET, &url());
+        assert_eq!(failure.sentence, "Unable to connect to the server: EOF");
+        assert!(failure.source().is_none());
     }
 
     #[test]

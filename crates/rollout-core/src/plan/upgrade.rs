@@ -5,7 +5,9 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 
 use crate::history::revision::Revision;
+use crate::objects::strategy::Strategy;
 use crate::plan::decision::{self, Decision, Plan};
+use crate::plan::impact::Impact;
 use crate::plan::patch::Patch;
 use crate::plan::refusal::Refusal;
 use crate::plan::warning::{Warning, WarningId};
@@ -82,7 +84,16 @@ pub fn plan(snapshot: &Snapshot, images: &[SetImage], reason: Option<&str>) -> R
     let known = |it: &&Revision| it.template.as_ref().is_some_and(|it| template::normal(it) == normal);
     let target = snapshot.history.others().find(known);
     let patch = Patch::of(workload).stored_stays().template(&template::writable(&wanted)).reason(reason);
-    let impact = impact::impact(snapshot, target);
+    // Whoever tries new images deletes no pod: those of an OnDelete workload stay as they are.
+    let impact = match workload.strategy {
+        Strategy::OnDelete => {
+            Impact { known: snapshot.pods.is_some(), ..decision::unchanged(snapshot).impact }
+        }
+        Strategy::RollingUpdate { .. }
+        | Strategy::Partitioned { .. }
+        | Strategy::Recreate
+        | Strategy::Other(_) => impact::impact(snapshot, target),
+    };
     let (warnings, _) = warnings::of_template_change(&TemplateChange {
         snapshot,
         wanted: &wanted,
@@ -161,6 +172,13 @@ mod tests {
         assert_eq!((plan.from.map(crate::history::number::RevisionNumber::get), plan.to), (Some(2), None));
         assert_eq!(plan.template, crate::fixture::template("app:3"));
         assert_eq!(plan.impact.pods.len(), 3);
+    }
+
+    #[test]
+    fn nothing_replaces_the_pods_of_an_on_delete_workload() {
+        let seen = seen(|object| object["spec"]["updateStrategy"] = json!({"type": "OnDelete"}));
+        let Decision::Change(plan) = planned(&seen, "app=app:3").unwrap() else { panic!() };
+        assert_eq!((plan.impact.pods, plan.impact.least_available, plan.impact.known), (Vec::new(), 3, true));
     }
 
     #[test]
