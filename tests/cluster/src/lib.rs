@@ -30,6 +30,7 @@ mod objects;
 mod part;
 mod plugins;
 mod tools;
+mod version;
 #[cfg(unix)]
 mod watchdog;
 
@@ -46,4 +47,5 @@ pub use objects::Node;
 #[cfg(unix)]
 pub use part::Part;
 pub use plugins::{build_plugins, build_plugins_with, cargo};
-pub use tools::{build as build_tools, go_build, go_tool, workspace};
+pub use tools::{Programs, build as build_tools, go_build, go_tool, workspace};
+pub use version::Version;
