@@ -5,10 +5,7 @@ use std::io::{Write, stderr};
 use std::panic::Location;
 use std::{env, thread};
 
-use cluster::Version;
-
-/// The variable that names a file to which each test that is left out adds a line; `cargo xtask test` sets it.
-const LEFT_OUT: &str = "E2E_LEFT_OUT";
+use cluster::{LEFT_OUT, Version};
 
 /// Tells whether the cluster is of a version or a newer one. Where it is older, what the test shows is not there, `why` says for
 /// what reason, and that it was left out is said where nobody can miss it: a test has no other end than good or bad.

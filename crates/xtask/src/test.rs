@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write, stdout};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use cluster::{Programs, Version, cargo};
+use cluster::{LEFT_OUT, Programs, Version, cargo};
 use tempfile::NamedTempFile;
 
 use crate::Result;
@@ -26,10 +26,34 @@ struct Selection {
     tests: &'static [&'static str],
 }
 
-/// What runs on the oldest version of Kubernetes too, where changes are tried: each verb and kind, about a third of all.
+/// What runs on the oldest version of Kubernetes too, where changes are tried: each verb and kind, about a third of all, and what an
+/// older server does otherwise.
 const ON_THE_OLDEST: Selection = Selection {
     programs: &["rollback", "dsupdate", "stspartition"],
-    tests: &["undo::", "history::", "status::", "hazards::", "set::", "strategy::"],
+    tests: &[
+        "advance::",
+        "attempt::an_image",
+        "budget::",
+        "causes::a_pod_below",
+        "causes::pods_that",
+        "diff::",
+        "guard::a_set_that_hangs",
+        "guard::what_fails",
+        "history::",
+        "nodes::",
+        "pause::",
+        "pods::the_line",
+        "set::",
+        "status::",
+        "steps::",
+        "strategy::",
+        "stuck::",
+        "timeline::what_went_live",
+        "undo::",
+        "unstick::",
+        "verdict::pods_that_end",
+        "warnings::a_revision",
+    ],
 };
 
 struct Stage {
@@ -207,7 +231,7 @@ fn oldest(request: &Request) -> Result<Counts> {
     control_plane(&request)?;
     let programs = ON_THE_OLDEST.programs.iter().flat_map(|program| ["--test", program]);
     let package: Vec<&str> = ["--package", "e2e", "--no-fail-fast"].into_iter().chain(programs).collect();
-    let filter: Vec<String> = ON_THE_OLDEST.tests.iter().map(|test| test.to_string()).collect();
+    let filter: Vec<String> = ON_THE_OLDEST.tests.iter().map(ToString::to_string).collect();
     on_a_cluster(&request, &package, &filter)
 }
 
@@ -304,7 +328,7 @@ impl Ran {
 fn run_tests(request: &Request, packages: &[&str], args: &[String]) -> Result<Ran> {
     let left_out = NamedTempFile::new()?;
     let mut command = cargo_for(request);
-    command.env("E2E_LEFT_OUT", left_out.path());
+    command.env(LEFT_OUT, left_out.path());
     command.arg("test").args(packages).arg("--").args(args).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn()?;
     let (mut counts, mut failed, mut open) = (Counts::default(), Vec::new(), 0);
@@ -363,7 +387,11 @@ fn minutes(took: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counts, chosen, is_start, parse, read_counts, read_failure};
+    use std::fs;
+
+    use cluster::workspace;
+
+    use super::{Counts, ON_THE_OLDEST, chosen, is_start, parse, read_counts, read_failure};
 
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_string).collect()
@@ -399,6 +427,20 @@ mod tests {
         assert!(error.starts_with("there is no Kubernetes 1.5 here, but 1.33"), "{error}");
         let error = parse(&words("e2e --kubernetes")).unwrap_err().to_string();
         assert_eq!(error, "--kubernetes needs a version, such as 1.33");
+    }
+
+    #[test]
+    fn each_test_that_runs_on_the_oldest_version_is_there() {
+        let sources = |module: &str| {
+            let file = format!("{module}.rs");
+            let folders =
+                ON_THE_OLDEST.programs.iter().map(|it| workspace().join("tests").join(it).join(&file));
+            folders.filter_map(|path| fs::read_to_string(path).ok()).collect::<String>()
+        };
+        for filter in ON_THE_OLDEST.tests {
+            let (module, begin) = filter.split_once("::").unwrap();
+            assert!(sources(module).contains(&format!("#[test]\nfn {begin}")), "{filter}");
+        }
     }
 
     #[test]

@@ -48,4 +48,4 @@ pub use objects::Node;
 pub use part::Part;
 pub use plugins::{build_plugins, build_plugins_with, cargo};
 pub use tools::{Programs, build as build_tools, go_build, go_tool, workspace};
-pub use version::Version;
+pub use version::{LEFT_OUT, Version};

@@ -3,7 +3,7 @@
 use std::env;
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::error::{Context, Error, Result};
@@ -11,6 +11,9 @@ use crate::workspace;
 
 /// The module of Kubernetes in `go.mod`.
 pub(crate) const KUBERNETES: &str = "k8s.io/kubernetes";
+
+/// The variable that names a file to which each test that is left out on a version adds a line: whoever runs tests counts them.
+pub const LEFT_OUT: &str = "E2E_LEFT_OUT";
 
 /// A minor version of Kubernetes, such as 1.33.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,7 +92,7 @@ fn older() -> PathBuf {
     source().join("versions")
 }
 
-fn patch_release(module: &std::path::Path) -> Result<String> {
+fn patch_release(module: &Path) -> Result<String> {
     let file = module.join("go.mod");
     let text = fs::read_to_string(&file).context(file.display())?;
     required(&text).ok_or_else(|| Error::new(format!("{} requires no {KUBERNETES}", file.display())))
