@@ -237,6 +237,23 @@ fn pods_that_are_not_admitted_are_named_on_each_kind() {
 }
 
 #[test]
+fn a_pod_below_the_partition_that_is_not_admitted_is_the_older_revisions() {
+    let (ns, target) = (cluster().namespace("admission-old"), "statefulset/web");
+    let half = "updateStrategy: { type: RollingUpdate, rollingUpdate: { partition: 1 } }";
+    Web::new("statefulset", "app:1").replicas(2).spec(half).create(&ns);
+    set_image(&ns, target, "app:2");
+    e2e::until(&ns, target, "has one new pod", |it| {
+        (&it["status"]["updatedReplicas"], &it["status"]["availableReplicas"]) == (&json!(1), &json!(2))
+    });
+    let label = "pod-security.kubernetes.io/enforce=restricted";
+    ns.kubectl(&["label", "namespace", ns.name(), label]).expect_ok();
+    ns.kubectl(&["delete", "pod", "web-0"]).expect_ok();
+    let document = held_up(&ns, target, "admission-denied");
+    let message = document["causes"][0]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("the pod would have the older revision"), "{document}");
+}
+
+#[test]
 fn a_node_that_is_dead_holds_up_and_fails_nothing() {
     let cluster = Cluster::start(&Options { nodes: 4, ..Options::default() }).expect("a cluster starts");
     install(&cluster);

@@ -2,7 +2,7 @@
 
 use cluster::{Login, Namespace, Output};
 use e2e::scene::{Terminal, for_each_kind, quiet, roll, rollback, uids, version};
-use e2e::{Web, as_an_old_server_wrote_it, assert_code, cluster, image, json, set_image, settled};
+use e2e::{Web, as_another_server_wrote_it, assert_code, cluster, image, json, set_image, settled};
 use serde_json::{Value, json};
 
 /// The warnings of a dry run, by id; each has what a document promises.
@@ -392,7 +392,7 @@ fn a_revision_that_its_controller_will_not_find_again_stops() {
             e2e::pods(&ns).iter().filter(|(_, _, image)| image == "app:never").count() == 1
         });
         assert_eq!(warned(&ns, &target), [], "{kind}");
-        let name = as_an_old_server_wrote_it(&ns, 1);
+        let name = as_another_server_wrote_it(&ns, 1);
         let (message, fix) = only(&ns, &target, "revision-bytes", true);
         let survivors = before.len() - 1;
         assert!(message.contains(&format!("{survivors} pods at it already are restarted too")), "{message}");

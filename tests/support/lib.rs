@@ -2,6 +2,7 @@
 
 mod background;
 pub mod scene;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -12,6 +13,7 @@ use cluster::{Cluster, Namespace, Output, build_plugins};
 use serde_json::{Value, json};
 
 pub use background::Running;
+pub use versions::since;
 
 /// How long anything may take that a test waits for.
 pub const LONG: Duration = Duration::from_secs(60);
@@ -304,20 +306,25 @@ pub fn ready(pod: &Value) -> Option<&Value> {
     ready.filter(|_| pod["metadata"]["deletionTimestamp"].is_null())
 }
 
-/// Writes a revision object of `web` again, with the bytes of a server before 1.34, and returns its name.
+/// Writes a revision object of `web` again, as a server on the other side of 1.34 would have, and returns its name: before it the
+/// template of a revision had a time that is null.
 ///
 /// # Panics
 ///
 /// When there is no such revision.
-pub fn as_an_old_server_wrote_it(ns: &Namespace<'_>, number: u64) -> String {
+pub fn as_another_server_wrote_it(ns: &Namespace<'_>, number: u64) -> String {
     let list = ns.get(&["controllerrevisions", "-l", "app=web"]);
     let mut revisions = list["items"].as_array().into_iter().flatten();
     let found = revisions.find(|it| it["revision"] == number).unwrap_or_else(|| panic!("{list}"));
     let name = found["metadata"]["name"].as_str().unwrap_or_default().to_string();
-    let mut old = plain(found);
-    old["data"]["spec"]["template"]["metadata"]["creationTimestamp"] = Value::Null;
+    let mut other = plain(found);
+    let metadata = other["data"]["spec"]["template"]["metadata"].as_object_mut();
+    let metadata = metadata.unwrap_or_else(|| panic!("no template: {found}"));
+    if metadata.remove("creationTimestamp").is_none() {
+        metadata.insert("creationTimestamp".into(), Value::Null);
+    }
     ns.kubectl(&["delete", "controllerrevision", &name]).expect_ok();
-    ns.cluster().kubectl_with(&["create", "-f", "-"], &old.to_string()).expect_ok();
+    ns.cluster().kubectl_with(&["create", "-f", "-"], &other.to_string()).expect_ok();
     name
 }
 

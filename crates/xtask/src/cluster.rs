@@ -31,7 +31,10 @@ fn options(args: &[String]) -> Result<Options> {
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--nodes" => options.nodes = args.next().ok_or("--nodes needs a number")?.parse()?,
-            other => return Err(format!("unknown argument {other}; there is --nodes N").into()),
+            "--kubernetes" => options.kubernetes = Some(crate::test::kubernetes(args.next())?),
+            other => {
+                return Err(format!("unknown argument {other}; there are --nodes N, --kubernetes V").into());
+            }
         }
     }
     // Beyond some hundreds the usual limits make a rollout slow.

@@ -12,7 +12,7 @@ mod story;
 
 use std::path::PathBuf;
 
-use cluster::Options as ClusterOptions;
+use cluster::{Options as ClusterOptions, Version};
 
 use crate::Result;
 pub(crate) use playhouse::Playhouse;
@@ -21,12 +21,14 @@ use story::Part;
 
 const PARTS: [&Part; 3] = [&deployment::PART, &daemonset::PART, &statefulset::PART];
 
-const USAGE: &str = "there are --step, --kubeconfig PATH, --part deployment|daemonset|statefulset";
+const USAGE: &str =
+    "there are --step, --kubeconfig PATH, --kubernetes V, --part deployment|daemonset|statefulset";
 
 #[derive(Default)]
 struct Options {
     step: bool,
     kubeconfig: Option<PathBuf>,
+    kubernetes: Option<Version>,
     part: Option<&'static Part>,
 }
 
@@ -34,7 +36,10 @@ pub(crate) fn run(args: &[String]) -> Result {
     let options = options(args)?;
     let playhouse = match &options.kubeconfig {
         Some(path) => Playhouse::yours(path)?,
-        None => Playhouse::throwaway("demo", &ClusterOptions::default())?,
+        None => {
+            let cluster = ClusterOptions { kubernetes: options.kubernetes, ..ClusterOptions::default() };
+            Playhouse::throwaway("demo", &cluster)?
+        }
     };
     let mut show = Show::new(&playhouse, options.step);
     for part in PARTS.into_iter().filter(|part| options.part.is_none_or(|only| only.name == part.name)) {
@@ -53,6 +58,7 @@ fn options(args: &[String]) -> Result<Options> {
             "--kubeconfig" => {
                 options.kubeconfig = Some(args.next().ok_or("--kubeconfig needs a path")?.into());
             }
+            "--kubernetes" => options.kubernetes = Some(crate::test::kubernetes(args.next())?),
             "--part" => {
                 let name = args.next().ok_or("--part needs a name")?;
                 let found = PARTS.into_iter().find(|part| part.name == name);

@@ -27,6 +27,7 @@ mod release;
 mod sums;
 mod test;
 mod tools;
+mod versions;
 mod workflows;
 
 use std::env;
@@ -45,19 +46,19 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command {
         name: "test",
-        about: "all that a change must pass, or some stages of it [STAGE...] [-- FILTER]",
+        about: "all that a change must pass, or some stages of it [STAGE...] [--kubernetes V] [-- FILTER]",
         run: test::run,
     },
     #[cfg(unix)]
     Command {
         name: "cluster",
-        about: "start a throwaway cluster and keep it until Ctrl-C [--nodes N]",
+        about: "start a throwaway cluster and keep it until Ctrl-C [--nodes N] [--kubernetes V]",
         run: cluster::run,
     },
     #[cfg(unix)]
     Command {
         name: "demo",
-        about: "play upgrades and rollbacks on a throwaway cluster [--step] [--part NAME] [--kubeconfig PATH]",
+        about: "play upgrades and rollbacks on a throwaway cluster [--step] [--part NAME] [--kubeconfig PATH] [--kubernetes V]",
         run: demo::run,
     },
     #[cfg(unix)]
@@ -91,6 +92,11 @@ const COMMANDS: &[Command] = &[
         name: "docs",
         about: "build the site of the documents in target/site and follow its links; pictures [--check]: make its pictures, or hold them against what is on the screen",
         run: docs::run,
+    },
+    Command {
+        name: "versions",
+        about: "the versions of Kubernetes that the tests know, or the module of one written anew: [VERSION]",
+        run: versions::run,
     },
     Command {
         name: "release",

@@ -1,11 +1,14 @@
 //! `cargo xtask test`: everything that a change must pass, stage by stage.
 
+use std::collections::BTreeSet;
 use std::env;
+use std::fs;
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use cluster::{build_tools, cargo};
+use cluster::{LEFT_OUT, Programs, Version, cargo};
+use tempfile::NamedTempFile;
 
 use crate::Result;
 
@@ -18,6 +21,43 @@ const MOST_UNSTEADY: usize = 3;
 
 /// What the rounds of chaos are drawn from.
 const CHAOS_SEED: &str = "1";
+
+/// Some of the end-to-end tests.
+struct Selection {
+    programs: &'static [&'static str],
+    /// Parts of their names, as `cargo test` takes them.
+    tests: &'static [&'static str],
+}
+
+/// What runs on the oldest version of Kubernetes too, where changes are tried: each verb and kind, about a third of all, and what an
+/// older server does otherwise.
+const ON_THE_OLDEST: Selection = Selection {
+    programs: &["rollback", "dsupdate", "stspartition"],
+    tests: &[
+        "advance::",
+        "attempt::an_image",
+        "budget::",
+        "causes::a_pod_below",
+        "causes::pods_that",
+        "diff::",
+        "guard::a_set_that_hangs",
+        "guard::what_fails",
+        "history::",
+        "nodes::",
+        "pause::",
+        "pods::the_line",
+        "set::",
+        "status::",
+        "steps::",
+        "strategy::",
+        "stuck::",
+        "timeline::what_went_live",
+        "undo::",
+        "unstick::",
+        "verdict::pods_that_end",
+        "warnings::a_revision",
+    ],
+};
 
 struct Stage {
     name: &'static str,
@@ -41,6 +81,11 @@ const STAGES: &[Stage] = &[
     Stage { name: "cluster", about: "tests of the test cluster", run: cluster_tests },
     Stage { name: "e2e", about: "the plugins through kubectl on a real control plane", run: end_to_end },
     Stage {
+        name: "oldest",
+        about: "a third of the end-to-end tests on the oldest Kubernetes, which is built once",
+        run: oldest,
+    },
+    Stage {
         name: "pictures",
         about: "the pictures of the documents are what is on the screen",
         run: pictures,
@@ -54,6 +99,8 @@ const STAGES: &[Stage] = &[
 struct Request {
     stages: Vec<String>,
     filter: Vec<String>,
+    /// Of which Kubernetes the control planes are, where that was said.
+    kubernetes: Option<Version>,
 }
 
 /// How many tests ran.
@@ -63,6 +110,8 @@ struct Counts {
     failed: u64,
     /// Of those that passed, how many did so alone only.
     unsteady: u64,
+    /// How many had nothing to show on this version of Kubernetes, and did not pass therefore.
+    left_out: u64,
 }
 
 pub(crate) fn run(args: &[String]) -> Result {
@@ -88,15 +137,22 @@ pub(crate) fn run(args: &[String]) -> Result {
     report.iter().for_each(|(name, took)| println!("{name:<14}{:>8}", minutes(*took)));
     if outcome.is_ok() && total.passed > 0 {
         println!("\n{} of the tests were unsteady", total.unsteady);
+        println!("\n{} of the tests were left out", total.left_out);
         println!("\n{} passed, {} failed", total.passed, total.failed);
     }
     outcome
 }
 
 fn parse(args: &[String]) -> Result<Request> {
-    let end = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
-    let request =
-        Request { stages: args[..end].to_vec(), filter: args.iter().skip(end + 1).cloned().collect() };
+    let mut request = Request::default();
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--" => request.filter = words.by_ref().cloned().collect(),
+            "--kubernetes" => request.kubernetes = Some(kubernetes(words.next())?),
+            stage => request.stages.push(stage.into()),
+        }
+    }
     let names: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
     match request.stages.iter().find(|stage| !names.contains(&stage.as_str())) {
         Some(unknown) => Err(format!("no stage {unknown}; there are {}", names.join(", ")).into()),
@@ -104,13 +160,29 @@ fn parse(args: &[String]) -> Result<Request> {
     }
 }
 
-/// A filter without a stage is meant for the end-to-end tests: nobody else's names are known by heart.
+/// Reads what follows `--kubernetes`: a version that there is.
+pub(crate) fn kubernetes(word: Option<&String>) -> Result<Version> {
+    let version: Version = word.ok_or("--kubernetes needs a version, such as 1.33")?.parse()?;
+    version.source()?;
+    Ok(version)
+}
+
+/// A filter or a version without a stage is meant for the end-to-end tests: nobody else's names are known by heart, and other
+/// stages have none.
 fn chosen(request: &Request, stage: &str) -> bool {
-    match (request.stages.is_empty(), request.filter.is_empty()) {
+    let bare = request.filter.is_empty() && request.kubernetes.is_none();
+    match (request.stages.is_empty(), bare) {
         (true, true) => true,
         (true, false) => stage == "e2e",
         (false, _) => request.stages.iter().any(|name| name == stage),
     }
+}
+
+/// Returns cargo, of which all that starts a control plane learns what was asked for.
+fn cargo_for(request: &Request) -> Command {
+    let mut command = cargo();
+    command.envs(request.kubernetes.map(|version| (Version::VARIABLE, version.to_string())));
+    command
 }
 
 fn format(_: &Request) -> Result<Counts> {
@@ -139,24 +211,39 @@ fn workflows(_: &Request) -> Result<Counts> {
 }
 
 fn unit(request: &Request) -> Result<Counts> {
-    cargo_test(&["--workspace", "--exclude", "e2e", "--exclude", "cluster"], &request.filter)
+    cargo_test(request, &["--workspace", "--exclude", "e2e", "--exclude", "cluster"], &request.filter)
 }
 
-fn control_plane(_: &Request) -> Result<Counts> {
-    println!("{}", build_tools()?.display());
+fn control_plane(request: &Request) -> Result<Counts> {
+    let version = request.kubernetes.map_or_else(Version::chosen, Ok)?;
+    println!("{}", Programs::build(version)?.path("kube-apiserver").display());
     Ok(Counts::default())
 }
 
 fn cluster_tests(request: &Request) -> Result<Counts> {
-    cargo_test(&["--package", "cluster"], &request.filter)
+    cargo_test(request, &["--package", "cluster"], &request.filter)
 }
 
 fn end_to_end(request: &Request) -> Result<Counts> {
+    let package = ["--package", "e2e", "--no-fail-fast"];
+    on_a_cluster(request, &package, &request.filter)
+}
+
+fn oldest(request: &Request) -> Result<Counts> {
+    let oldest = Version::all()?.into_iter().next();
+    let request = Request { kubernetes: request.kubernetes.or(oldest), ..Request::default() };
+    control_plane(&request)?;
+    let programs = ON_THE_OLDEST.programs.iter().flat_map(|program| ["--test", program]);
+    let package: Vec<&str> = ["--package", "e2e", "--no-fail-fast"].into_iter().chain(programs).collect();
+    let filter: Vec<String> = ON_THE_OLDEST.tests.iter().map(ToString::to_string).collect();
+    on_a_cluster(&request, &package, &filter)
+}
+
+fn on_a_cluster(request: &Request, package: &[&str], filter: &[String]) -> Result<Counts> {
     let threads = env::var("RUST_TEST_THREADS").unwrap_or_else(|_| E2E_THREADS.to_string());
     let mut args = vec!["--test-threads".to_string(), threads];
-    args.extend(request.filter.iter().cloned());
-    let package = ["--package", "e2e", "--no-fail-fast"];
-    let first = run_tests(&package, &args)?;
+    args.extend(filter.iter().cloned());
+    let first = run_tests(request, package, &args)?;
     if !first.ended || first.failed.is_empty() || first.failed.len() > MOST_UNSTEADY {
         return first.result();
     }
@@ -164,7 +251,7 @@ fn end_to_end(request: &Request) -> Result<Counts> {
     let (mut failed, mut alone) = (first.failed.clone(), Counts::default());
     for last in [false, true] {
         println!("\n{} failed beside others; alone:", failed.join(", "));
-        let again = run_tests(&package, &[&words[..], &failed].concat())?;
+        let again = run_tests(request, package, &[&words[..], &failed].concat())?;
         if last || !again.ended || again.failed.is_empty() {
             alone = alone.plus(again.result()?);
             break;
@@ -174,16 +261,21 @@ fn end_to_end(request: &Request) -> Result<Counts> {
         failed = again.failed;
     }
     first.failed.iter().for_each(|name| println!("unsteady: {name} failed beside others and passed alone"));
-    Ok(Counts { passed: first.counts.passed + alone.passed, failed: 0, unsteady: alone.passed })
+    let passed = first.counts.passed + alone.passed;
+    Ok(Counts { passed, failed: 0, unsteady: alone.passed, ..first.counts })
 }
 
-fn demo(_: &Request) -> Result<Counts> {
-    succeed(cargo().args(["xtask", "demo"]).stdin(Stdio::null()))
+fn demo(request: &Request) -> Result<Counts> {
+    succeed(cargo_for(request).args(["xtask", "demo"]).stdin(Stdio::null()))
 }
 
 /// Always the same rounds: the machine's timing is another one each time as it is.
-fn chaos(_: &Request) -> Result<Counts> {
-    succeed(cargo().args(["xtask", "chaos", "--minutes", "3", "--seed", CHAOS_SEED]).stdin(Stdio::null()))
+fn chaos(request: &Request) -> Result<Counts> {
+    succeed(
+        cargo_for(request)
+            .args(["xtask", "chaos", "--minutes", "3", "--seed", CHAOS_SEED])
+            .stdin(Stdio::null()),
+    )
 }
 
 /// Once more where one differs: beside a controller that is late something else may be on the screen.
@@ -221,8 +313,8 @@ fn succeed(command: &mut Command) -> Result<Counts> {
     if status.success() { Ok(Counts::default()) } else { Err(format!("failed ({status})").into()) }
 }
 
-fn cargo_test(packages: &[&str], args: &[String]) -> Result<Counts> {
-    run_tests(packages, args)?.result()
+fn cargo_test(request: &Request, packages: &[&str], args: &[String]) -> Result<Counts> {
+    run_tests(request, packages, args)?.result()
 }
 
 /// What became of tests.
@@ -246,8 +338,10 @@ impl Ran {
 }
 
 /// Runs `cargo test`, shows what it prints, and counts.
-fn run_tests(packages: &[&str], args: &[String]) -> Result<Ran> {
-    let mut command = cargo();
+fn run_tests(request: &Request, packages: &[&str], args: &[String]) -> Result<Ran> {
+    let left_out = NamedTempFile::new()?;
+    let mut command = cargo_for(request);
+    command.env(LEFT_OUT, left_out.path());
     command.arg("test").args(packages).arg("--").args(args).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn()?;
     let (mut counts, mut failed, mut open) = (Counts::default(), Vec::new(), 0);
@@ -260,7 +354,13 @@ fn run_tests(packages: &[&str], args: &[String]) -> Result<Ran> {
         counts = counts.plus(read_counts(&line).unwrap_or_default());
         failed.extend(read_failure(&line).map(str::to_string));
     }
-    Ok(Ran { counts, failed, ended: open == 0, status: child.wait()? })
+    let status = child.wait()?;
+    let left_out = fs::read_to_string(left_out.path())?;
+    let left_out: BTreeSet<&str> = left_out.lines().collect();
+    left_out.iter().for_each(|line| println!("{line}"));
+    counts.left_out = left_out.len() as u64;
+    counts.passed = counts.passed.saturating_sub(counts.left_out);
+    Ok(Ran { counts, failed, ended: open == 0, status })
 }
 
 /// Reads `running 12 tests`.
@@ -280,7 +380,7 @@ fn read_counts(line: &str) -> Option<Counts> {
         let part = counts.split("; ").find(|part| part.ends_with(word))?;
         part.split_once(' ')?.0.parse().ok()
     };
-    Some(Counts { passed: number(" passed")?, failed: number(" failed")?, unsteady: 0 })
+    Some(Counts { passed: number(" passed")?, failed: number(" failed")?, ..Counts::default() })
 }
 
 impl Counts {
@@ -289,6 +389,7 @@ impl Counts {
             passed: self.passed + other.passed,
             failed: self.failed + other.failed,
             unsteady: self.unsteady + other.unsteady,
+            left_out: self.left_out + other.left_out,
         }
     }
 }
@@ -299,7 +400,11 @@ fn minutes(took: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counts, chosen, is_start, parse, read_counts, read_failure};
+    use std::fs;
+
+    use cluster::workspace;
+
+    use super::{Counts, ON_THE_OLDEST, chosen, is_start, parse, read_counts, read_failure};
 
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_string).collect()
@@ -308,7 +413,7 @@ mod tests {
     #[test]
     fn a_result_line_of_cargo_test_is_counted() {
         let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.1s";
-        assert_eq!(read_counts(line), Some(Counts { passed: 12, failed: 3, unsteady: 0 }));
+        assert_eq!(read_counts(line), Some(Counts { passed: 12, failed: 3, ..Counts::default() }));
         assert_eq!(read_counts("test undo ... ok"), None);
         assert_eq!(read_failure("test undo::a_plan ... FAILED"), Some("undo::a_plan"));
         assert_eq!(read_failure("test undo::a_plan ... ok"), None);
@@ -322,6 +427,33 @@ mod tests {
         let request = parse(&words("unit -- undo")).unwrap();
         assert!(chosen(&request, "unit") && !chosen(&request, "e2e"));
         assert_eq!(request.filter, ["undo"]);
+    }
+
+    #[test]
+    fn a_version_is_one_that_there_is_and_for_the_end_to_end_tests_where_no_stage_is_named() {
+        let request = parse(&words("--kubernetes 1.33 -- undo")).unwrap();
+        assert!(chosen(&request, "e2e") && !chosen(&request, "oldest"));
+        assert_eq!(request.kubernetes.unwrap().to_string(), "1.33");
+        let request = parse(&words("cluster e2e --kubernetes 1.33")).unwrap();
+        assert!(chosen(&request, "cluster") && !chosen(&request, "unit"));
+        let error = parse(&words("e2e --kubernetes 1.5")).unwrap_err().to_string();
+        assert!(error.starts_with("there is no Kubernetes 1.5 here, but 1.33"), "{error}");
+        let error = parse(&words("e2e --kubernetes")).unwrap_err().to_string();
+        assert_eq!(error, "--kubernetes needs a version, such as 1.33");
+    }
+
+    #[test]
+    fn each_test_that_runs_on_the_oldest_version_is_there() {
+        let sources = |module: &str| {
+            let file = format!("{module}.rs");
+            let folders =
+                ON_THE_OLDEST.programs.iter().map(|it| workspace().join("tests").join(it).join(&file));
+            folders.filter_map(|path| fs::read_to_string(path).ok()).collect::<String>()
+        };
+        for filter in ON_THE_OLDEST.tests {
+            let (module, begin) = filter.split_once("::").unwrap();
+            assert!(sources(module).contains(&format!("#[test]\nfn {begin}")), "{filter}");
+        }
     }
 
     #[test]

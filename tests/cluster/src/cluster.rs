@@ -21,7 +21,8 @@ use crate::kubeconfig::{self, Login};
 use crate::namespace::Namespace;
 use crate::objects::{self, Node};
 use crate::part::Part;
-use crate::tools;
+use crate::tools::{self, Programs};
+use crate::version::Version;
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -32,11 +33,13 @@ pub struct Options {
     pub large: bool,
     /// Feature gates other than Kubernetes' own choice, of the API server and the controllers: `Name=false,Other=true`.
     pub gates: &'static str,
+    /// Which version of Kubernetes it is; where none is named, the one that [`Version::VARIABLE`] names, else the newest.
+    pub kubernetes: Option<Version>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 4, large: false, gates: "" }
+        Self { nodes: 4, large: false, gates: "", kubernetes: None }
     }
 }
 
@@ -69,11 +72,12 @@ impl Cluster {
     }
 
     fn own(options: &Options) -> Result<Self> {
-        let bin = tools::build()?;
+        let programs = Programs::build(options.kubernetes.map_or_else(Version::chosen, Ok)?)?;
+        let kubectl = programs.path("kubectl");
         let folder = work_folder()?;
-        let plane = ControlPlane::start(&bin, folder.path(), options)?;
+        let plane = ControlPlane::start(programs, folder.path(), options)?;
         let kubeconfig = plane.kubeconfig();
-        let cluster = Self::assemble(Some(plane), kubeconfig, bin.join("kubectl"), folder)?;
+        let cluster = Self::assemble(Some(plane), kubeconfig, kubectl, folder)?;
         cluster.create_nodes(&Node::numbered(options.nodes))?;
         Ok(cluster)
     }
@@ -104,6 +108,16 @@ impl Cluster {
     /// Tells whether it was started here: only then do pods behave by their tag, and can nodes and parts be killed.
     pub fn is_own(&self) -> bool {
         self.plane.is_some()
+    }
+
+    /// Returns of which version of Kubernetes the API server says that it is; panics when it does not.
+    #[track_caller]
+    pub fn kubernetes(&self) -> Version {
+        let told = self.kubectl(&["get", "--raw", "/version"]).expect_ok();
+        let told: Value = serde_json::from_str(&told).unwrap_or_default();
+        let number = |name: &str| told[name].as_str().unwrap_or_default().to_string();
+        let version = format!("{}.{}", number("major"), number("minor"));
+        version.parse().unwrap_or_else(|error| panic!("{error}: {told}"))
     }
 
     /// Returns the admin's kubeconfig.

@@ -18,7 +18,8 @@ use crate::command::holds_within;
 use crate::error::{Context, Error, Result};
 use crate::kubeconfig;
 use crate::part::{Part, Site};
-use crate::tools;
+use crate::tools::{self, Programs};
+use crate::version;
 use crate::watchdog::Watchdog;
 
 /// Users other than the admin who can log in with a token, `user-1` and so on: the API server reads them at its start.
@@ -34,7 +35,7 @@ const START: Duration = Duration::from_secs(90);
 /// A running control plane.
 pub(crate) struct ControlPlane {
     site: Site,
-    bin: PathBuf,
+    programs: Programs,
     authority: Authority,
     secret: String,
     // Before the processes: its end kills them, and only then can they be waited for.
@@ -44,10 +45,10 @@ pub(crate) struct ControlPlane {
 
 impl ControlPlane {
     /// Starts all parts; returns when each of them answers.
-    pub(crate) fn start(bin: &Path, folder: &Path, options: &Options) -> Result<Self> {
-        let site = Site::new(folder, tools::source().join("stages.yaml"), options).context("free ports")?;
+    pub(crate) fn start(programs: Programs, folder: &Path, options: &Options) -> Result<Self> {
+        let site = Site::new(folder, version::source().join("stages.yaml"), options).context("free ports")?;
         let plane = Self {
-            bin: bin.to_owned(),
+            programs,
             authority: Authority::create(folder)?,
             secret: format!("{:016x}", RandomState::new().build_hasher().finish()),
             watchdog: Some(Watchdog::start(folder).context("the watchdog of the control plane")?),
@@ -146,7 +147,7 @@ impl ControlPlane {
 
     fn spawn(&self, part: Part) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.site.log(part)).context(part)?;
-        let mut command = Command::new(self.bin.join(part.program()));
+        let mut command = Command::new(self.programs.path(part.program()));
         command.args(self.site.arguments(part)).stdin(Stdio::null());
         command.stdout(log.try_clone().context(part)?).stderr(log);
         if let Some(watchdog) = &self.watchdog {
@@ -185,7 +186,7 @@ impl ControlPlane {
 
     /// An API server accepts connections seconds before it serves them.
     fn ready(&self) -> bool {
-        let mut kubectl = Command::new(self.bin.join("kubectl"));
+        let mut kubectl = Command::new(self.programs.path("kubectl"));
         kubectl.arg("--kubeconfig").arg(self.kubeconfig()).args(["get", "--raw", "/readyz"]);
         kubectl.output().is_ok_and(|output| output.status.success())
     }

@@ -31,6 +31,7 @@ mod part;
 mod paths;
 mod plugins;
 mod tools;
+mod version;
 #[cfg(unix)]
 mod watchdog;
 
@@ -48,4 +49,5 @@ pub use objects::Node;
 pub use part::Part;
 pub use paths::{Folders, cargo_home};
 pub use plugins::{build_plugins, build_plugins_with, cargo, cargo_build};
-pub use tools::{build as build_tools, go_build, go_tool, workspace};
+pub use tools::{Programs, build as build_tools, go_build, go_tool, workspace};
+pub use version::{LEFT_OUT, Version};

@@ -1,4 +1,4 @@
-//! Builds the control plane's programs from source, once for each state of `tests/controlplane` and each Go.
+//! Builds the control plane's programs from source, once for each state of their modules and each Go.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -7,9 +7,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Result};
+use crate::version::{KUBERNETES, Version, source};
 
-const PROGRAMS: [&str; 6] =
-    ["server", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok"];
+/// What is of the newest version in every control plane.
+const FOR_ALL: [&str; 3] = ["server", "kubectl", "kwok"];
+
+/// What a version of Kubernetes consists of here.
+const OF_A_VERSION: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
 /// How often a running build says how far it is.
 const REPORT: Duration = Duration::from_secs(5);
@@ -20,85 +24,123 @@ pub fn workspace() -> &'static Path {
     here.ancestors().nth(2).unwrap_or(here)
 }
 
-pub(crate) fn source() -> PathBuf {
-    workspace().join("tests/controlplane")
-}
-
 /// Where [`build`] puts the programs, whatever target folder cargo was told to use: they take minutes to build.
 pub(crate) fn bin() -> PathBuf {
     workspace().join("target/controlplane/bin")
 }
 
-/// Builds the programs where they are missing or out of date, and returns their folder.
+/// Builds the programs of the newest version where they are missing or out of date, and returns their folder.
 pub fn build() -> Result<PathBuf> {
-    let bin = bin();
-    fs::create_dir_all(&bin).context(bin.display())?;
-    // Two test binaries that start together must not build twice. The lock goes with the file.
-    let lock = File::create(bin.with_file_name("lock")).context("the lock of the control plane's build")?;
-    if lock.try_lock().is_err() {
-        eprintln!("waiting for another process that builds the control plane");
-        lock.lock().context("the lock of the control plane's build")?;
-    }
-
-    let inputs = inputs()?;
-    let stamp = bin.with_file_name("stamp");
-    let complete = PROGRAMS.iter().all(|program| bin.join(program).exists());
-    if complete && fs::read_to_string(&stamp).is_ok_and(|built| built == inputs) {
-        return Ok(bin);
-    }
-    compile(&bin)?;
-    fs::write(&stamp, inputs).context(stamp.display())?;
-    Ok(bin)
+    let module = Module { name: "the control plane".into(), source: source(), bin: bin() };
+    module.build(&[FOR_ALL, OF_A_VERSION].concat())?;
+    Ok(module.bin)
 }
 
-/// All that the programs are made of, word for word: the stamp of a build.
-fn inputs() -> Result<String> {
-    let go = go(&["version"])?;
-    let read = |name| fs::read_to_string(source().join(name)).context(name);
-    Ok(format!("{go}{}{}", read("go.mod")?, read("go.sum")?))
+/// Where the programs of a control plane are.
+#[derive(Debug)]
+pub struct Programs {
+    newest: PathBuf,
+    of_a_version: PathBuf,
 }
 
-fn compile(bin: &Path) -> Result<()> {
-    eprintln!("building the control plane: fetching its modules");
-    let total = go(&["list", "-deps", "tool"])?.lines().count();
-    let mut child = Command::new("go")
-        .args(["build", "-v", "-trimpath", "-ldflags", &linker_flags()?, "-o"])
-        .arg(bin)
-        .arg("tool")
-        .current_dir(source())
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("go build")?;
+impl Programs {
+    /// Builds those of a version where they are missing or out of date.
+    pub fn build(version: Version) -> Result<Self> {
+        let newest = build()?;
+        let source = version.source()?;
+        if version == Version::newest()? {
+            return Ok(Self { of_a_version: newest.clone(), newest });
+        }
+        let bin = workspace().join(format!("target/controlplane-{version}/bin"));
+        let module = Module { name: format!("Kubernetes {version}"), source, bin };
+        module.build(&OF_A_VERSION)?;
+        Ok(Self { newest, of_a_version: module.bin })
+    }
 
-    // `go build -v` prints the name of each package as it compiles it, and errors in the same stream.
-    let mut done = 0;
-    let mut errors = Vec::new();
-    let mut reported = Instant::now();
-    for line in child.stderr.take().into_iter().flat_map(|stderr| BufReader::new(stderr).lines()) {
-        let line = line.context("go build")?;
-        if line.contains(' ') {
-            errors.push(line);
-            continue;
-        }
-        done += 1;
-        if reported.elapsed() > REPORT {
-            reported = Instant::now();
-            eprintln!(
-                "building the control plane: {done} of {total} packages (the first time takes about ten minutes)"
-            );
-        }
+    /// Returns a program by its name.
+    pub fn path(&self, program: &str) -> PathBuf {
+        let folder = if OF_A_VERSION.contains(&program) { &self.of_a_version } else { &self.newest };
+        folder.join(program)
     }
-    if child.wait().context("go build")?.success() {
-        return Ok(());
+}
+
+/// Programs that are the tools of one `go.mod`.
+struct Module {
+    /// What they are, in messages.
+    name: String,
+    source: PathBuf,
+    bin: PathBuf,
+}
+
+impl Module {
+    fn build(&self, programs: &[&str]) -> Result<()> {
+        let Self { name, bin, .. } = self;
+        fs::create_dir_all(bin).context(bin.display())?;
+        // Two test binaries that start together must not build twice. The lock goes with the file.
+        let lock = File::create(bin.with_file_name("lock")).context("the lock of the build")?;
+        if lock.try_lock().is_err() {
+            eprintln!("waiting for another process that builds {name}");
+            lock.lock().context("the lock of the build")?;
+        }
+
+        let inputs = self.inputs()?;
+        let stamp = bin.with_file_name("stamp");
+        let complete = programs.iter().all(|program| bin.join(program).exists());
+        if complete && fs::read_to_string(&stamp).is_ok_and(|built| built == inputs) {
+            return Ok(());
+        }
+        self.compile()?;
+        fs::write(&stamp, inputs).context(stamp.display())
     }
-    Err(Error::new(format!("the control plane does not build:\n{}", errors.join("\n"))))
+
+    /// All that the programs are made of, word for word: the stamp of a build.
+    fn inputs(&self) -> Result<String> {
+        let go = go(&self.source, &["version"])?;
+        let read = |name| fs::read_to_string(self.source.join(name)).context(name);
+        Ok(format!("{go}{}{}", read("go.mod")?, read("go.sum")?))
+    }
+
+    fn compile(&self) -> Result<()> {
+        let Self { name, source, bin } = self;
+        eprintln!("building {name}: fetching its modules");
+        let total = go(source, &["list", "-deps", "tool"])?.lines().count();
+        let mut child = Command::new("go")
+            .args(["build", "-v", "-trimpath", "-ldflags", &linker_flags(source)?, "-o"])
+            .arg(bin)
+            .arg("tool")
+            .current_dir(source)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("go build")?;
+
+        // `go build -v` prints the name of each package as it compiles it, and errors in the same stream.
+        let mut done = 0;
+        let mut errors = Vec::new();
+        let mut reported = Instant::now();
+        for line in child.stderr.take().into_iter().flat_map(|stderr| BufReader::new(stderr).lines()) {
+            let line = line.context("go build")?;
+            if line.contains(' ') {
+                errors.push(line);
+                continue;
+            }
+            done += 1;
+            if reported.elapsed() > REPORT {
+                reported = Instant::now();
+                eprintln!("building {name}: {done} of {total} packages (the first time takes some minutes)");
+            }
+        }
+        if child.wait().context("go build")?.success() {
+            return Ok(());
+        }
+        Err(Error::new(format!("{name} does not build:\n{}", errors.join("\n"))))
+    }
 }
 
 /// Builds one program of the control plane's modules for another system or processor, as `environment` says.
 pub fn go_build(package: &str, program: &Path, environment: &[(&str, &str)]) -> Result<()> {
     let output = Command::new("go")
-        .args(["build", "-trimpath", "-ldflags", &linker_flags()?, "-o"])
+        .args(["build", "-trimpath", "-ldflags", &linker_flags(&source())?, "-o"])
         .arg(program)
         .arg(package)
         .envs(environment.iter().copied())
@@ -130,8 +172,8 @@ pub fn go_tool(package: &str) -> Result<PathBuf> {
 }
 
 /// Without these the API server calls itself v0.0.0.
-fn linker_flags() -> Result<String> {
-    let version = go(&["list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes"])?;
+fn linker_flags(source: &Path) -> Result<String> {
+    let version = go(source, &["list", "-m", "-f", "{{.Version}}", KUBERNETES])?;
     let version = version.trim();
     let mut numbers = version.trim_start_matches('v').split('.');
     let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
@@ -141,10 +183,10 @@ fn linker_flags() -> Result<String> {
     ))
 }
 
-fn go(args: &[&str]) -> Result<String> {
+fn go(source: &Path, args: &[&str]) -> Result<String> {
     let missing = "the test cluster is built from source and needs Go (https://go.dev/dl), \
                    or a cluster of yours in E2E_KUBECONFIG: go";
-    let output = Command::new("go").args(args).current_dir(source()).output().context(missing)?;
+    let output = Command::new("go").args(args).current_dir(source).output().context(missing)?;
     if !output.status.success() {
         let words = args.join(" ");
         return Err(Error::new(format!("go {words}: {}", String::from_utf8_lossy(&output.stderr).trim())));

@@ -3,7 +3,7 @@
 use crate::judge::cause::Cause;
 use crate::judge::causes::pod::{is_overdue, of_pod};
 use crate::judge::times::{MOMENT, RECOVERY};
-use crate::objects::event::EventRecord;
+use crate::objects::event::{EventRecord, pod_of_set};
 use crate::objects::pod::Pod;
 use crate::snapshot::Snapshot;
 
@@ -12,15 +12,11 @@ use crate::snapshot::Snapshot;
 /// (pkg/controller/statefulset/stateful_set_control.go, `processReplica`; stateful_pod_control.go, `UpdateStatefulPod`), so
 /// that a set which was created anew around its pods, with other claims, hangs on the lowest one.
 pub(crate) fn refused_update<'a>(snapshot: &'a Snapshot, pod: &Pod) -> Option<&'a EventRecord> {
-    let set = &snapshot.workload.id;
-    let about = format!("pdate Pod {} in StatefulSet {} failed error:", pod.name, set.name);
-    // Not all servers write the first word large.
-    let says = |message: &str| message.strip_prefix(['U', 'u']).is_some_and(|it| it.starts_with(&about));
     // A pod of that name may have been the one before it.
     let of_this_one = |event: &EventRecord| event.last > pod.created;
-    snapshot.evidence.events_of(&set.uid).find(|event| {
+    snapshot.evidence.events_of(&snapshot.workload.id.uid).find(|event| {
         event.reason == "FailedUpdate"
-            && says(&event.message)
+            && pod_of_set(&event.message, "update") == Some(&pod.name)
             && event.message.contains(" is invalid: ")
             && of_this_one(event)
     })

@@ -16,11 +16,13 @@ const DEFAULTED_IN_CONTAINERS: [&str; 4] =
 
 /// Tells whether a controller that gets this revision's template back finds the object that a pod's label names, so that
 /// the pod stays. DaemonSets and StatefulSets look for equal bytes among all objects (kubernetes `daemon.Match`,
-/// `history.EqualRevision`), StatefulSets for equal meaning too, but in the newest one only.
+/// `history.EqualRevision`), StatefulSets from 1.34 on for equal meaning too, but in the newest one only
+/// (`setMatchesLatestExistingRevision`).
 pub(crate) fn is_found_again(snapshot: &Snapshot, target: &Revision, label: &str) -> bool {
     let kind = snapshot.workload.id.kind;
     let is = |other: Option<&Revision>| other.is_some_and(|other| other.name == target.name);
-    let newest = kind == Kind::StatefulSet && is(snapshot.history.in_order().next_back());
+    let by_meaning = kind == Kind::StatefulSet && !writes_times(snapshot.workload.template());
+    let newest = by_meaning && is(snapshot.history.in_order().next_back());
     if kind == Kind::Deployment || newest || is(snapshot.history.current()) {
         return true;
     }
@@ -33,7 +35,7 @@ pub(crate) fn is_found_again(snapshot: &Snapshot, target: &Revision, label: &str
 pub(crate) fn otherwise(snapshot: &Snapshot, target: &Revision, object: &str) -> Option<String> {
     let live = snapshot.workload.template();
     let nulls = target.nulls.iter().find(|(name, _)| name == object).map(|(_, nulls)| nulls.as_slice())?;
-    let writes_times = live.pointer("/metadata/creationTimestamp").is_some_and(Value::is_null);
+    let writes_times = writes_times(live);
     let unlike = |pointer: &&String| match pointer.ends_with("/creationTimestamp") {
         true => !writes_times,
         false => !live.pointer(pointer).is_some_and(Value::is_null),
@@ -45,6 +47,11 @@ pub(crate) fn otherwise(snapshot: &Snapshot, target: &Revision, object: &str) ->
         return Some("no `creationTimestamp: null`".to_string());
     }
     lacks_default(live, target.template.as_ref()?).map(|field| format!("no `{field}`"))
+}
+
+/// Tells whether a live template is one of a server before 1.34, which writes times that are null.
+fn writes_times(live: &Value) -> bool {
+    live.pointer("/metadata/creationTimestamp").is_some_and(Value::is_null)
 }
 
 fn lacks_default(live: &Value, recorded: &Value) -> Option<&'static str> {

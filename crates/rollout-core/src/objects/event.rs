@@ -29,6 +29,15 @@ pub struct EventRecord {
     pub last: Option<Timestamp>,
 }
 
+/// Returns the pod that a StatefulSet's controller says to have created, updated or deleted, or not to be able to, in an event of the
+/// set: `Create Pod web-0 in StatefulSet web successful`. Servers before 1.35 write the verb small
+/// (pkg/controller/statefulset/stateful_pod_control.go, `recordPodEvent`).
+pub(crate) fn pod_of_set<'a>(message: &'a str, verb: &str) -> Option<&'a str> {
+    let (said, rest) = message.split_once(" Pod ")?;
+    let (name, _) = rest.split_once(" in StatefulSet ")?;
+    said.eq_ignore_ascii_case(verb).then_some(name)
+}
+
 /// The shape in which the API server writes events.
 mod wire {
     use super::{Deserialize, Timestamp};
@@ -100,5 +109,23 @@ mod wire {
     /// Reads the name out of `spec.containers{app}` or `spec.initContainers{app}`.
     fn container(path: &str) -> Option<String> {
         Some(path.split_once('{')?.1.strip_suffix('}')?.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pod_of_set;
+
+    #[test]
+    fn the_pod_of_a_set_is_found_in_the_words_of_any_server() {
+        for verb in ["Create", "create"] {
+            let failed =
+                format!("{verb} Pod web-2 in StatefulSet web failed error: Create Pod web-9 in StatefulSet");
+            assert_eq!(pod_of_set(&failed, "create"), Some("web-2"));
+            assert_eq!(pod_of_set(&failed, "update"), None);
+        }
+        let claim = "create Claim data-web-0 Pod web-0 in StatefulSet web success";
+        assert_eq!(pod_of_set(claim, "create"), None);
+        assert_eq!(pod_of_set("Error creating: pods is forbidden", "create"), None);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::judge::cause::{Cause, Sort};
 use crate::judge::causes::words::times;
 use crate::judge::times::ENDED;
-use crate::objects::event::EventRecord;
+use crate::objects::event::{EventRecord, pod_of_set};
 use crate::objects::kind::Kind;
 use crate::objects::pod::Pod;
 use crate::snapshot::symptom::CauseId;
@@ -69,7 +69,7 @@ fn told(pod: &Pod, snapshot: &Snapshot) -> u32 {
             event.reason == "FailedDaemonPod" && event.message.contains(&format!(" on node {node},"))
         }
         Kind::StatefulSet => {
-            event.reason == "SuccessfulCreate" && event.message.contains(&format!("create Pod {} ", pod.name))
+            event.reason == "SuccessfulCreate" && pod_of_set(&event.message, "create") == Some(&pod.name)
         }
     };
     own.filter(is_one).map(|event| event.count).sum()

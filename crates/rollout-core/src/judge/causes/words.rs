@@ -164,12 +164,6 @@ fn between<'a>(said: &'a str, before: &str, after: &str) -> Option<&'a str> {
     rest.split_once(after).map(|(name, _)| name)
 }
 
-/// Returns the pod that a StatefulSet's controller could not create (pkg/controller/statefulset/stateful_pod_control.go,
-/// `recordPodEvent`: `create Pod db-0 in StatefulSet db failed error: …`).
-pub(super) fn refused_pod(said: &str) -> Option<&str> {
-    between(said, "create Pod ", " in StatefulSet ")
-}
-
 /// Tells whether an image that cannot be pulled may be had later: what a registry does not have or does not give is final,
 /// what it cannot do now, or what the way to it cannot, is not. `said` is the runtime's word, with the registry's in it.
 pub(super) fn may_be_pulled_later(image: &str, said: &str) -> bool {

@@ -7,7 +7,7 @@ use crate::judge::causes::alike;
 use crate::judge::causes::words::{self, Refused};
 use crate::judge::times::{self, CREATION};
 use crate::objects::condition::conditions;
-use crate::objects::event::EventRecord;
+use crate::objects::event::{EventRecord, pod_of_set};
 use crate::objects::kind::Kind;
 use crate::snapshot::Snapshot;
 use crate::snapshot::symptom::CauseId;
@@ -149,7 +149,7 @@ fn quota(snapshot: &Snapshot, said: &str, cause: Cause, lasting: Sort) -> Cause 
 /// Tells whether a pod that a StatefulSet's controller could not create would have had the older revision.
 fn is_of_old(snapshot: &Snapshot, said: &str) -> bool {
     let workload = &snapshot.workload;
-    let ordinal = words::refused_pod(said).and_then(|name| name.rsplit_once('-')?.1.parse::<u32>().ok());
+    let ordinal = pod_of_set(said, "create").and_then(|name| name.rsplit_once('-')?.1.parse::<u32>().ok());
     let index = ordinal.and_then(|ordinal| ordinal.checked_sub(workload.first_ordinal));
     let moves = workload.status.current_revision != workload.status.update_revision;
     workload.id.kind == Kind::StatefulSet && moves && index.is_some_and(|index| index < workload.partition())

@@ -27,7 +27,7 @@ fn pods_that_end_again_and_again_are_counted() {
     // A DaemonSet's are gone at once: its controller tells of each.
     let mut one = failed("web-0", "Evicted");
     one.owner = Some(crate::fixture::UID.into());
-    let mut it = seen(Kind::DaemonSet, vec![one]);
+    let mut it = seen(Kind::DaemonSet, vec![one.clone()]);
     it.evidence.events = (0..3)
         .map(|n| {
             let said =
@@ -36,6 +36,14 @@ fn pods_that_end_again_and_again_are_counted() {
         })
         .collect();
     assert_eq!(ids(&of(&it)), [("evicted", FAILS)]);
+    // A set's are made anew under the same name.
+    one.revision = Some("web-bbb".into());
+    for create in ["Create", "create"] {
+        let mut it = seen(Kind::StatefulSet, vec![one.clone()]);
+        let said = format!("{create} Pod web-0 in StatefulSet web successful");
+        it.evidence.events = vec![event("uid-web", "SuccessfulCreate", &said, 3, "40")];
+        assert_eq!(ids(&of(&it)), [("evicted", FAILS)], "{create}");
+    }
 }
 
 #[test]
@@ -98,16 +106,18 @@ fn a_pod_below_the_partition_that_cannot_be_created_is_the_older_revisions() {
         revisions(Kind::StatefulSet),
         vec![pod(Kind::StatefulSet, "web-0", "aaa", true), pod(Kind::StatefulSet, "web-2", "bbb", true)],
     );
-    let refused = |name: &str| {
+    let refused = |create: &str, name: &str| {
         let said = format!(
-            "create Pod {name} in StatefulSet web failed error: pods \"{name}\" is forbidden: violates P"
+            "{create} Pod {name} in StatefulSet web failed error: pods \"{name}\" is forbidden: violates P"
         );
         vec![event("uid-web", "FailedCreate", &said, 3, "40")]
     };
-    it.evidence.events = refused("web-1");
-    assert_eq!(ids(&of(&it)), [("admission-denied", HOLDS_UP)]);
-    it.evidence.events = refused("web-2");
-    assert_eq!(ids(&of(&it)), [("admission-denied", FAILS)]);
+    for create in ["Create", "create"] {
+        it.evidence.events = refused(create, "web-1");
+        assert_eq!(ids(&of(&it)), [("admission-denied", HOLDS_UP)]);
+        it.evidence.events = refused(create, "web-2");
+        assert_eq!(ids(&of(&it)), [("admission-denied", FAILS)]);
+    }
 }
 
 #[test]
