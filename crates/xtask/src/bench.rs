@@ -1,9 +1,9 @@
 //! `cargo xtask bench`: the plugins against `kubectl rollout`, side by side on one cluster.
 //!
 //! `bench limit` is what the verbs on one object cost above the least that they can.
-//! `bench timeline` makes thousands of ReplicaSets instead, and `bench nodes` a DaemonSet on thousands of nodes, which takes
-//! minutes, `bench step` rolls a part of it; `bench failures` waits for rollouts that fail, `bench recovery`
-//! takes them back, and `bench false-alarms` guards rollouts that work in the end.
+//! `bench timeline` makes thousands of ReplicaSets instead, `bench revisions` as many of one Deployment, and `bench nodes` a
+//! DaemonSet on thousands of nodes, which takes minutes; `bench step` rolls a part of it. `bench failures` waits for rollouts
+//! that fail, `bench recovery` takes them back, and `bench false-alarms` guards rollouts that work in the end.
 //!
 //! Runs alternate, so that both meet the same cluster and the same machine; medians are compared, as ratios: a
 //! machine's speed cancels out. Nothing here decides a test.
@@ -14,6 +14,7 @@ mod limit;
 mod nodes;
 mod recovery;
 mod report;
+mod revisions;
 mod step;
 mod timeline;
 mod workloads;
@@ -64,6 +65,8 @@ enum Part {
     Limit,
     /// A DaemonSet on thousands of nodes.
     Nodes,
+    /// A history of thousands of revisions.
+    Revisions,
     /// A step over some of them.
     Step,
     /// Rollouts that fail.
@@ -78,6 +81,7 @@ pub(crate) fn run(args: &[String]) -> Result {
     let (part, args) = match args {
         [first, rest @ ..] if first == "timeline" => (Part::Timeline, rest),
         [first, rest @ ..] if first == "limit" => (Part::Limit, rest),
+        [first, rest @ ..] if first == "revisions" => (Part::Revisions, rest),
         [first, rest @ ..] if first == "nodes" => (Part::Nodes, rest),
         [first, rest @ ..] if first == "step" => (Part::Step, rest),
         [first, rest @ ..] if first == "failures" => (Part::Failures, rest),
@@ -85,7 +89,7 @@ pub(crate) fn run(args: &[String]) -> Result {
         [first, rest @ ..] if first == "recovery" => (Part::Recovery, rest),
         _ => (Part::Verbs, args),
     };
-    let large = matches!(part, Part::Timeline | Part::Nodes | Part::Step);
+    let large = matches!(part, Part::Timeline | Part::Revisions | Part::Nodes | Part::Step);
     let runs = runs(args, if large { FEWEST_LONG_RUNS } else { FEWEST_RUNS })?;
     let plugins = plugins::build("release")?;
     let cluster = Cluster::start(&Options { large, ..Options::default() })?;
@@ -99,6 +103,11 @@ pub(crate) fn run(args: &[String]) -> Result {
             let pairs = timeline::pairs();
             let namespace = cluster.namespace("bench");
             report::print(&timeline::compare(&namespace, &pairs, runs)?, &plugins, runs)
+        }
+        Part::Revisions => {
+            let namespace = cluster.namespace("bench");
+            let pairs = revisions::pairs(namespace.name());
+            report::print(&revisions::compare(&namespace, &pairs, runs)?, &plugins, runs)
         }
         Part::Nodes => {
             let namespace = cluster.namespace("bench");
@@ -138,7 +147,7 @@ fn runs(args: &[String], fewest: usize) -> Result<usize> {
             runs => Ok(runs),
         },
         _ => {
-            Err("there are only limit, timeline, nodes, step, failures, false-alarms, recovery and --runs N"
+            Err("there are only limit, timeline, revisions, nodes, step, failures, false-alarms, recovery and --runs N"
                 .into())
         }
     }

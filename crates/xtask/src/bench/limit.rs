@@ -83,7 +83,8 @@ fn row(name: &str, costs: &[Option<Cost>]) -> [String; 7] {
         let limit = costs.first().and_then(Option::as_ref).map_or(f64::NAN, figure);
         times(at, figure(cost), limit)
     };
-    let (wall, cpu): (fn(&Cost) -> f64, fn(&Cost) -> f64) = (|it| it.wall, |it| it.cpu);
+    let wall = |cost: &Cost| cost.wall;
+    let cpu = |cost: &Cost| cost.cpu;
     [
         name.to_string(),
         figure(0, wall),

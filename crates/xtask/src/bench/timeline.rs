@@ -37,7 +37,7 @@ pub(super) fn compare<'a>(
     pairs: &'a [Pair],
     runs: usize,
 ) -> Result<Vec<Comparison<'a>>> {
-    let uids = deployments(namespace)?;
+    let uids = deployments(namespace, DEPLOYMENTS)?;
     let mut comparisons = Vec::new();
     let mut from = 0;
     for (pair, to) in pairs.iter().zip(STAGES) {
@@ -51,8 +51,8 @@ pub(super) fn compare<'a>(
 
 /// Creates the Deployments, without pods, that own the ReplicaSets: what nobody owns is collected as garbage, and a history
 /// limit would cut off more than a few. Returns their UIDs.
-fn deployments(namespace: &Namespace<'_>) -> Result<Vec<String>> {
-    let items: Vec<Value> = (0..DEPLOYMENTS)
+pub(super) fn deployments(namespace: &Namespace<'_>, count: u32) -> Result<Vec<String>> {
+    let items: Vec<Value> = (0..count)
         .map(|number| {
             let labels = json!({ "app": format!("app-{number}") });
             json!({
@@ -61,7 +61,7 @@ fn deployments(namespace: &Namespace<'_>) -> Result<Vec<String>> {
                 "metadata": { "name": format!("app-{number}") },
                 "spec": {
                     "replicas": 0,
-                    "revisionHistoryLimit": 1000,
+                    "revisionHistoryLimit": 20_000,
                     "paused": true,
                     "selector": { "matchLabels": labels },
                     "template": { "metadata": { "labels": labels }, "spec": pod(0) },
@@ -76,10 +76,11 @@ fn deployments(namespace: &Namespace<'_>) -> Result<Vec<String>> {
         let it = items.find(|it| it["metadata"]["name"] == format!("app-{number}"))?;
         it["metadata"]["uid"].as_str().map(str::to_string)
     };
-    (0..DEPLOYMENTS).map(|number| uid(number).ok_or_else(|| format!("no app-{number}").into())).collect()
+    (0..count).map(|number| uid(number).ok_or_else(|| format!("no app-{number}").into())).collect()
 }
 
-fn create(namespace: &Namespace<'_>, uids: &[String], revisions: std::ops::Range<u32>) {
+/// Creates revisions of each of them.
+pub(super) fn create(namespace: &Namespace<'_>, uids: &[String], revisions: std::ops::Range<u32>) {
     let before = count(namespace);
     let sets: Vec<Value> = revisions
         .flat_map(|revision| {
