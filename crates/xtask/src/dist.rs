@@ -9,7 +9,7 @@ mod manifest;
 mod notices;
 mod paths;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,9 +47,11 @@ pub(crate) fn run(args: &[String]) -> Result {
     fs::create_dir_all(&request.folder)
         .map_err(|error| format!("cannot create {}: {error}", request.folder.display()))?;
     let build = Build::of(&request, target)?;
+    let mut told = HashSet::new();
     for plugin in names::PLUGINS {
-        build.pack(plugin, &request.folder)?;
+        told.extend(build.pack(plugin, &request.folder)?);
     }
+    build.known.all_told(&told)?;
     let mut sums = sums::of(&request.folder)?;
     if let Some(url) = &request.url {
         let there = |platform: &&names::Platform| {
@@ -85,31 +87,28 @@ impl Build {
         let library = notices::of_library(folders.sysroot())?;
         let profile = request.profile.as_deref().unwrap_or("release");
         let programs = plugins::build_auditable(profile, request.target.as_deref())?;
-        let known = linked::known(&target)?;
+        let known = linked::Known::of(&target)?;
         let generated = tempfile::tempdir()?;
         contents::generate(generated.path())?;
         Ok(Self { target, platform, programs, generated, folders, known, accepted, library })
     }
 
-    /// Writes the archive of a plugin, and what its program is made of.
-    fn pack(&self, plugin: &str, folder: &Path) -> Result {
+    /// Writes the archive of a plugin, and what its program is made of, and returns what that is.
+    fn pack(&self, plugin: &str, folder: &Path) -> Result<Vec<linked::Id>> {
         let name = names::program(plugin, self.platform.0);
         let program = contents::program(&self.programs, &name)?;
-        let (notices, bom) =
-            self.told(&name, &program.content).map_err(|error| format!("{name}: {error}"))?;
+        let failed = |error: Box<dyn std::error::Error>| format!("{name}: {error}");
+        paths::check(&program.content, &self.folders.all(), &self.target).map_err(failed)?;
+        let parts = linked::parts(&program.content, &self.known).map_err(failed)?;
+        let bom = bom::text(&program.content, &parts).map_err(failed)?;
+        let notices = notices::text(&name, &self.target, &parts, &self.accepted, &self.library);
+        let notices = notices.map_err(failed)?;
         let files = contents::of(plugin, self.platform.0, program, notices, self.generated.path())?;
         let path = folder.join(names::archive(plugin, VERSION, self.platform));
         archive::write(&path, &files)?;
         println!("{}", path.display());
-        write(&folder.join(names::bom(plugin, VERSION, self.platform)), &bom)
-    }
-
-    /// Returns the notices and the bill of materials of a program, which tells itself what is linked, and nothing else.
-    fn told(&self, name: &str, program: &[u8]) -> Result<(String, String)> {
-        paths::check(program, &self.folders.all(), &self.target)?;
-        let parts = linked::parts(program, &self.known)?;
-        let notices = notices::text(name, &self.target, &parts, &self.accepted, &self.library)?;
-        Ok((notices, bom::text(program, &parts)?))
+        write(&folder.join(names::bom(plugin, VERSION, self.platform)), &bom)?;
+        Ok(parts.into_iter().map(|part| part.id).collect())
     }
 }
 

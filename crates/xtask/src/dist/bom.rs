@@ -3,10 +3,10 @@
 //! auditable2cdx makes one of that list too, but without licences, without what a crate is to the program, and without the
 //! version that the schema asks for; the document is a few fields.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::licences;
-use super::linked::{Kind, Part};
+use super::linked::{Id, Kind, Part};
 use crate::Result;
 use crate::sums::sum;
 
@@ -31,38 +31,38 @@ pub(super) fn text(program: &[u8], parts: &[Part]) -> Result<String> {
         "version": 1,
         "metadata": {"component": root},
         "components": components,
-        "dependencies": parts.iter().map(|part| dependency(part, parts)).collect::<Vec<Value>>(),
+        "dependencies": parts.iter().map(dependency).collect::<Vec<Value>>(),
     });
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
 fn component(part: &Part) -> Result<Value> {
-    let mut component = Map::new();
+    let (name, version) = &part.id;
     let sort = if part.kind == Kind::Root { "application" } else { "library" };
-    component.insert("type".into(), sort.into());
-    component.insert("bom-ref".into(), reference(part).into());
-    component.insert("name".into(), part.name.clone().into());
-    component.insert("version".into(), part.version.clone().into());
     let scope = if part.kind == Kind::Build { "excluded" } else { "required" };
-    component.insert("scope".into(), scope.into());
-    let licence =
-        licences::expression(&part.said.license).map_err(|error| format!("{}: {error}", part.name))?;
-    component.insert("licenses".into(), json!([{"expression": licence.as_ref()}]));
+    let licence = licences::expression(&part.said.license).map_err(|error| format!("{name}: {error}"))?;
+    let mut component = json!({
+        "type": sort,
+        "bom-ref": reference(&part.id),
+        "name": name,
+        "version": version,
+        "scope": scope,
+        "licenses": [{"expression": licence.as_ref()}],
+    });
     if part.public {
         // A plus would be a blank.
-        let version = part.version.replace('+', "%2B");
-        component.insert("purl".into(), format!("pkg:cargo/{}@{version}", part.name).into());
+        component["purl"] = format!("pkg:cargo/{name}@{}", version.replace('+', "%2B")).into();
     }
-    Ok(component.into())
+    Ok(component)
 }
 
-fn dependency(part: &Part, parts: &[Part]) -> Value {
-    let needs: Vec<String> = part.needs.iter().filter_map(|at| parts.get(*at)).map(reference).collect();
-    json!({"ref": reference(part), "dependsOn": needs})
+fn dependency(part: &Part) -> Value {
+    let needs: Vec<String> = part.needs.iter().map(reference).collect();
+    json!({"ref": reference(&part.id), "dependsOn": needs})
 }
 
-fn reference(part: &Part) -> String {
-    format!("{}@{}", part.name, part.version)
+fn reference((name, version): &Id) -> String {
+    format!("{name}@{version}")
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
-//! What is linked into a program: the list that the program carries, with what cargo knows of each crate in it.
+//! What is linked into a program: of the list that the program carries, what cargo builds for it.
 //!
-//! What is said of a program beside it (notices, SBOM) is made of this list, so that none of the three says anything else.
+//! The list has a few crates more: cargo-auditable makes it of `cargo metadata`, which names what the lock file holds for
+//! whatever features (ring, for rustls), and takes macros that have tests of their own for what is linked. What is said of a
+//! program beside it, in its notices and its bill of materials, is exact.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use cluster::cargo;
 use serde_json::Value;
 
-use crate::Result;
+use crate::{Result, names};
 
 /// A list that is larger is none.
 const MOST: usize = 8 << 20;
@@ -17,13 +19,12 @@ const MOST: usize = 8 << 20;
 /// A crate.
 #[derive(Debug)]
 pub(super) struct Part {
-    pub(super) name: String,
-    pub(super) version: String,
+    pub(super) id: Id,
     pub(super) kind: Kind,
     /// Whether it is on crates.io.
     pub(super) public: bool,
-    /// The others that it needs, by their places in the list.
-    pub(super) needs: Vec<usize>,
+    /// The others that it needs.
+    pub(super) needs: Vec<Id>,
     /// What its manifest says.
     pub(super) said: Said,
 }
@@ -52,23 +53,62 @@ pub(super) struct Said {
     pub(super) folder: PathBuf,
 }
 
-/// What cargo knows of crates, by name and version.
-pub(super) type Known = HashMap<(String, String), Said>;
+/// A name and a version.
+pub(super) type Id = (String, String);
 
-/// Asks cargo for the crates of a target.
-pub(super) fn known(target: &str) -> Result<Known> {
-    let mut command = cargo();
-    command.args(["metadata", "--format-version=1", "--locked", "--filter-platform", target]);
-    let output = command.stderr(Stdio::inherit()).output()?;
-    if !output.status.success() {
-        return Err("cargo does not say what is linked".into());
+/// What cargo knows of the crates of a target.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    said: HashMap<Id, Said>,
+    /// What it links into the plugins.
+    linked: HashSet<Id>,
+    /// What it builds for them.
+    built: HashSet<Id>,
+}
+
+impl Known {
+    pub(super) fn of(target: &str) -> Result<Self> {
+        let metadata = asked(&["metadata", "--format-version=1", "--locked", "--filter-platform", target])?;
+        let metadata: Value = serde_json::from_str(&metadata)?;
+        let packages = metadata["packages"].as_array().ok_or("cargo names no packages")?.iter();
+        let tree = |edges: &str| -> Result<HashSet<Id>> {
+            let mut words = vec!["tree", "--locked", "--target", target, "--edges", edges];
+            words.extend(["--prefix", "none", "--format", "{p}"]);
+            let plugins = names::PLUGINS.map(|plugin| format!("--package=kubectl-{plugin}"));
+            words.extend(plugins.iter().map(String::as_str));
+            Ok(asked(&words)?.lines().filter_map(id).collect())
+        };
+        Ok(Self {
+            said: packages.map(|it| ((text(it, "name"), text(it, "version")), said(it))).collect(),
+            linked: tree("normal,no-proc-macro")?,
+            built: tree("normal,build")?,
+        })
     }
-    let metadata: Value = serde_json::from_slice(&output.stdout)?;
-    let packages = metadata["packages"].as_array().ok_or("cargo names no packages")?;
-    Ok(packages
-        .iter()
-        .map(|package| ((text(package, "name"), text(package, "version")), said(package)))
-        .collect())
+
+    /// Refuses what is linked and in no program's list: nobody would be told whose it is.
+    pub(super) fn all_told(&self, told: &HashSet<Id>) -> Result {
+        match self.linked.difference(told).next() {
+            Some((name, version)) => {
+                Err(format!("{name} {version} is linked, and no program lists it").into())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn asked(words: &[&str]) -> Result<String> {
+    let output = cargo().args(words).stderr(Stdio::inherit()).output()?;
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout)?)
+    } else {
+        Err("cargo does not say what is linked".into())
+    }
+}
+
+/// Reads `NAME vVERSION`, and whatever follows.
+fn id(line: &str) -> Option<Id> {
+    let mut words = line.split_whitespace();
+    Some((words.next()?.to_string(), words.next()?.strip_prefix('v')?.to_string()))
 }
 
 fn said(package: &Value) -> Said {
@@ -91,23 +131,39 @@ pub(super) fn parts(program: &[u8], known: &Known) -> Result<Vec<Part>> {
 
 fn read(list: &Value, known: &Known) -> Result<Vec<Part>> {
     let packages = list["packages"].as_array().ok_or("the list of what is linked names no packages")?;
-    packages.iter().map(|package| part(package, known)).collect()
+    let mut parts = Vec::new();
+    for package in packages {
+        let id = (text(package, "name"), text(package, "version"));
+        if let Some(kind) = kind(package, &id, known) {
+            parts.push(part(package, id, kind, packages, known)?);
+        }
+    }
+    Ok(parts)
 }
 
-fn part(package: &Value, known: &Known) -> Result<Part> {
-    let (name, version) = (text(package, "name"), text(package, "version"));
-    let needs = package["dependencies"].as_array().into_iter().flatten();
-    let needs = needs.filter_map(Value::as_u64).map(|at| Ok(usize::try_from(at)?)).collect::<Result<_>>()?;
-    let (root, source) = (package["root"] == true, package["source"].as_str().unwrap_or_default());
-    let kind = match (root, source) {
-        (true, _) => Kind::Root,
-        (false, "local") => Kind::Own,
-        (false, _) if package["kind"] == "build" => Kind::Build,
-        (false, _) => Kind::Linked,
-    };
-    let said = known.get(&(name.clone(), version.clone())).cloned();
-    let said = said.ok_or_else(|| format!("{name} {version} is linked, and cargo does not know it"))?;
-    Ok(Part { public: source == "crates.io", name, version, kind, needs, said })
+fn kind(package: &Value, id: &Id, known: &Known) -> Option<Kind> {
+    match (package["root"] == true, package["source"] == "local") {
+        (true, _) => Some(Kind::Root),
+        (false, true) => Some(Kind::Own),
+        (false, false) if known.linked.contains(id) => Some(Kind::Linked),
+        (false, false) if known.built.contains(id) => Some(Kind::Build),
+        (false, false) => None,
+    }
+}
+
+fn part(package: &Value, id: Id, kind: Kind, packages: &[Value], known: &Known) -> Result<Part> {
+    let mut needs = Vec::new();
+    for at in package["dependencies"].as_array().into_iter().flatten().filter_map(Value::as_u64) {
+        let needed =
+            packages.get(usize::try_from(at)?).ok_or("the list of what is linked points beyond its end")?;
+        let id = (text(needed, "name"), text(needed, "version"));
+        if self::kind(needed, &id, known).is_some() {
+            needs.push(id);
+        }
+    }
+    let said = known.said.get(&id).cloned();
+    let said = said.ok_or_else(|| format!("{} {} is linked, and cargo does not know it", id.0, id.1))?;
+    Ok(Part { id, kind, public: package["source"] == "crates.io", needs, said })
 }
 
 fn text(of: &Value, field: &str) -> String {
@@ -118,43 +174,81 @@ fn text(of: &Value, field: &str) -> String {
 pub(super) mod tests {
     use serde_json::json;
 
-    use super::{Kind, Known, Part, Said, read};
+    use super::{Id, Kind, Known, Part, Said, id, read};
 
-    /// A program of its own crate, one of the workspace, one that is linked, and one that ran while it was built.
+    fn named(name: &str, version: &str) -> Id {
+        (name.to_string(), version.to_string())
+    }
+
+    /// A program of its own crate, one of the workspace, one that is linked, one that ran while it was built, and one that is
+    /// only in the list.
     pub(crate) fn parts() -> Vec<Part> {
         let list = json!({"packages": [
-            {"name": "build", "version": "0.1.0", "source": "crates.io", "kind": "build"},
+            {"name": "build", "version": "0.1.0", "source": "crates.io"},
             {"name": "core", "version": "1.0.0", "source": "local", "dependencies": [2]},
-            {"name": "linked", "version": "2.0.0+x", "source": "crates.io", "dependencies": [0]},
+            {"name": "linked", "version": "2.0.0+x", "source": "crates.io", "dependencies": [0, 4]},
             {"name": "program", "version": "1.0.0", "source": "local", "dependencies": [1, 2], "root": true},
+            {"name": "ring", "version": "0.17.0", "source": "crates.io"},
         ]});
-        let said = |license: &str| Said { license: license.into(), ..Said::default() };
-        let known = [
+        let mut known = Known::default();
+        for (name, version, license) in [
             ("build", "0.1.0", "MIT"),
             ("core", "1.0.0", "Apache-2.0"),
             ("linked", "2.0.0+x", "MIT/Apache-2.0"),
             ("program", "1.0.0", "Apache-2.0"),
-        ];
-        let known: Known = known
-            .map(|(name, version, license)| ((name.to_string(), version.to_string()), said(license)))
-            .into();
+        ] {
+            let said = Said { license: license.into(), ..Said::default() };
+            known.said.insert(named(name, version), said);
+            known.built.insert(named(name, version));
+        }
+        known.linked.insert(named("linked", "2.0.0+x"));
         read(&list, &known).unwrap()
     }
 
     #[test]
-    fn a_list_tells_what_each_crate_is_to_the_program() {
-        let kinds: Vec<Kind> = parts().iter().map(|part| part.kind).collect();
-        assert_eq!(kinds, [Kind::Build, Kind::Own, Kind::Linked, Kind::Root]);
-        assert_eq!(parts()[3].needs, [1, 2]);
+    fn of_a_list_remains_what_cargo_builds() {
+        let kinds: Vec<(String, Kind)> = parts().into_iter().map(|part| (part.id.0, part.kind)).collect();
+        let expected =
+            [("build", Kind::Build), ("core", Kind::Own), ("linked", Kind::Linked), ("program", Kind::Root)];
+        assert_eq!(kinds, expected.map(|(name, kind)| (name.to_string(), kind)));
+        assert_eq!(parts()[2].needs, [named("build", "0.1.0")]);
+        assert_eq!(parts()[3].needs, [named("core", "1.0.0"), named("linked", "2.0.0+x")]);
+    }
+
+    #[test]
+    fn a_line_of_cargo_tree_names_a_crate() {
+        for line in ["a-b v1.0.0+x", "a-b v1.0.0+x (proc-macro) (*)", "a-b v1.0.0+x (/a b)"] {
+            assert_eq!(id(line), Some(named("a-b", "1.0.0+x")), "{line}");
+        }
+        assert_eq!((id(""), id("[build-dependencies]")), (None, None));
     }
 
     #[test]
     fn what_cannot_be_said_of_a_crate_is_not_left_out() {
         let list = json!({"packages": [{"name": "a", "version": "1.0.0", "source": "crates.io"}]});
-        let error = read(&list, &Known::new()).unwrap_err().to_string();
+        let known = Known { linked: [named("a", "1.0.0")].into(), ..Known::default() };
+        let error = read(&list, &known).unwrap_err().to_string();
         assert_eq!(error, "a 1.0.0 is linked, and cargo does not know it");
-        assert!(read(&json!({}), &Known::new()).is_err());
-        let error = super::parts(b"\x7fELF", &Known::new()).unwrap_err().to_string();
+        assert!(read(&json!({}), &known).is_err());
+        let error = super::parts(b"\x7fELF", &known).unwrap_err().to_string();
         assert!(error.starts_with("it carries no list of what is linked into it"), "{error}");
+    }
+
+    #[test]
+    fn what_is_linked_and_not_listed_is_refused() {
+        let known = Known { linked: [named("a", "1.0.0")].into(), ..Known::default() };
+        known.all_told(&[named("a", "1.0.0"), named("b", "1.0.0")].into()).unwrap();
+        let error = known.all_told(&[named("a", "2.0.0")].into()).unwrap_err().to_string();
+        assert_eq!(error, "a 1.0.0 is linked, and no program lists it");
+    }
+
+    #[test]
+    fn cargo_knows_what_is_linked() {
+        let known = Known::of("x86_64-unknown-linux-gnu").unwrap();
+        let linked = |name: &str| known.linked.iter().any(|(linked, _)| linked == name);
+        assert!(linked("kube") && linked("rustls") && !linked("ring") && !linked("serde_derive"));
+        assert!(known.built.iter().any(|(built, _)| built == "serde_derive"));
+        assert!(known.linked.is_subset(&known.built));
+        assert!(known.built.iter().all(|id| known.said.contains_key(id)));
     }
 }

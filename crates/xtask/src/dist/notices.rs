@@ -56,7 +56,7 @@ pub(super) fn text(
     let mut notices = format!("{program} is linked with the work of others, by these licences:\n\n");
     let mut texts = Texts::default();
     for part in parts.iter().filter(|part| part.kind == Kind::Linked) {
-        let of = format!("{} {}", part.name, part.version);
+        let of = format!("{} {}", part.id.0, part.id.1);
         let refused = |error: Box<dyn std::error::Error>| format!("{of}: {error}");
         let expression = licences::expression(&part.said.license).map_err(refused)?;
         let by = accepted.of_expression(&expression).map_err(refused)?;
