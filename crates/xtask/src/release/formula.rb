@@ -33,6 +33,7 @@ class KubectlRollback < Formula
     Dir["**/kubectl-rollback.bash"].each { |file| bash_completion.install file => "kubectl-rollback" }
     Dir["**/kubectl-rollback.zsh"].each { |file| zsh_completion.install file => "_kubectl-rollback" }
     fish_completion.install Dir["**/kubectl-rollback.fish"]
+    prefix.install "THIRD-PARTY-NOTICES"
   end
 
   test do

@@ -56,6 +56,7 @@ impl Formula<'_> {
     Dir[\"**/{program}.bash\"].each {{ |file| bash_completion.install file => \"{program}\" }}
     Dir[\"**/{program}.zsh\"].each {{ |file| zsh_completion.install file => \"_{program}\" }}
     fish_completion.install Dir[\"**/{program}.fish\"]
+    prefix.install \"THIRD-PARTY-NOTICES\"
   end
 
   test do
