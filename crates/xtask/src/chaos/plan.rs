@@ -227,7 +227,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::{Ending, Fault, Kind, round};
-    use crate::chaos::cast::{BAD, SHAPES, Way};
+    use crate::chaos::cast::{BAD, Part, SHAPES, Way};
 
     #[test]
     fn a_round_is_a_function_of_the_seed_and_its_number() {
@@ -243,7 +243,7 @@ mod tests {
             for kind in [Kind::Deployment, Kind::DaemonSet, Kind::StatefulSet] {
                 assert!(round.parts.iter().any(|part| part.shape.kind == kind), "{round:?}");
             }
-            let names: BTreeSet<_> = round.parts.iter().map(|part| part.name()).collect();
+            let names: BTreeSet<_> = round.parts.iter().map(Part::name).collect();
             assert_eq!(names.len(), round.parts.len());
             let bad = round.parts.iter().filter(|part| BAD.contains(&part.tag));
             assert!(bad.into_iter().all(|part| part.ending == Ending::Back));
@@ -254,7 +254,7 @@ mod tests {
     fn some_rounds_later_each_shape_way_and_fault_has_been_there() {
         let rounds: Vec<_> = (0..60).map(|number| round(1, number)).collect();
         let parts = || rounds.iter().flat_map(|round| &round.parts);
-        let shapes: BTreeSet<_> = parts().map(|part| part.name()).collect();
+        let shapes: BTreeSet<_> = parts().map(Part::name).collect();
         assert_eq!(shapes.len(), SHAPES.len());
         let steps = |part: &&crate::chaos::cast::Part| matches!(part.way, Way::Steps | Way::RestartInSteps);
         assert!(parts().any(|part| part.way == Way::TryRestart) && parts().filter(steps).count() > 50);
