@@ -42,7 +42,7 @@ pub(super) fn next(part: &Part, before: &Picture, now: &Picture, tried: usize) -
         Some(_) => part.rollback("resume", &[]),
         None if now.object["spec"]["paused"] == true => part.rollback("resume", &[]),
         // What is still under way is waited for before something else is begun.
-        None if !wanted && tried % 2 == 0 && !is_uniform(now) && !part.shape.is_on_delete() => {
+        None if !wanted && tried.is_multiple_of(2) && !is_uniform(now) && !part.shape.is_on_delete() => {
             part.rollback("status", &["--held-ok"])
         }
         None if !wanted => match part.ending {
