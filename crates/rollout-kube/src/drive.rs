@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use k8s_openapi::jiff::Timestamp;
 use kube::Error;
 use rollout_core::Snapshot;
 use rollout_core::judge::{Hold, Progress, evaluate};
@@ -21,6 +22,9 @@ use crate::watch::{Feed, Sight};
 
 /// How often the picture is looked at although nothing changed: `minReadySeconds` passes in silence.
 const GLANCE: Duration = Duration::from_secs(1);
+
+/// Seconds for which a server may be silent and have missed nothing: what it was told meanwhile could not be much.
+const SILENCE: i64 = 5;
 
 /// A run of checks that is under way.
 pub type Checking = Pin<Box<dyn Future<Output = Verdict>>>;
@@ -59,14 +63,21 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
     let mut surroundings = Surroundings::default();
     let mut reader = Reader::new(std::mem::take(&mut run.known), run.patience);
     let mut sight = feed.sight();
+    let mut line = Line::default();
     loop {
         match sight {
             Sight::Gone => return End { ending: Ending::Gone, progress, snapshot },
             Sight::Forbidden(words) => {
                 return End { ending: Ending::Refused(words), progress, snapshot };
             }
-            Sight::Lost(error) => (run.tell)(Event::ConnectionLost { error }),
-            Sight::Back => (run.tell)(Event::ConnectionBack),
+            Sight::Lost(error) => {
+                line.is_lost(cluster.now());
+                (run.tell)(Event::ConnectionLost { error });
+            }
+            Sight::Back => {
+                line.is_back(cluster.now());
+                (run.tell)(Event::ConnectionBack);
+            }
             Sight::Snapshot(mut seen) => {
                 // Nothing is written to what is being deleted, whatever was begun.
                 if seen.workload.deleting {
@@ -75,6 +86,7 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
                     let ending = Ending::Held(Hold::Deleting);
                     return End { ending, progress: Some(progress), snapshot: Some(seen) };
                 }
+                seen.answering = line.answering(seen.now);
                 seen.surroundings.clone_from(&surroundings);
                 reader.look(cluster, &mut seen).await;
                 let (now, step) = machine.step(&seen);
@@ -92,6 +104,12 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
                     Step::Check(asked) => checking = Some((run.check)(asked)),
                     Step::Send { act, request } => requests.push((act, request)),
                     Step::SendAll(all) => requests = all,
+                }
+                // What is decided on an old picture is not done: it is decided anew once there is a new one.
+                if line.lost.is_some() {
+                    std::mem::take(&mut requests)
+                        .iter()
+                        .for_each(|_| machine.sent(&machine::Outcome::Unanswered));
                 }
                 // What is done may be one of several things that can be done one after the other.
                 if send_all(cluster, requests, machine, &run).await {
@@ -113,6 +131,32 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
                 feed.sight()
             }
         };
+    }
+}
+
+/// Whether what is seen is how it is.
+#[derive(Default)]
+struct Line {
+    /// Since when the server does not answer: the picture is an old one.
+    lost: Option<Timestamp>,
+    /// Since when it has answered again.
+    answering: Option<Timestamp>,
+}
+
+impl Line {
+    fn is_lost(&mut self, now: Timestamp) {
+        self.lost.get_or_insert(now);
+    }
+
+    /// What lies between may cut a watch every few seconds: nothing would ever last.
+    fn is_back(&mut self, now: Timestamp) {
+        let silent = self.lost.take().is_some_and(|lost| now.as_second() - lost.as_second() >= SILENCE);
+        self.answering = if silent { Some(now) } else { self.answering };
+    }
+
+    /// Since when what is seen has been how it is; nothing where it always has.
+    fn answering(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.lost.is_some() { Some(now) } else { self.answering }
     }
 }
 
@@ -171,5 +215,33 @@ async fn send(cluster: &Cluster, request: &Request, run: &Run<'_>) -> machine::O
             sleep(GLANCE).await;
             machine::Outcome::Unanswered
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Line, Timestamp};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn nothing_lasts_while_the_server_is_silent_and_all_begins_anew_after_it() {
+        let mut line = Line::default();
+        assert_eq!(line.answering(at(1)), None);
+        line.is_lost(at(10));
+        line.is_lost(at(12));
+        assert_eq!(line.answering(at(13)), Some(at(13)));
+        line.is_back(at(15));
+        assert_eq!(line.answering(at(20)), Some(at(15)));
+    }
+
+    #[test]
+    fn a_watch_that_is_cut_for_a_moment_changes_nothing() {
+        let mut line = Line::default();
+        line.is_lost(at(10));
+        line.is_back(at(14));
+        assert_eq!(line.answering(at(20)), None);
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn new(snapshot: &Snapshot) -> impl Iterator<Item = &Pod> {
 
 /// Tells whether a pod of a revision that works may yet become ready: a rollout that takes long is no bad one.
 pub(super) fn is_starting(pod: &Pod, snapshot: &Snapshot) -> bool {
-    snapshot.seconds_since(pod.unready_since) < snapshot.patience.usual()
+    snapshot.seconds_seen(pod.unready_since) < snapshot.patience.usual()
 }
 
 /// Tells whether a pod that is not ready shows something that does not only hold it up, or nothing at all.

@@ -32,7 +32,7 @@ pub(crate) fn is_bad(snapshot: &Snapshot, pod: &Pod) -> bool {
     let probes =
         pod.containers.iter().map(|it| i64::from(it.allowance())).filter(|allowed| *allowed > 0).max();
     let given = if was_ready(pod) { probes.unwrap_or(RECOVERY).max(MOMENT) } else { MOMENT };
-    snapshot.seconds_since(pod.unready_since) >= given || of_pod(pod, snapshot).iter().any(Cause::fails)
+    snapshot.seconds_seen(pod.unready_since) >= given || of_pod(pod, snapshot).iter().any(Cause::fails)
 }
 
 /// Tells whether a pod that is not ready was so before: its condition turned after its containers had started, or long after
@@ -64,5 +64,5 @@ pub(crate) fn passes(snapshot: &Snapshot, pod: &Pod) -> bool {
 /// Tells whether a pod has not been unready for more than a moment, whatever it shows.
 pub(crate) fn has_just_fallen(snapshot: &Snapshot, pod: &Pod) -> bool {
     let lives = !pod.terminating && !pod.ended() && !snapshot.is_out_of_reach(pod);
-    lives && !pod.ready() && snapshot.seconds_since(pod.unready_since) < MOMENT
+    lives && !pod.ready() && snapshot.seconds_seen(pod.unready_since) < MOMENT
 }

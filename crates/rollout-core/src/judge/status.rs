@@ -275,7 +275,7 @@ fn stuck_cause(snapshot: &Snapshot) -> Option<Cause> {
 fn stalled(snapshot: &Snapshot, causes: &Causes) -> bool {
     let waits = match stuck::examine(snapshot) {
         Blockage::Waiting { pod: Some(pod), why: Wait::BelowPartition | Wait::RevisionWorks } => {
-            snapshot.seconds_since(pod.unready_since) >= times::MOMENT
+            snapshot.seconds_seen(pod.unready_since) >= times::MOMENT
         }
         Blockage::Waiting { .. } | Blockage::None | Blockage::Stuck(_) => false,
     };

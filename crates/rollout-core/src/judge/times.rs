@@ -4,6 +4,7 @@
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::judge::cause::Sort;
+use crate::snapshot::Snapshot;
 use crate::snapshot::patience::Patience;
 
 /// Seconds for which a state may last before it is more than a moment: a good pod may be unready for that long (hazard
@@ -68,9 +69,11 @@ impl Patience {
     }
 }
 
-/// Returns what something does that has lasted since then and may for so many seconds.
-pub(crate) fn probation(since: Option<Timestamp>, now: Timestamp, seconds: i64) -> Sort {
-    let since = since.unwrap_or(now).min(now);
+/// Returns what something does that has lasted since then and may for so many seconds. What was so before the server was
+/// silent may have passed meanwhile without a word, and those who help it on could not: its time begins anew.
+pub(crate) fn probation(since: Option<Timestamp>, snapshot: &Snapshot, seconds: i64) -> Sort {
+    let now = snapshot.now;
+    let since = since.max(snapshot.answering).unwrap_or(now).min(now);
     match since.checked_add(SignedDuration::from_secs(seconds)) {
         Ok(until) if until.as_second() <= now.as_second() => Sort::Fails,
         Ok(until) => Sort::OnProbation { since, until: Some(until) },

@@ -129,10 +129,13 @@ impl Gate {
         let (Some(began), true) = (self.began, healthy) else { return GateState::Closed };
         let Some(end) = self.end(began, living(), snapshot) else { return GateState::Closed };
         let left = (end - now.as_second()).max(0);
-        if self.options.checks {
-            return self.with_checks(end, now);
-        }
-        if left > 0 { GateState::Soaking(left) } else { GateState::Open }
+        let state = match (self.options.checks, left) {
+            (true, _) => self.with_checks(end, now),
+            (false, 0) => GateState::Open,
+            (false, left) => GateState::Soaking(left),
+        };
+        // Nobody passes unseen.
+        if state == GateState::Open && snapshot.is_old() { GateState::Soaking(1) } else { state }
     }
 
     /// Takes in what the checks came to.
@@ -324,6 +327,18 @@ mod tests {
         assert_eq!(look(21, &unready(&pod)), GateState::Closed);
         assert_eq!(look(22, &pod), GateState::Soaking(30));
         assert_eq!(look(52, &pod), GateState::Open);
+    }
+
+    #[test]
+    fn it_does_not_open_while_the_server_does_not_answer() {
+        let (mut gate, pod) = (gate(false), web("a", 0));
+        assert_eq!(gate.look(&[&pod], true, &at(0)), GateState::Soaking(30));
+        let silent = Snapshot { answering: Some(at(31).now), ..at(31) };
+        assert_eq!(gate.look(&[&pod], true, &silent), GateState::Soaking(1));
+        assert_eq!(
+            gate.look(&[&pod], true, &Snapshot { answering: Some(at(31).now), ..at(32) }),
+            GateState::Open
+        );
     }
 
     #[test]

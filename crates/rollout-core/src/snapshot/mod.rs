@@ -34,6 +34,9 @@ pub struct Snapshot {
     pub nodes: Option<Vec<Node>>,
     /// The moment, by the server's clock (a laptop's is not the cluster's).
     pub now: Timestamp,
+    /// Since when the server has answered again, which it did not for a while; the moment itself as long as it does not.
+    /// Nothing where it always has.
+    pub answering: Option<Timestamp>,
     /// What is around the workload; empty until a change of the template is planned.
     pub surroundings: Surroundings,
     /// What was read beside it because something looked wrong; nothing while all is well.
@@ -67,6 +70,7 @@ impl Snapshot {
             pods,
             nodes: None,
             now,
+            answering: None,
             surroundings: Surroundings::default(),
             evidence: Evidence::default(),
             patience: Patience::default(),
@@ -123,6 +127,16 @@ impl Snapshot {
             (None, Some(nodes)) => !nodes.iter().any(|it| it.ready && Some(&it.name) == pod.node.as_ref()),
             (None, None) => pod.is_unheard_of(),
         }
+    }
+
+    /// Tells whether the server does not answer, so that this is how it was, and not how it is.
+    pub(crate) fn is_old(&self) -> bool {
+        self.answering == Some(self.now)
+    }
+
+    /// Returns for how many seconds something has been so by what the server says, without those before it was silent.
+    pub(crate) fn seconds_seen(&self, since: Option<Timestamp>) -> i64 {
+        self.seconds_since(since.max(since.and(self.answering)))
     }
 
     /// Returns how many seconds ago something was; 0 where that is not known, or yet to come.

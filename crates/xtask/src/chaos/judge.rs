@@ -41,6 +41,10 @@ pub(super) fn next(part: &Part, before: &Picture, now: &Picture, tried: usize) -
         }
         Some(_) => part.rollback("resume", &[]),
         None if now.object["spec"]["paused"] == true => part.rollback("resume", &[]),
+        // What is still under way is waited for before something else is begun.
+        None if !wanted && tried.is_multiple_of(2) && !is_uniform(now) && !part.shape.is_on_delete() => {
+            part.rollback("status", &["--held-ok"])
+        }
         None if !wanted => match part.ending {
             Ending::Forward => again(part, now),
             Ending::Back => go_back(part, before, now),
@@ -387,8 +391,9 @@ mod tests {
         let back = part("ordered", Way::Steps, Ending::Back);
         let before = picture(&back, "1", ["1", "1", "1"]);
         let bad = picture(&back, "2", ["1", "1", "2"]);
-        assert!(words(&next(&back, &before, &bad, 0)).contains("undo statefulset/ordered"));
-        assert!(words(&next(&back, &before, &bad, 0)).ends_with("--to-revision=1"));
+        assert!(words(&next(&back, &before, &bad, 0)).contains("status statefulset/ordered"));
+        assert!(words(&next(&back, &before, &bad, 1)).contains("undo statefulset/ordered"));
+        assert!(words(&next(&back, &before, &bad, 1)).ends_with("--to-revision=1"));
         let forward = part("ordered", Way::Steps, Ending::Forward);
         assert!(words(&next(&forward, &before, &before, 0)).contains("start ordered app=app:2"));
         assert!(words(&next(&forward, &before, &bad, 0)).contains("status"));

@@ -226,8 +226,8 @@ impl fmt::Display for Fault {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Ending, Fault, Kind, Part, round};
-    use crate::chaos::cast::{BAD, SHAPES, Way};
+    use super::{Ending, Fault, Kind, round};
+    use crate::chaos::cast::{BAD, Part, SHAPES, Way};
 
     #[test]
     fn a_round_is_a_function_of_the_seed_and_its_number() {

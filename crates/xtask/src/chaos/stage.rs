@@ -193,7 +193,7 @@ impl Stage<'_> {
         let (part, before) = (actor.part, &actor.before);
         let mut said = Vec::new();
         for tried in 0..=TRIES {
-            let now = match self.look(actor, world) {
+            let now = match world.tend().and_then(|()| self.look(actor, world)) {
                 Ok(now) => now,
                 Err(error) => return calls.blame(format!("{}: {error}", part.target())),
             };

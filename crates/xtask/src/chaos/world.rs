@@ -29,11 +29,20 @@ pub(super) struct World<'a> {
     dead: Mutex<BTreeSet<usize>>,
     /// The UIDs of the pods that a fault deleted.
     doomed: Mutex<BTreeSet<String>>,
+    /// Held by whoever starts processes.
+    tended: Mutex<()>,
 }
 
 impl<'a> World<'a> {
     pub(super) fn new(cluster: &'a Cluster, proxy: &'a Proxy, namespace: &'a str) -> Self {
-        Self { cluster, proxy, namespace, dead: Mutex::default(), doomed: Mutex::default() }
+        Self {
+            cluster,
+            proxy,
+            namespace,
+            dead: Mutex::default(),
+            doomed: Mutex::default(),
+            tended: Mutex::default(),
+        }
     }
 
     /// Lets something happen that is nobody's call; what could not be is an error.
@@ -73,8 +82,8 @@ impl<'a> World<'a> {
             Fault::Process(process, millis) => {
                 self.cluster.stop(*process)?;
                 thread::sleep(Duration::from_millis(*millis));
-                // A scheduler gives up where what it is told makes no sense any more, and is run again.
-                self.cluster.supervise()?;
+                self.tend()?;
+                let _one = lock(&self.tended);
                 self.cluster.restart(*process)?;
             }
             Fault::Weather(weather) => self.proxy.set(*weather),
@@ -82,10 +91,17 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// Runs again what has ended by itself: a scheduler gives up where what it is told makes no sense any more.
+    pub(super) fn tend(&self) -> Result {
+        let _one = lock(&self.tended);
+        self.cluster.supervise()?;
+        Ok(())
+    }
+
     /// Makes all whole that has happened.
     pub(super) fn heal(&self) -> Result {
         self.proxy.set(None);
-        self.cluster.supervise()?;
+        self.tend()?;
         within("the API server deletes a quota", || self.suffers(&Fault::Quota(false), &[]).is_ok())?;
         // Not in the loop's own line, where it would be locked for as long as the loop.
         let dead = lock(&self.dead).clone();

@@ -155,7 +155,7 @@ impl<'a> Seen<'a> {
                 && !it.message.contains("errored and resulted in unknown state")
         });
         let sort = match kills >= ATTEMPTS {
-            true => times::probation(event.first, self.snapshot.now, self.snapshot.patience.usual()),
+            true => times::probation(event.first, self.snapshot, self.snapshot.patience.usual()),
             false => lasting(event.first, self.snapshot.now),
         };
         Cause::new(CauseId::Liveness, message)
@@ -257,7 +257,7 @@ impl<'a> Seen<'a> {
         let began = self.pod.sandbox_since.max(self.pod.placed_since).or(self.pod.unready_since);
         let said = self.events().filter(|it| it.warns && it.last >= began);
         let since = said.filter_map(|it| it.first).min().max(began);
-        times::probation(since, self.snapshot.now, self.snapshot.patience.usual())
+        times::probation(since, self.snapshot, self.snapshot.patience.usual())
     }
 
     /// Iterates over the events about the container, the newest first.

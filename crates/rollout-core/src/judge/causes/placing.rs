@@ -23,7 +23,7 @@ pub(super) fn shown(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
         // A scheduler that fails says so in another word.
         Some(it) => {
             let message = format!("pod {} is not scheduled ({}): {}", pod.name, it.reason, it.message);
-            let sort = times::probation(it.since, snapshot.now, snapshot.patience.usual());
+            let sort = times::probation(it.since, snapshot, snapshot.patience.usual());
             Some(Cause::new(CauseId::NotScheduled, message).of_pod(pod).evidence(&it.message).sort(sort))
         }
         None => unseen(pod, snapshot),
@@ -34,7 +34,7 @@ pub(super) fn shown(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
 fn unseen(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
     let is_late = snapshot.seconds_since(pod.created) >= snapshot.patience.moment();
     let message = format!("no scheduler has looked at pod {}", pod.name);
-    let sort = times::probation(pod.created, snapshot.now, snapshot.patience.usual());
+    let sort = times::probation(pod.created, snapshot, snapshot.patience.usual());
     let name = snapshot.workload.template().pointer("/spec/schedulerName").and_then(|it| it.as_str());
     let fix = name.map(|name| format!("start the scheduler {name}, or name another one"));
     is_late.then(|| {
@@ -47,7 +47,7 @@ fn unseen(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
 /// one takes a while.
 fn unplaced(pod: &Pod, unplaced: &Unplaced, snapshot: &Snapshot) -> Cause {
     let said = unplaced.message.as_str();
-    let usual = times::probation(unplaced.since, snapshot.now, snapshot.patience.usual());
+    let usual = times::probation(unplaced.since, snapshot, snapshot.patience.usual());
     let (cause, fix) = if words::is_claim(said) {
         let claim = words::quoted_after(said, "persistentvolumeclaim ");
         let message = match &claim {

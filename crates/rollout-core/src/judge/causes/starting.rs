@@ -77,12 +77,13 @@ fn unattached(pod: &Pod, event: &EventRecord, snapshot: &Snapshot) -> Cause {
 /// What takes its time and says nothing of how much: init containers, hooks, pulls. Named when it takes longer than most.
 pub(super) fn slow(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
     let (since, id, container, what) = going_on(pod, snapshot)?;
-    let (now, patience) = (snapshot.now, snapshot.patience);
+    let patience = snapshot.patience;
     if snapshot.seconds_since(since) < patience.usual() {
         return None;
     }
     let message = format!("pod {}, container {}: {what}", pod.name, container.name);
-    let mut cause = Cause::new(id, message).of_pod(pod).sort(times::probation(since, now, patience.long()));
+    let mut cause =
+        Cause::new(id, message).of_pod(pod).sort(times::probation(since, snapshot, patience.long()));
     cause.container = Some(container.name.clone());
     Some(cause)
 }
@@ -131,7 +132,7 @@ pub(super) fn unready(pod: &Pod, snapshot: &Snapshot, slowest: &dyn Fn() -> Opti
     let gate = pod.closed_gates.first().filter(|_| needed().all(|it| it.ready))?;
     let since = pod.containers_ready_since.max(pod.unready_since);
     let message = format!("pod {}: waits for its readiness gates: {}", pod.name, pod.closed_gates.join(", "));
-    let sort = times::probation(since, snapshot.now, snapshot.patience.gates());
+    let sort = times::probation(since, snapshot, snapshot.patience.gates());
     let named = snapshot.seconds_since(since) >= snapshot.patience.moment();
     named.then(|| Cause::new(CauseId::Readiness, message).of_pod(pod).about(Some(gate.clone())).sort(sort))
 }
@@ -148,7 +149,7 @@ fn not_ready(pod: &Pod, container: &Container, snapshot: &Snapshot, slowest: Opt
         return None;
     }
     let what = if container.started { "runs and is not ready" } else { "runs and has not started" };
-    let sort = times::probation(since, snapshot.now, patience);
+    let sort = times::probation(since, snapshot, patience);
     let how_long = match sort {
         Sort::Fails => format!("more than {patience} s"),
         Sort::OnProbation { .. } | Sort::HoldsUp => format!("{elapsed} s"),
@@ -208,9 +209,9 @@ pub(super) fn unexplained(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
     let (said, sort) = match warning {
         Some(event) => {
             let since = event.first.max(since);
-            (event.message.clone(), times::probation(since, snapshot.now, patience.usual()))
+            (event.message.clone(), times::probation(since, snapshot, patience.usual()))
         }
-        None => (pod.status_word(), times::probation(since, snapshot.now, patience.long())),
+        None => (pod.status_word(), times::probation(since, snapshot, patience.long())),
     };
     if snapshot.seconds_since(since) < patience.usual() {
         return None;
@@ -220,7 +221,7 @@ pub(super) fn unexplained(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
 }
 
 fn lasts(since: Option<Timestamp>, snapshot: &Snapshot) -> Sort {
-    times::probation(since, snapshot.now, snapshot.patience.usual())
+    times::probation(since, snapshot, snapshot.patience.usual())
 }
 
 /// Returns how many seconds the slowest known start of a pod took.

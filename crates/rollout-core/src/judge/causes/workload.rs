@@ -102,7 +102,7 @@ fn refused(snapshot: &Snapshot, whole: &str, since: Option<Timestamp>) -> Cause 
     let message = format!("{}: {said}", snapshot.workload.id);
     let cause =
         |id: CauseId, fix: &str| Cause::new(id, message.clone()).evidence(said).fix(Some(fix.to_string()));
-    let lasting = times::probation(since, snapshot.now, snapshot.patience.usual());
+    let lasting = times::probation(since, snapshot, snapshot.patience.usual());
     let cause = match Refused::of(said) {
         Refused::Quota => {
             quota(snapshot, said, cause(CauseId::Quota, "raise the quota, or ask for less"), lasting)

@@ -41,6 +41,17 @@ fn a_volume_that_another_pod_holds_is_waited_for_unless_that_one_waits_for_this_
     assert!(own[0].message.contains("goes only when this one is ready"), "{}", own[0].message);
 }
 
+#[test]
+fn the_time_in_which_the_server_does_not_answer_fails_nothing() {
+    let silent = |answering| {
+        let mut it = seen(Kind::DaemonSet, vec![running("web-0", "bbb", 300)]);
+        it.answering = answering;
+        ids(&of(&it)).first().map(|it| it.1)
+    };
+    let times = [None, ago(300), ago(60), ago(59), ago(0)];
+    assert_eq!(times.map(silent), [FAILS, FAILS, FAILS, PROBATION, PROBATION].map(Some));
+}
+
 /// A pod that has run for `seconds`, with a readiness probe of 3 times 1 second.
 fn running(name: &str, hash: &str, seconds: i64) -> Pod {
     let mut pod = unready(name, hash);
