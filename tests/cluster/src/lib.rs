@@ -29,6 +29,8 @@ mod objects;
 #[cfg(unix)]
 mod part;
 mod plugins;
+#[cfg(unix)]
+mod since;
 mod tools;
 mod version;
 #[cfg(unix)]
