@@ -138,6 +138,7 @@ fn answer(mut stream: &TcpStream) {
 
 /// A service whose only endpoint is that server. The API server's proxy goes to addresses of pods only
 /// (pkg/registry/core/service/storage/storage.go, `isValidAddress`), so a pod that nobody schedules says that it is there.
+/// Servers before 1.37 look for Endpoints; for later ones a controller makes an EndpointSlice of them.
 fn service(ns: &Namespace<'_>, address: IpAddr, port: u16) -> String {
     ns.apply(&format!(
         "apiVersion: v1
@@ -145,15 +146,12 @@ kind: Service
 metadata: {{ name: prometheus }}
 spec: {{ ports: [{{ name: web, port: 9090 }}] }}
 ---
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {{ name: prometheus, labels: {{ kubernetes.io/service-name: prometheus }} }}
-addressType: IPv4
-endpoints:
-- addresses: [{address}]
-  conditions: {{ ready: true }}
-  targetRef: {{ kind: Pod, name: prometheus, namespace: {namespace} }}
-ports: [{{ name: web, port: {port}, protocol: TCP }}]
+apiVersion: v1
+kind: Endpoints
+metadata: {{ name: prometheus }}
+subsets:
+- addresses: [{{ ip: {address}, targetRef: {{ kind: Pod, name: prometheus, namespace: {namespace} }} }}]
+  ports: [{{ name: web, port: {port}, protocol: TCP }}]
 ---
 apiVersion: v1
 kind: Pod

@@ -302,6 +302,28 @@ fn a_config_that_changed_since_or_lost_its_key_is_said() {
 }
 
 #[test]
+fn resource_claims_that_a_template_names_are_looked_for() {
+    if !e2e::since("1.34", "the server drops the resource claims of a pod") {
+        return;
+    }
+    let (ns, target) = (cluster().namespace("warned-claims"), "deployment/web");
+    Web::new("deployment", "app:1").create(&ns);
+    let claims = |claims: Value| json!({"spec": {"template": {"spec": {"resourceClaims": claims}}}});
+    let both = json!([{"name": "shared", "resourceClaimName": "gpu"}, {"name": "own", "resourceClaimTemplateName": "nic"}]);
+    patch(&ns, target, &claims(both));
+    e2e::observed(&ns, target);
+    patch(&ns, target, &claims(Value::Null));
+    set_image(&ns, target, "app:2");
+    let output = rollback(&ns, &["undo", target, "--to-revision=2", "--dry-run"]);
+    assert_code(&output, 8);
+    for what in ["resourceclaim gpu", "resourceclaimtemplate nic"] {
+        let mut lines = output.stderr.lines();
+        let line = lines.find(|line| line.contains(&format!("{what} does not exist")));
+        assert!(line.is_some_and(|line| line.ends_with("[missing-config, stops]")), "{what}: {output}");
+    }
+}
+
+#[test]
 fn every_sort_of_object_that_a_template_names_is_looked_for() {
     let (ns, target) = (cluster().namespace("warned-names"), "deployment/web");
     Web::new("deployment", "app:1").create(&ns);
@@ -309,9 +331,6 @@ fn every_sort_of_object_that_a_template_names_is_looked_for() {
         "serviceAccountName": "runner", "priorityClassName": "warned-no-such-class",
         "imagePullSecrets": [{"name": "registry"}],
         "runtimeClassName": "warned-no-such-runtime",
-        "resourceClaims": [
-            {"name": "shared", "resourceClaimName": "gpu"},
-            {"name": "own", "resourceClaimTemplateName": "nic"}],
         "volumes": [
             {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
             {"name": "cert", "secret": {"secretName": "cert"}},
@@ -320,7 +339,7 @@ fn every_sort_of_object_that_a_template_names_is_looked_for() {
     e2e::observed(&ns, target);
     let plain = json!({"spec": {"template": {"spec": {
         "serviceAccountName": null, "serviceAccount": null, "priorityClassName": null, "imagePullSecrets": null, "volumes": null,
-        "runtimeClassName": null, "resourceClaims": null}}}});
+        "runtimeClassName": null}}}});
     patch(&ns, target, &plain);
     set_image(&ns, target, "app:2");
     let output = rollback(&ns, &["undo", target, "--to-revision=2", "--dry-run"]);
@@ -332,8 +351,6 @@ fn every_sort_of_object_that_a_template_names_is_looked_for() {
         ("serviceaccount runner", ", stops"),
         ("priorityclass warned-no-such-class", ", stops"),
         ("runtimeclass warned-no-such-runtime", ", stops"),
-        ("resourceclaim gpu", ", stops"),
-        ("resourceclaimtemplate nic", ", stops"),
     ] {
         let line = output.stderr.lines().find(|line| line.contains(&format!("{what} does not exist")));
         let line = line.unwrap_or_else(|| panic!("{what}: {output}"));

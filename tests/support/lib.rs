@@ -2,7 +2,6 @@
 
 mod background;
 pub mod scene;
-mod versions;
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -13,7 +12,6 @@ use cluster::{Cluster, Namespace, Output, build_plugins};
 use serde_json::{Value, json};
 
 pub use background::Running;
-pub use versions::since;
 
 /// How long anything may take that a test waits for.
 pub const LONG: Duration = Duration::from_secs(60);
@@ -28,6 +26,13 @@ pub fn cluster() -> &'static Cluster {
     let cluster = Cluster::shared();
     INSTALLED.get_or_init(|| install(cluster));
     cluster
+}
+
+/// Tells whether the cluster of this process is of a version or a newer one; where it is older, that the test is left out is said.
+#[must_use]
+#[track_caller]
+pub fn since(version: &str, why: &str) -> bool {
+    cluster().since(version, why)
 }
 
 /// Puts the plugins on the PATH of a cluster; for tests that stop parts of one and so need their own.

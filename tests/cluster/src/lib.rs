@@ -30,6 +30,8 @@ mod objects;
 mod part;
 mod paths;
 mod plugins;
+#[cfg(unix)]
+mod since;
 mod tools;
 mod version;
 #[cfg(unix)]

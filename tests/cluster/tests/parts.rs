@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use cluster::{Cluster, Login, Node, Options, Part, wait_until};
+use cluster::{Cluster, Login, Node, Options, Part, Version, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -21,6 +21,7 @@ fn start() -> Cluster {
 #[test]
 fn parts_stop_and_start_again() {
     let cluster = start();
+    assert_eq!(cluster.kubernetes(), Version::chosen().unwrap(), "the version that was asked for");
     let namespace = cluster.namespace("parts");
     cluster.restart(Part::ApiServer).unwrap();
     namespace.kubectl(&["get", "serviceaccount", "default"]).expect_ok();

@@ -250,26 +250,35 @@ fn a_pod_that_runs_turns_when_it_is_told_to() {
 }
 
 #[test]
-fn some_pods_are_rejected_evicted_or_over() {
+fn some_pods_are_rejected_or_evicted() {
     let namespace = Cluster::shared().namespace("failed");
     deployment(&namespace, "outofcpu");
     deployment(&namespace, "evicted");
+    fail_again_and_again(&namespace, "outofcpu", "OutOfcpu", false);
+    fail_again_and_again(&namespace, "evicted", "Evicted", true);
+}
+
+#[test]
+fn pods_are_over_whose_container_is_not_started_again() {
+    if !Cluster::shared().since("1.35", "only a pod has a restartPolicy, not its containers") {
+        return;
+    }
+    let namespace = Cluster::shared().namespace("over");
     let never = workload("Deployment", "never-again", "nginx:dies", "");
     namespace.apply(&never.replace("image:", "restartPolicy: Never, image:"));
-    for (app, reason, exits) in
-        [("outofcpu", "OutOfcpu", false), ("evicted", "Evicted", true), ("never-again", "", true)]
-    {
-        namespace.wait_until(&format!("pods of {app} fail again and again"), LIMIT, || {
-            let failed = |pod: &&Value| {
-                let (status, container) = (&pod["status"], &pod["status"]["containerStatuses"][0]);
-                let ended = container["state"]["terminated"]["exitCode"].as_u64() > Some(0);
-                status["phase"] == "Failed"
-                    && status["reason"].as_str().unwrap_or("") == reason
-                    && ended == exits
-            };
-            pods(&namespace, app).iter().filter(failed).count() > 1
-        });
-    }
+    fail_again_and_again(&namespace, "never-again", "", true);
+}
+
+#[track_caller]
+fn fail_again_and_again(namespace: &Namespace<'_>, app: &str, reason: &str, exits: bool) {
+    namespace.wait_until(&format!("pods of {app} fail again and again"), LIMIT, || {
+        let failed = |pod: &&Value| {
+            let (status, container) = (&pod["status"], &pod["status"]["containerStatuses"][0]);
+            let ended = container["state"]["terminated"]["exitCode"].as_u64() > Some(0);
+            status["phase"] == "Failed" && status["reason"].as_str().unwrap_or("") == reason && ended == exits
+        };
+        pods(namespace, app).iter().filter(failed).count() > 1
+    });
 }
 
 #[test]
