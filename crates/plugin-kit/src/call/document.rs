@@ -1,7 +1,7 @@
 //! What all documents have: the head, the list, the form of times.
 
 use k8s_openapi::jiff::{Timestamp, Unit};
-use rollout_core::WorkloadId;
+use rollout_core::{Kind, WorkloadId};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -22,8 +22,9 @@ pub fn about<B: Body>(workload: &WorkloadId, body: B) -> Value {
 
 /// A document about one workload.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Document<'a, B> {
+pub(crate) struct Document<'a, B> {
     api_version: &'static str,
     kind: &'static str,
     workload: Workload<'a>,
@@ -33,10 +34,12 @@ struct Document<'a, B> {
 
 /// Which workload it is about.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Workload<'a> {
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "apps/v1")))]
     api_version: &'static str,
-    kind: &'static str,
+    kind: Kind,
     namespace: &'a str,
     name: &'a str,
     /// Absent where the server did not tell.
@@ -47,14 +50,15 @@ pub(crate) struct Workload<'a> {
 impl Workload<'_> {
     pub(crate) fn of(id: &WorkloadId) -> Workload<'_> {
         let WorkloadId { kind, namespace, name, uid } = id;
-        Workload { api_version: "apps/v1", kind: kind.name(), namespace, name, uid }
+        Workload { api_version: "apps/v1", kind: *kind, namespace, name, uid }
     }
 }
 
 /// The documents of a request that named no single object.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct List {
+pub(crate) struct List {
     api_version: &'static str,
     kind: &'static str,
     items: Vec<Value>,
@@ -83,6 +87,11 @@ pub(crate) fn as_map<K: Serialize, V: Serialize, S: Serializer>(
 }
 
 /// Times are whole seconds, as the API's.
+pub(crate) fn second(at: Timestamp) -> Timestamp {
+    at.round(Unit::Second).unwrap_or(at)
+}
+
+/// The same of a time that may be unknown.
 pub(crate) fn seconds(at: Option<Timestamp>) -> Option<Timestamp> {
-    at.map(|at| at.round(Unit::Second).unwrap_or(at))
+    at.map(second)
 }

@@ -9,13 +9,15 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_with::skip_serializing_none;
 
+use super::outcome::OutcomeWord;
 use super::status::Status;
 use crate::call::Exit;
-use crate::call::document::{Body, about, seconds};
+use crate::call::document::{Body, about, second};
 
 /// Two revisions compared.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Diff<'a> {
     from: Option<RevisionNumber>,
     to: Option<RevisionNumber>,
@@ -36,6 +38,7 @@ impl<'a> Diff<'a> {
 /// A change before it is made.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Plan<'a> {
     from_revision: Option<RevisionNumber>,
@@ -73,7 +76,7 @@ impl<'a> Plan<'a> {
 #[derive(Debug)]
 pub struct Outcome<'a> {
     /// One word for it.
-    pub outcome: &'static str,
+    pub outcome: OutcomeWord,
     /// How the verb ends.
     pub exit: Exit,
     /// What was planned.
@@ -93,14 +96,15 @@ pub struct Outcome<'a> {
 /// An [`Outcome`] as a document, whose kind is `Result`.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ResultBody<'a> {
-    outcome: &'static str,
-    exit_code: u8,
+    outcome: OutcomeWord,
+    exit_code: Exit,
     /// When the call began.
-    started_at: Option<Timestamp>,
+    started_at: Timestamp,
     /// When it was over with this workload.
-    ended_at: Option<Timestamp>,
+    ended_at: Timestamp,
     from_revision: Option<RevisionNumber>,
     to_revision: Option<RevisionNumber>,
     causes: Option<&'a [Cause]>,
@@ -115,7 +119,7 @@ impl Body for ResultBody<'_> {
 
 impl<'a> Outcome<'a> {
     /// An outcome of which nothing more is known.
-    pub fn new(outcome: &'static str, exit: Exit) -> Outcome<'a> {
+    pub fn new(outcome: OutcomeWord, exit: Exit) -> Outcome<'a> {
         Outcome {
             outcome,
             exit,
@@ -139,9 +143,9 @@ impl<'a> Outcome<'a> {
         let (from_revision, to_revision) = plan.map(|plan| (plan.from, plan.to)).or(back).unwrap_or_default();
         let rolled = ResultBody {
             outcome,
-            exit_code: exit.code(),
-            started_at: seconds(Some(started)),
-            ended_at: seconds(Some(ended.unwrap_or(now).max(started))),
+            exit_code: exit,
+            started_at: second(started),
+            ended_at: second(ended.unwrap_or(now).max(started)),
             from_revision,
             to_revision,
             causes: filled(causes),

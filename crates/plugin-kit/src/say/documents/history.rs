@@ -4,7 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 use rollout_core::history::PodCount;
 use rollout_core::judge::{Progress, State};
 use rollout_core::template::diff::Change;
-use rollout_core::{Kind, RevisionNumber, Snapshot, template};
+use rollout_core::{Kind, RevisionNumber, Snapshot, template, words};
 use serde::Serialize;
 use serde_json::Value;
 use serde_with::skip_serializing_none;
@@ -13,6 +13,7 @@ use crate::call::document::{Body, as_map, seconds};
 
 /// The revisions of a workload, oldest first.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct History<'a> {
     revisions: Vec<Revision<'a>>,
 }
@@ -20,11 +21,12 @@ pub struct History<'a> {
 /// One revision.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Revision<'a> {
     revision: Option<RevisionNumber>,
     former_revisions: &'a [RevisionNumber],
-    state: &'static str,
+    state: RevisionState,
     good: Option<bool>,
     object: Object<'a>,
     duplicates: Option<Vec<Duplicate<'a>>>,
@@ -33,6 +35,7 @@ pub struct Revision<'a> {
     change_cause: Option<&'a str>,
     manager: Option<String>,
     #[serde(serialize_with = "as_map")]
+    #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<String, String>"))]
     images: Vec<(String, String)>,
     pods: PodCount,
     changes: Option<Vec<Change>>,
@@ -41,13 +44,38 @@ pub struct Revision<'a> {
 
 /// What records a revision.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Object<'a> {
-    kind: &'static str,
+    kind: ObjectKind,
     name: &'a str,
 }
 
+/// The kinds that record revisions.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+enum ObjectKind {
+    /// Those of a Deployment.
+    ReplicaSet,
+    /// Those of a DaemonSet or a StatefulSet.
+    ControllerRevision,
+}
+
+words! {
+    /// The state of a revision.
+    pub enum RevisionState {
+        /// It is rolled out.
+        Current = "current",
+        /// It is being rolled out.
+        Updating = "updating",
+        /// Another one is newer.
+        Old = "old",
+    }
+}
+
 /// What records the same once more.
+#[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Duplicate<'a> {
     name: &'a str,
     revision: Option<RevisionNumber>,
@@ -79,8 +107,8 @@ impl<'a> Revision<'a> {
     fn of(snapshot: &'a Snapshot, revision: &'a rollout_core::Revision, progress: &Progress) -> Revision<'a> {
         let history = &snapshot.history;
         let kind = match snapshot.workload.id.kind {
-            Kind::Deployment => "ReplicaSet",
-            Kind::DaemonSet | Kind::StatefulSet => "ControllerRevision",
+            Kind::Deployment => ObjectKind::ReplicaSet,
+            Kind::DaemonSet | Kind::StatefulSet => ObjectKind::ControllerRevision,
         };
         let twin = |it: &'a rollout_core::history::Twin| Duplicate { name: &it.name, revision: it.number };
         let duplicates: Vec<Duplicate<'_>> = revision.duplicates.iter().map(twin).collect();
@@ -103,18 +131,18 @@ impl<'a> Revision<'a> {
     }
 }
 
-/// The state of a revision: being rolled out, rolled out, or neither.
+/// Returns the state of a revision.
 pub fn revision_state(
     history: &rollout_core::History,
     revision: &rollout_core::Revision,
     progress: &Progress,
-) -> &'static str {
+) -> RevisionState {
     let newest = history.current().is_some_and(|current| current.name == revision.name);
     match (newest, progress.state) {
-        (false, _) => "old",
-        (true, State::Complete) => "current",
+        (false, _) => RevisionState::Old,
+        (true, State::Complete) => RevisionState::Current,
         (true, State::Unobserved | State::Advancing | State::Held | State::Failed | State::Stalled) => {
-            "updating"
+            RevisionState::Updating
         }
     }
 }

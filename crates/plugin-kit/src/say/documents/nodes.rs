@@ -1,7 +1,7 @@
 //! `Nodes`: which revision of a DaemonSet runs on which node.
 
-use rollout_core::view::nodes::{self, Blocked, NodeRow};
-use rollout_core::view::ordinals::{self, OUTSIDE_STEP};
+use rollout_core::view::nodes::{self, Blocked, NodeRow, NodesId};
+use rollout_core::view::ordinals;
 use rollout_core::{Pod, RevisionNumber, Snapshot};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
@@ -12,6 +12,7 @@ use crate::call::document::{Body, as_map};
 /// The nodes of a DaemonSet.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Nodes<'a> {
     nodes: Vec<Node<'a>>,
     rollout: Option<Rollout>,
@@ -21,6 +22,7 @@ pub struct Nodes<'a> {
 /// One node, with its pod.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Node<'a> {
     node: &'a str,
     group: Option<&'a str>,
@@ -35,13 +37,19 @@ struct Node<'a> {
 
 /// The images of a pod, by container.
 #[derive(Debug, Serialize)]
-struct Images<'a>(#[serde(serialize_with = "as_map")] Vec<(&'a str, &'a str)>);
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct Images<'a>(
+    #[serde(serialize_with = "as_map")]
+    #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<String, String>"))]
+    Vec<(&'a str, &'a str)>,
+);
 
 /// What is to be known of some of the nodes.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Warning<'a> {
-    id: &'static str,
+    id: NodesId,
     message: String,
     nodes: Option<Vec<&'a str>>,
 }
@@ -64,10 +72,10 @@ impl<'a> Nodes<'a> {
             let why = Blocked::Tainted(taint.clone());
             named(why.id(), format!("no pod belongs there: {why}"), names)
         });
-        let hidden = hidden.map(|message| Warning { id: "nodes-hidden", message, nodes: None });
+        let hidden = hidden.map(|message| Warning { id: NodesId::NodesHidden, message, nodes: None });
         let outside: Vec<&str> = nodes.outside.iter().map(String::as_str).collect();
-        let outside =
-            (!outside.is_empty()).then(|| named(OUTSIDE_STEP, ordinals::outside(&nodes.outside), &outside));
+        let outside = (!outside.is_empty())
+            .then(|| named(NodesId::OutsideStep, ordinals::outside(&nodes.outside), &outside));
         Nodes {
             nodes: rows.iter().map(|row| Node::of(row)).collect(),
             rollout: Rollout::of(snapshot),

@@ -12,6 +12,7 @@ use crate::call::document::Body;
 /// The pods of a StatefulSet, from the highest ordinal down.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pods<'a> {
     partition: Option<u32>,
     pods: Vec<Ordinal<'a>>,
@@ -22,6 +23,7 @@ pub struct Pods<'a> {
 /// One ordinal.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Ordinal<'a> {
     name: &'a str,
     ordinal: u32,

@@ -10,11 +10,12 @@ use rollout_core::{Amount, RevisionNumber, Snapshot};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 
-use crate::call::document::seconds;
+use crate::call::document::{second, seconds};
 
 /// A rollout in steps.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Rollout {
     /// What it is at: `running`, `paused`, `failed`, `aborting`.
@@ -42,13 +43,16 @@ pub struct Rollout {
     options: Options,
     /// Who drives it; nobody while it stands still.
     driver: Option<Driver>,
-    started_at: Option<Timestamp>,
-    step_started_at: Option<Timestamp>,
+    /// When it began.
+    started_at: Timestamp,
+    /// When its step began.
+    step_started_at: Timestamp,
 }
 
 /// A revision, by what does not move and by the number that it has now.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct RevisionRef {
     object: String,
     revision: Option<RevisionNumber>,
@@ -57,6 +61,7 @@ struct RevisionRef {
 /// The steps as rules.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Rules {
     /// Nodes of the first step.
@@ -72,6 +77,7 @@ struct Rules {
 /// How it is done.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Options {
     soak_seconds: i64,
@@ -89,6 +95,7 @@ struct Options {
 /// Who drives it, and since when.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Driver {
     host: String,
@@ -138,8 +145,8 @@ impl Rollout {
             rules: Rules::of(rollout.rules),
             options: Options::of(rollout.options),
             driver,
-            started_at: seconds(Some(rollout.started)),
-            step_started_at: seconds(Some(rollout.began)),
+            started_at: second(rollout.started),
+            step_started_at: second(rollout.began),
         })
     }
 }

@@ -8,16 +8,18 @@ use serde::Serialize;
 use serde_with::skip_serializing_none;
 
 use super::rollout::Rollout;
+use super::strategy::StrategyType;
 use crate::call::document::{Body, seconds};
 
 /// How far a rollout is.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Status<'a> {
     state: State,
     revision: Option<RevisionNumber>,
-    strategy: &'a str,
+    strategy: StrategyType<'a>,
     partition: Option<u32>,
     paused: bool,
     desired: u32,
@@ -45,7 +47,7 @@ impl<'a> Status<'a> {
         Status {
             state: progress.state,
             revision: progress.revision,
-            strategy: workload.strategy.name(),
+            strategy: StrategyType::of(&workload.strategy),
             partition: partition(snapshot),
             paused: workload.paused,
             desired: progress.desired,

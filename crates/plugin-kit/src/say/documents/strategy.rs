@@ -11,9 +11,10 @@ use crate::call::document::Body;
 /// How pods are replaced.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Strategy<'a> {
-    r#type: &'a str,
+    r#type: StrategyType<'a>,
     max_unavailable: Option<Amount>,
     max_surge: Option<Amount>,
     resolved: Option<Resolved>,
@@ -22,8 +23,37 @@ pub struct Strategy<'a> {
     paused_strategy: Option<&'a Value>,
 }
 
+/// How pods are replaced, as the API spells it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(super) enum StrategyType<'a> {
+    /// The controller replaces them; at and above the partition, where there is one.
+    RollingUpdate,
+    /// The controller replaces a pod when somebody deletes it.
+    OnDelete,
+    /// All old pods go before the first new one comes.
+    Recreate,
+    /// A strategy that is newer than this program.
+    #[serde(untagged)]
+    Other(&'a str),
+}
+
+impl StrategyType<'_> {
+    pub(super) fn of(strategy: &rollout_core::Strategy) -> StrategyType<'_> {
+        match strategy {
+            rollout_core::Strategy::RollingUpdate { .. } | rollout_core::Strategy::Partitioned { .. } => {
+                StrategyType::RollingUpdate
+            }
+            rollout_core::Strategy::OnDelete => StrategyType::OnDelete,
+            rollout_core::Strategy::Recreate => StrategyType::Recreate,
+            rollout_core::Strategy::Other(name) => StrategyType::Other(name),
+        }
+    }
+}
+
 /// How many pods that means now.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Resolved {
     max_unavailable: u32,
@@ -51,7 +81,7 @@ impl<'a> Strategy<'a> {
             Resolved { max_unavailable, max_surge }
         };
         Strategy {
-            r#type: workload.strategy.name(),
+            r#type: StrategyType::of(&workload.strategy),
             max_unavailable: amounts.map(|it| it.0),
             max_surge: amounts.map(|it| it.1),
             resolved: amounts.map(resolved),

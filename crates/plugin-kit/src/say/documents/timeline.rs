@@ -12,6 +12,7 @@ use crate::call::document::{API_VERSION, Workload, seconds, value};
 
 /// What was rolled out; it is about no workload of its own.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Timeline<'a> {
     api_version: &'static str,
@@ -22,6 +23,7 @@ pub struct Timeline<'a> {
 /// One revision that went live.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Entry<'a> {
     time: Option<Timestamp>,
