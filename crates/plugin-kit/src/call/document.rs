@@ -25,8 +25,11 @@ pub fn about<B: Body>(workload: &WorkloadId, body: B) -> Value {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Document<'a, B> {
+    /// The version of all documents.
     api_version: &'static str,
+    /// Which document it is.
     kind: &'static str,
+    /// Which workload it is about.
     workload: Workload<'a>,
     #[serde(flatten)]
     body: B,
@@ -37,10 +40,14 @@ pub(crate) struct Document<'a, B> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Workload<'a> {
+    /// That of its kind.
     #[cfg_attr(feature = "schema", schemars(extend("const" = "apps/v1")))]
     api_version: &'static str,
+    /// Its kind.
     kind: Kind,
+    /// Its namespace.
     namespace: &'a str,
+    /// Its name.
     name: &'a str,
     /// Absent where the server did not tell.
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -59,8 +66,11 @@ impl Workload<'_> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct List {
+    /// The version of all documents.
     api_version: &'static str,
+    /// Which document it is.
     kind: &'static str,
+    /// The documents, one for each workload, and an `Error` for what failed.
     items: Vec<Value>,
 }
 

@@ -13,11 +13,15 @@ use super::{CliError, Exit};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Failure<'a> {
+    /// The version of all documents.
     api_version: &'static str,
+    /// Which document it is.
     kind: &'static str,
     /// Absent where it is about none, or about all.
     workload: Option<Workload<'a>>,
+    /// The exit code that goes with it.
     exit_code: Exit,
+    /// What failed.
     error: Error<'a>,
 }
 
@@ -29,6 +33,7 @@ struct Error<'a> {
     message: &'a str,
     /// One word for it: a reason of the API's `Status`, or one of ours.
     reason: &'a str,
+    /// Ways on.
     hints: &'a [String],
 }
 

@@ -19,8 +19,11 @@ use crate::call::document::{Body, about, second};
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Diff<'a> {
+    /// The older revision; absent where it has no number.
     from: Option<RevisionNumber>,
+    /// The newer one; absent where it has no number, or is not recorded.
     to: Option<RevisionNumber>,
+    /// What differs in the pod template.
     changes: &'a [Change],
 }
 
@@ -41,14 +44,21 @@ impl<'a> Diff<'a> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Plan<'a> {
+    /// The revision that it has; absent where it is not recorded.
     from_revision: Option<RevisionNumber>,
+    /// The revision that it gets; absent where its template is a new one.
     to_revision: Option<RevisionNumber>,
+    /// What changes in the pod template.
     changes: &'a [Change],
+    /// What is sent, in this order.
     requests: &'a [Request],
+    /// The steps in which the pods are replaced, where there are any.
     steps: Option<&'a [PlannedStep]>,
-    /// Absent where nobody can know.
+    /// What it does to the pods; absent where nobody can know.
     impact: Option<&'a Impact>,
+    /// What else is to be known before.
     notes: &'a [String],
+    /// What speaks against it.
     warnings: &'a [Warning],
 }
 
@@ -99,17 +109,25 @@ pub struct Outcome<'a> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ResultBody<'a> {
+    /// What became of it, in one word.
     outcome: OutcomeWord,
+    /// The exit code that goes with it.
     exit_code: Exit,
     /// When the call began.
     started_at: Timestamp,
     /// When it was over with this workload.
     ended_at: Timestamp,
+    /// The revision that was left.
     from_revision: Option<RevisionNumber>,
+    /// The revision that it got.
     to_revision: Option<RevisionNumber>,
+    /// Why a rollout failed that was taken back or stands still; causes that still show are in `status`.
     causes: Option<&'a [Cause]>,
+    /// What was planned.
     plan: Option<Plan<'a>>,
+    /// How far the rollout is.
     status: Option<Status<'a>>,
+    /// Warnings where there was no plan.
     warnings: Option<&'a [Warning]>,
 }
 

@@ -15,6 +15,7 @@ use crate::call::document::{Body, as_map, seconds};
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct History<'a> {
+    /// The revisions.
     revisions: Vec<Revision<'a>>,
 }
 
@@ -24,21 +25,35 @@ pub struct History<'a> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Revision<'a> {
+    /// Its number; absent where the object carries none that can be read.
     revision: Option<RevisionNumber>,
+    /// Numbers that it had before it came back.
     former_revisions: &'a [RevisionNumber],
+    /// Its state.
     state: RevisionState,
+    /// Whether it is known to have worked; absent where nobody can know.
     good: Option<bool>,
+    /// The object that records it.
     object: Object<'a>,
+    /// Objects that record the same template once more.
     duplicates: Option<Vec<Duplicate<'a>>>,
+    /// When its object was made.
     creation_timestamp: Option<Timestamp>,
+    /// When it went live last, as far as the API remembers.
     live_since: Option<Timestamp>,
+    /// The annotation `kubernetes.io/change-cause`.
     change_cause: Option<&'a str>,
+    /// Who last wrote the pod template; known of the current revision only.
     manager: Option<String>,
+    /// The images, by container.
     #[serde(serialize_with = "as_map")]
     #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<String, String>"))]
     images: Vec<(String, String)>,
+    /// Its pods.
     pods: PodCount,
+    /// What differs from the revision before; absent of the oldest one.
     changes: Option<Vec<Change>>,
+    /// The pod template; with `--revision` only.
     template: Option<&'a Value>,
 }
 
@@ -46,7 +61,9 @@ pub struct Revision<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Object<'a> {
+    /// Its kind.
     kind: ObjectKind,
+    /// Its name.
     name: &'a str,
 }
 
@@ -77,7 +94,9 @@ words! {
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Duplicate<'a> {
+    /// The name of its object.
     name: &'a str,
+    /// Its number; absent where it carries none that can be read.
     revision: Option<RevisionNumber>,
 }
 
@@ -98,7 +117,7 @@ impl<'a> History<'a> {
         revision: &'a rollout_core::Revision,
         progress: &Progress,
     ) -> History<'a> {
-        let template = Some(revision.template.as_ref().unwrap_or(&Value::Null));
+        let template = revision.template.as_ref();
         History { revisions: vec![Revision { template, ..Revision::of(snapshot, revision, progress) }] }
     }
 }

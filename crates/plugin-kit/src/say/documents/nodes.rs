@@ -14,8 +14,11 @@ use crate::call::document::{Body, as_map};
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Nodes<'a> {
+    /// The nodes, one by one.
     nodes: Vec<Node<'a>>,
+    /// The rollout in steps that is stored, where one is.
     rollout: Option<Rollout>,
+    /// What else is to be known.
     warnings: Vec<Warning<'a>>,
 }
 
@@ -24,14 +27,23 @@ pub struct Nodes<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Node<'a> {
+    /// Its name.
     node: &'a str,
+    /// Its value of the label that `--by` names.
     group: Option<&'a str>,
+    /// Its pod.
     pod: Option<&'a str>,
+    /// The revision of the pod that runs.
     revision: Option<RevisionNumber>,
+    /// Whether a pod of the newest revision runs.
     updated: bool,
+    /// Whether the pod that runs is ready.
     ready: bool,
+    /// Restarts of its containers.
     restarts: Option<u32>,
+    /// What is wrong, or what the node waits for.
     reason: Option<&'a str>,
+    /// The images, by container.
     images: Option<Images<'a>>,
 }
 
@@ -49,8 +61,11 @@ struct Images<'a>(
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Warning<'a> {
+    /// The stable id.
     id: NodesId,
+    /// One sentence.
     message: String,
+    /// The nodes that it is about.
     nodes: Option<Vec<&'a str>>,
 }
 

@@ -40,6 +40,7 @@ pub struct Rollout {
     previous: RevisionRef,
     /// The steps as they were asked for.
     rules: Rules,
+    /// How it is done.
     options: Options,
     /// Who drives it; nobody while it stands still.
     driver: Option<Driver>,
@@ -54,7 +55,9 @@ pub struct Rollout {
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct RevisionRef {
+    /// The name of the object that records it.
     object: String,
+    /// Its number.
     revision: Option<RevisionNumber>,
 }
 
@@ -80,15 +83,25 @@ struct Rules {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Options {
+    /// Seconds for which a step's pods stay available.
     soak_seconds: i64,
+    /// Restarts that a pod may have.
     max_restarts: u32,
+    /// Pods that may be missing within a step; that of the workload where nobody says.
     max_unavailable: Option<Amount>,
+    /// The checks.
     checks: Vec<String>,
+    /// The queries.
     queries: Vec<String>,
+    /// The Prometheus that is asked.
     prometheus: Option<String>,
+    /// What becomes of a rollout whose step fails.
     on_failure: OnFailure,
+    /// Whether pods are evicted rather than deleted.
     evict: bool,
+    /// Whether nodes that are not ready are left out.
     skip_unready_nodes: bool,
+    /// Seconds that a step may take.
     timeout_seconds: Option<i64>,
 }
 
@@ -98,10 +111,15 @@ struct Options {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Driver {
+    /// The host.
     host: String,
+    /// The user there.
     user: String,
+    /// Since when.
     acquired_at: Option<Timestamp>,
+    /// When it said last that it still drives.
     renewed_at: Option<Timestamp>,
+    /// After how many seconds of silence another one may take over.
     lease_seconds: Option<u32>,
 }
 

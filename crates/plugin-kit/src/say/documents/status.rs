@@ -17,22 +17,39 @@ use crate::call::document::{Body, seconds};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Status<'a> {
+    /// The state.
     state: State,
+    /// The revision that is rolled out, once it is recorded.
     revision: Option<RevisionNumber>,
+    /// How pods are replaced.
     strategy: StrategyType<'a>,
+    /// Pods of a StatefulSet below this ordinal stay old.
     partition: Option<u32>,
+    /// Whether it is paused.
     paused: bool,
+    /// Pods asked for.
     desired: u32,
+    /// New pods.
     updated: u32,
+    /// New pods that are ready.
     ready: u32,
+    /// New pods that are available.
     available: u32,
+    /// Old pods that are not on their way out.
     old: u32,
+    /// Pods on their way out.
     terminating: u32,
+    /// The rollout in steps that is stored, where one is.
     rollout: Option<Rollout>,
+    /// When the revision went live.
     started_at: Option<Timestamp>,
+    /// Why it fails, what may pass by itself, and what only holds it up.
     causes: &'a Causes,
+    /// What may not be read, so that nothing is known of it.
     skipped: &'a [Skipped],
+    /// What else is to be known.
     notes: &'a [String],
+    /// What would help.
     hint: Option<&'a str>,
 }
 

@@ -14,10 +14,15 @@ use crate::call::document::Body;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Strategy<'a> {
+    /// The type.
     r#type: StrategyType<'a>,
+    /// Pods that may be missing meanwhile.
     max_unavailable: Option<Amount>,
+    /// Pods that may exist beyond the desired number meanwhile.
     max_surge: Option<Amount>,
+    /// How many pods that means now.
     resolved: Option<Resolved>,
+    /// Pods asked for.
     desired: u32,
     /// The strategy that comes back when the pause ends.
     paused_strategy: Option<&'a Value>,
@@ -56,7 +61,9 @@ impl StrategyType<'_> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Resolved {
+    /// Pods that may be missing.
     max_unavailable: u32,
+    /// Pods that may exist beyond the desired number.
     max_surge: u32,
 }
 
