@@ -1,10 +1,11 @@
-//! What is generated from the plugins' own declarations, a folder each: `reference man|completions|cli FOLDER`. What of it is
+//! What is generated from the plugins' own declarations and types: `reference man|completions|cli|documents|schema FOLDER`. What of it is
 //! kept in the repository is written anew by `reference all docs`.
 
 #![expect(clippy::print_stderr, reason = "this program talks to whoever builds the project")]
 
 mod cli;
 mod completions;
+mod documents;
 #[cfg(test)]
 mod helps;
 mod man;
@@ -33,6 +34,7 @@ struct Sort {
 const SORTS: &[Sort] = &[
     Sort { name: "cli", write: |folder| of_plugins(cli::write, folder), kept: Some("reference/cli") },
     Sort { name: "completions", write: |folder| of_plugins(completions::write, folder), kept: None },
+    Sort { name: "documents", write: documents::write, kept: Some("reference") },
     Sort { name: "man", write: |folder| of_plugins(man::write, folder), kept: None },
     Sort { name: "schema", write: schema::write, kept: Some("schema/v1alpha1") },
 ];

@@ -82,6 +82,9 @@ mod tests {
         command.args(["rollback", "status", "web", "-o", "json"]);
         assert_eq!(fault(&command, "", false), None);
         let fault = fault(&command, "{\"kind\": \"Mood\"}\n", false).unwrap_or_default();
-        assert!(fault.starts_with("kubectl rollback status web -o json: a document of an unknown kind"), "{fault}");
+        assert!(
+            fault.starts_with("kubectl rollback status web -o json: a document of an unknown kind"),
+            "{fault}"
+        );
     }
 }

@@ -103,7 +103,7 @@ impl schemars::JsonSchema for Exit {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let mut codes = Exit::WORST_FIRST.map(Exit::code);
         codes.sort_unstable();
-        schemars::json_schema!({"type": "integer", "enum": codes})
+        schemars::json_schema!({"description": "An exit code of the process.", "type": "integer", "enum": codes})
     }
 }
 

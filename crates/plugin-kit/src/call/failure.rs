@@ -28,6 +28,7 @@ pub(crate) struct Failure<'a> {
 /// Why.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "WhatFailed"))]
 struct Error<'a> {
     /// The sentence that stands on standard error, without `error: `.
     message: &'a str,
@@ -38,7 +39,7 @@ struct Error<'a> {
 }
 
 /// Returns the document of an error with the hints that were given.
-pub(super) fn failure(error: &CliError, hints: &[String]) -> Value {
+pub(crate) fn failure(error: &CliError, hints: &[String]) -> Value {
     let message = error.message.strip_prefix("error: ").unwrap_or(&error.message);
     value(&Failure {
         api_version: API_VERSION,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::call::document::value;
 use crate::call::{CliError, Exit, Session};
-use crate::say::documents::{Change, Watched};
+use crate::say::documents::{WatchType, Watched};
 use crate::targets::Found;
 
 /// How often it is drawn at most: what comes in between is seen at once.
@@ -186,7 +186,7 @@ impl LiveDocuments {
         for (key, document) in documents {
             let known = before.remove(&key);
             if known.as_ref() != Some(&document) {
-                let sort = if known.is_some() { Change::Modified } else { Change::Added };
+                let sort = if known.is_some() { WatchType::Modified } else { WatchType::Added };
                 self.print(ui, form, events.then_some(sort), &document)?;
             }
             self.said.insert(key, document);
@@ -194,14 +194,14 @@ impl LiveDocuments {
         before.retain(|_, _| !self.forgets);
         before
             .values()
-            .try_for_each(|document| self.print(ui, form, events.then_some(Change::Deleted), document))
+            .try_for_each(|document| self.print(ui, form, events.then_some(WatchType::Deleted), document))
     }
 
     fn print(
         &mut self,
         ui: &mut Ui,
         form: &OutputForm,
-        event: Option<Change>,
+        event: Option<WatchType>,
         document: &Value,
     ) -> Result<(), OutputError> {
         let Some(r#type) = event else { return self.stream.print(ui, document, form) };

@@ -103,7 +103,7 @@ impl Cause {
     }
 }
 
-/// A cause as documents tell it.
+/// One reason why a rollout fails, or does not get on.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "Cause"))]

@@ -95,7 +95,10 @@ impl schemars::JsonSchema for Amount {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "description": "A number of pods, or a share of them, as the API has both.",
-            "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]+%$"}],
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "description": "So many pods."},
+                {"type": "string", "pattern": "^[0-9]+%$", "description": "That share of them, such as `25%`."},
+            ],
         })
     }
 }

@@ -4,9 +4,9 @@
 #[macro_export]
 macro_rules! words {
     ($(#[$meta:meta])* pub enum $enum:ident { $($(#[$doc:meta])* $name:ident = $word:tt,)* }) => {
-        $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        $(#[$meta])*
         pub enum $enum {
             $($(#[$doc])* #[serde(rename = $word)] $name,)*
         }

@@ -103,7 +103,7 @@ pub struct Outcome<'a> {
     pub warnings: &'a [Warning],
 }
 
-/// An [`Outcome`] as a document, whose kind is `Result`.
+/// What a verb that writes, or guards, came to.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -60,6 +60,7 @@ pub struct Revision<'a> {
 /// What records a revision.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "RevisionObject"))]
 struct Object<'a> {
     /// Its kind.
     kind: ObjectKind,
@@ -70,6 +71,7 @@ struct Object<'a> {
 /// The kinds that record revisions.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "RevisionObjectKind"))]
 enum ObjectKind {
     /// Those of a Deployment.
     ReplicaSet,

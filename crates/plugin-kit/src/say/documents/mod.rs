@@ -8,6 +8,8 @@ mod nodes;
 mod outcome;
 mod pods;
 mod rollout;
+#[cfg(all(test, feature = "schema"))]
+mod samples;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod status;
@@ -26,4 +28,4 @@ pub use rollout::Rollout;
 pub use status::Status;
 pub use strategy::Strategy;
 pub use timeline::{Entry, Timeline};
-pub use watched::{Change, Watched};
+pub use watched::{WatchType, Watched};

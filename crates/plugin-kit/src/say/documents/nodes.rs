@@ -60,6 +60,7 @@ struct Images<'a>(
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "NodesWarning"))]
 struct Warning<'a> {
     /// The stable id.
     id: NodesId,

@@ -7,6 +7,7 @@ use crate::call::Exit;
 
 words! {
     /// What became of a workload.
+    #[cfg_attr(feature = "schema", schemars(rename = "Outcome"))]
     pub enum OutcomeWord {
         /// The rollout is complete: every pod that should be new is new and available.
         Complete = "complete",

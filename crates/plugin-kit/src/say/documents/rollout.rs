@@ -18,7 +18,7 @@ use crate::call::document::{second, seconds};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Rollout {
-    /// What it is at: `running`, `paused`, `failed`, `aborting`.
+    /// What it is at.
     phase: Phase,
     /// How many steps there are by the nodes or pods of now; absent where nobody can know.
     steps: Option<usize>,

@@ -12,7 +12,7 @@ use crate::call::document::{Document, List};
 use crate::call::failure::Failure;
 
 /// Where schemas are read from: the project's address, which stands in its manifest alone.
-const ADDRESS: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/raw/main/docs/schema/v1alpha1");
+pub const ADDRESS: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/raw/main/docs/schema/v1alpha1");
 
 /// The schema of a kind of document, which needs no other file.
 #[derive(Debug)]
@@ -48,13 +48,8 @@ pub fn schemas() -> Vec<Schema> {
 /// A document about one workload.
 fn about<B: Body + JsonSchema>(is_item: bool) -> Schema {
     let mut schema = headed::<Document<'_, B>>(B::KIND, is_item);
-    schema.value["description"] = json!(described::<B>());
+    schema.value["description"] = B::json_schema(&mut generator()).get("description").cloned().into();
     schema
-}
-
-fn described<T: JsonSchema>() -> Option<String> {
-    let schema = T::json_schema(&mut generator());
-    schema.get("description").and_then(Value::as_str).map(str::to_string)
 }
 
 fn result() -> Schema {
@@ -74,7 +69,8 @@ fn result() -> Schema {
 fn headed<T: JsonSchema>(kind: &'static str, is_item: bool) -> Schema {
     let mut value = bare::<T>(kind);
     for (field, word) in [("apiVersion", API_VERSION), ("kind", kind)] {
-        value["properties"][field] = json!({"type": "string", "const": word});
+        let field = &mut value["properties"][field];
+        *field = json!({"type": "string", "const": word, "description": field["description"]});
     }
     Schema { kind, is_item, value }
 }
@@ -84,7 +80,9 @@ fn watched(status: &Schema) -> Schema {
     let kind = "WatchEvent";
     let mut value = bare::<Watched<'_>>(kind);
     let mut definitions = value["$defs"].take();
+    let description = value["properties"]["object"]["description"].take();
     value["properties"]["object"] = embedded(status, &mut definitions);
+    value["properties"]["object"]["description"] = description;
     value["$defs"] = definitions;
     Schema { kind, is_item: false, value }
 }
@@ -120,17 +118,22 @@ fn generator() -> SchemaGenerator {
 
 /// What the type says by itself, closed.
 fn bare<T: JsonSchema>(kind: &str) -> Value {
-    let mut schema = Value::from(generator().into_root_schema_for::<T>());
-    schema["$id"] = json!(format!("{ADDRESS}/{kind}.json"));
-    schema["title"] = json!(kind);
-    let mut definitions = schema["$defs"].take();
-    definitions.as_object_mut().into_iter().flat_map(|it| it.values_mut()).for_each(close);
-    close(&mut schema);
-    if let Some(schema) = schema.as_object_mut() {
-        schema.shift_remove("$defs");
-        if !definitions.is_null() {
-            schema.insert("$defs".to_string(), definitions);
-        }
+    let mut said = Value::from(generator().into_root_schema_for::<T>());
+    said["$defs"].as_object_mut().into_iter().flat_map(|it| it.values_mut()).for_each(close);
+    close(&mut said);
+    let (meta, description, definitions) =
+        (said["$schema"].take(), said["description"].take(), said["$defs"].take());
+    let mut schema = json!({
+        "$schema": meta,
+        "$id": format!("{ADDRESS}/{kind}.json"),
+        "title": kind,
+        "description": description,
+    });
+    for (keyword, value) in said.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+        schema[keyword] = value.clone();
+    }
+    if !definitions.is_null() {
+        schema["$defs"] = definitions;
     }
     schema
 }
@@ -138,6 +141,10 @@ fn bare<T: JsonSchema>(kind: &str) -> Value {
 /// Refuses fields that nobody knows, and null where a field is left out instead.
 fn close(schema: &mut Value) {
     let Some(schema) = schema.as_object_mut() else { return };
+    // Those of Rust's numbers are nobody else's.
+    if schema.get("format").is_some_and(|format| format != "date-time") {
+        schema.shift_remove("format");
+    }
     let fields = schema.contains_key("properties");
     if fields && !schema.contains_key("additionalProperties") {
         let alone = !IN_PLACE.iter().any(|keyword| schema.contains_key(*keyword));

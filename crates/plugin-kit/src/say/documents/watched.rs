@@ -6,7 +6,7 @@ use serde_json::Value;
 
 words! {
     /// What became of a document.
-    pub enum Change {
+    pub enum WatchType {
         /// It is new, or was there when the watch began.
         Added = "ADDED",
         /// It has changed.
@@ -21,7 +21,7 @@ words! {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Watched<'a> {
     /// What became of it.
-    pub r#type: Change,
+    pub r#type: WatchType,
     /// The document as it is, or was.
     pub object: &'a Value,
 }
