@@ -10,7 +10,7 @@ use cluster::{Namespace, Output, wait_until};
 
 /// A process in the background; it is killed when it is dropped.
 pub struct Running {
-    command: String,
+    command: Command,
     child: Child,
     stdout: Stream,
     stderr: Stream,
@@ -34,13 +34,13 @@ impl Running {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (stdout, stderr) = (Stream::of(child.stdout.take()), Stream::of(child.stderr.take()));
-        Running { command: format!("{command:?}"), child, stdout, stderr }
+        Running { command, child, stdout, stderr }
     }
 
     /// Waits until it has said this on one of its streams.
     #[track_caller]
     pub fn says(&self, text: &str) {
-        wait_until(&format!("{} says {text:?}", self.command), LONG, || {
+        wait_until(&format!("{:?} says {text:?}", self.command), LONG, || {
             self.stdout.text().contains(text) || self.stderr.text().contains(text)
         });
     }
@@ -53,23 +53,27 @@ impl Running {
     /// Sends it a signal, by its name.
     pub fn signal(&self, name: &str) {
         let kill = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
-        assert!(kill.is_ok_and(|status| status.success()), "no signal to {}", self.command);
+        assert!(kill.is_ok_and(|status| status.success()), "no signal to {:?}", self.command);
     }
 
     /// Waits for its end.
     #[track_caller]
     pub fn ends(mut self) -> Output {
         let mut status = None;
-        wait_until(&format!("{} ends", self.command), LONG, || {
+        wait_until(&format!("{:?} ends", self.command), LONG, || {
             status = self.child.try_wait().ok().flatten();
             status.is_some()
         });
-        Output {
-            command: self.command.clone(),
+        let output = Output {
+            command: format!("{:?}", self.command),
             code: status.map_or(-1, cluster::code),
             stdout: self.stdout.end(),
             stderr: self.stderr.end(),
-        }
+        };
+        let cut = status.is_some_and(|status| status.code().is_none());
+        let fault = documents::fault(&self.command, &output.stdout, cut);
+        assert_eq!(fault, None, "{output}");
+        output
     }
 }
 

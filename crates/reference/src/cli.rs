@@ -12,7 +12,7 @@ use crate::Result;
 const CONNECTION: &str = "connection-flags";
 
 /// What stands on top of every page.
-const NOTICE: &str =
+pub(crate) const NOTICE: &str =
     "<!-- Written by `cargo run -p reference -- all docs`; what is changed by hand is lost. -->";
 
 /// Writes `kubectl-rollback.md` and so on.

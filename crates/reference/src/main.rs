@@ -1,13 +1,15 @@
-//! What is generated from the plugins' own declarations, a folder each: `reference man|completions|cli FOLDER`. What of it is
+//! What is generated from the plugins' own declarations and types: `reference man|completions|cli|documents|schema FOLDER`. What of it is
 //! kept in the repository is written anew by `reference all docs`.
 
 #![expect(clippy::print_stderr, reason = "this program talks to whoever builds the project")]
 
 mod cli;
 mod completions;
+mod documents;
 #[cfg(test)]
 mod helps;
 mod man;
+mod schema;
 
 use std::env;
 use std::error::Error;
@@ -17,8 +19,8 @@ use std::process::ExitCode;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-/// Writes what is generated for one plugin into a folder.
-type Write = fn(clap::Command, &Path) -> Result;
+/// Writes what is generated into a folder.
+type Write = fn(&Path) -> Result;
 
 /// Something that can be generated.
 struct Sort {
@@ -30,9 +32,11 @@ struct Sort {
 
 /// What can be generated.
 const SORTS: &[Sort] = &[
-    Sort { name: "cli", write: cli::write, kept: Some("reference/cli") },
-    Sort { name: "completions", write: completions::write, kept: None },
-    Sort { name: "man", write: man::write, kept: None },
+    Sort { name: "cli", write: |folder| of_plugins(cli::write, folder), kept: Some("reference/cli") },
+    Sort { name: "completions", write: |folder| of_plugins(completions::write, folder), kept: None },
+    Sort { name: "documents", write: documents::write, kept: Some("reference") },
+    Sort { name: "man", write: |folder| of_plugins(man::write, folder), kept: None },
+    Sort { name: "schema", write: schema::write, kept: Some("schema/v1alpha1") },
 ];
 
 /// The plugins' command lines.
@@ -62,7 +66,11 @@ fn main() -> ExitCode {
 
 fn written(sort: &Sort, folder: &Path) -> Result {
     fs::create_dir_all(folder)?;
-    PLUGINS.iter().try_for_each(|command| (sort.write)(command(), folder))
+    (sort.write)(folder)
+}
+
+fn of_plugins(write: fn(clap::Command, &Path) -> Result, folder: &Path) -> Result {
+    PLUGINS.iter().try_for_each(|command| write(command(), folder))
 }
 
 /// Returns where the documentation is, for tests.

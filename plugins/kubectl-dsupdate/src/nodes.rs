@@ -14,8 +14,8 @@ use plugin_kit::targets::{IgnoreArgs, TargetArgs, VerbMode, together};
 use rollout_core::objects::few;
 use rollout_core::plan::steps;
 use rollout_core::stored::{Phase, Stored};
-use rollout_core::view::nodes::{NodeRow, Nodes, Share, Trouble};
-use rollout_core::view::ordinals::{self, OUTSIDE_STEP};
+use rollout_core::view::nodes::{NodeRow, Nodes, NodesId, Share, Trouble};
+use rollout_core::view::ordinals;
 use rollout_core::{RevisionNumber, Snapshot, Workload, WorkloadId};
 use rollout_kube::Depth;
 use serde_json::Value;
@@ -163,7 +163,7 @@ impl View<'_> {
         }
         lines.extend(rollout_lines(snapshot, &self.called));
         if !nodes.outside.is_empty() {
-            lines.push(format!("{OUTSIDE_STEP}: {}", ordinals::outside(&nodes.outside)));
+            lines.push(format!("{}: {}", NodesId::OutsideStep.as_str(), ordinals::outside(&nodes.outside)));
         }
         lines.extend(nodes.blocked.iter().map(|(why, names)| format!("blocked: {}: {why}", few(names))));
         let tainted = nodes.tainted.iter();

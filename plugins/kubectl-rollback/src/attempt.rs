@@ -10,7 +10,7 @@ use plugin_kit::follow::gates::Checks;
 use plugin_kit::follow::overlay::{Overlay, Ran};
 use plugin_kit::follow::{Job, observed};
 use plugin_kit::say::Reports;
-use plugin_kit::say::documents::Outcome;
+use plugin_kit::say::documents::{Outcome, OutcomeWord};
 use plugin_kit::targets::{Found, Missing, TargetArgs, VerbMode};
 use rollout_core::drive::{Guard, GuardOptions};
 use rollout_core::judge::causes;
@@ -194,7 +194,7 @@ fn unguarded(
             ),
         };
         reports.session.ui.note(&words);
-        reports.finish(id, Outcome::new("interrupted", exit));
+        reports.finish(id, Outcome::new(OutcomeWord::Interrupted, exit));
     }
 }
 
@@ -238,7 +238,7 @@ async fn changed(
         if known.is_some_and(|it| template::same(it.workload.template(), workload.template())) {
             let name = reports.session.named(&id);
             reports.say(&format!("{name} was not changed by the command"));
-            reports.finish(&id, Outcome::new("unchanged", Exit::Done));
+            reports.finish(&id, Outcome::new(OutcomeWord::Unchanged, Exit::Done));
             continue;
         }
         let before = known.and_then(|it| it.revision.clone());

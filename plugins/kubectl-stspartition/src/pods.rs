@@ -1,7 +1,7 @@
 //! `pods`: a StatefulSet by ordinal, with the line where its partition is.
 
 use clap::Args;
-use kubectl_terminal::forms::{self, OutputArgs, OutputForm};
+use kubectl_terminal::forms::{OutputArgs, OutputForm, Stream};
 use kubectl_terminal::screen::Screen;
 use kubectl_terminal::table::{Cell, Table};
 use kubectl_terminal::{Style, Ui, duration, escape};
@@ -95,6 +95,8 @@ struct Shown {
     screen: Screen,
     /// What was said elsewhere.
     document: Option<Value>,
+    /// Documents, one after the other.
+    stream: Stream,
 }
 
 impl Shown {
@@ -115,7 +117,12 @@ impl Shown {
         let document = document(&snapshot);
         // An age that grows is no change.
         if self.document.as_ref() != Some(&document) {
-            view.again(&mut session.ui, &snapshot, &document, self.document.is_some())?;
+            let changed = self.document.is_some();
+            if view.form.is_human() || *view.form == OutputForm::Name {
+                view.again(&mut session.ui, &snapshot, changed);
+            } else {
+                self.stream.print(&mut session.ui, &document, view.form)?;
+            }
             self.document = Some(document);
         }
         Ok(())
@@ -141,25 +148,15 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn again(
-        &self,
-        ui: &mut Ui,
-        snapshot: &Snapshot,
-        document: &Value,
-        changed: bool,
-    ) -> Result<(), CliError> {
+    fn again(&self, ui: &mut Ui, snapshot: &Snapshot, changed: bool) {
         if *self.form == OutputForm::Name {
             say::print_names(ui, "pod", names(snapshot));
-            return Ok(());
-        }
-        if !self.form.is_human() {
-            return Ok(forms::print_document(ui, document, self.form)?);
+            return;
         }
         if changed {
             ui.line("");
         }
         self.print(ui, snapshot);
-        Ok(())
     }
 
     fn print(&self, ui: &mut Ui, snapshot: &Snapshot) {
@@ -179,7 +176,7 @@ impl View<'_> {
             lines.push(format!("{id} has 0 replicas and no pods"));
         }
         for notice in ordinals::notices(snapshot) {
-            lines.push(format!("{}: {}", notice.id, escape::inline(&notice.message)));
+            lines.push(format!("{}: {}", notice.id.as_str(), escape::inline(&notice.message)));
             lines.extend(notice.fix.as_ref().map(|fix| format!("  to help: {}", escape::inline(fix))));
         }
         lines.push(escape::inline(&next(snapshot)).into_owned());

@@ -40,12 +40,17 @@ impl Output {
             child.wait_with_output()
         });
         let output = output.context(&line)?;
-        Ok(Self {
+        let output = Self {
             command: line,
             code: code(output.status),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        };
+        #[cfg(feature = "documents")]
+        if let Some(fault) = documents::fault(command, &output.stdout, false) {
+            return Err(Error::new(fault));
+        }
+        Ok(output)
     }
 
     /// Tells whether the program ended with 0.

@@ -1,7 +1,7 @@
 //! What all documents have: the head, the list, the form of times.
 
 use k8s_openapi::jiff::{Timestamp, Unit};
-use rollout_core::WorkloadId;
+use rollout_core::{Kind, WorkloadId};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -22,10 +22,14 @@ pub fn about<B: Body>(workload: &WorkloadId, body: B) -> Value {
 
 /// A document about one workload.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Document<'a, B> {
+pub(crate) struct Document<'a, B> {
+    /// The version of all documents.
     api_version: &'static str,
+    /// Which document it is.
     kind: &'static str,
+    /// Which workload it is about.
     workload: Workload<'a>,
     #[serde(flatten)]
     body: B,
@@ -33,11 +37,17 @@ struct Document<'a, B> {
 
 /// Which workload it is about.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Workload<'a> {
+    /// That of its kind.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = "apps/v1")))]
     api_version: &'static str,
-    kind: &'static str,
+    /// Its kind.
+    kind: Kind,
+    /// Its namespace.
     namespace: &'a str,
+    /// Its name.
     name: &'a str,
     /// Absent where the server did not tell.
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -47,16 +57,20 @@ pub(crate) struct Workload<'a> {
 impl Workload<'_> {
     pub(crate) fn of(id: &WorkloadId) -> Workload<'_> {
         let WorkloadId { kind, namespace, name, uid } = id;
-        Workload { api_version: "apps/v1", kind: kind.name(), namespace, name, uid }
+        Workload { api_version: "apps/v1", kind: *kind, namespace, name, uid }
     }
 }
 
 /// The documents of a request that named no single object.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct List {
+pub(crate) struct List {
+    /// The version of all documents.
     api_version: &'static str,
+    /// Which document it is.
     kind: &'static str,
+    /// The documents, one for each workload, and an `Error` for what failed.
     items: Vec<Value>,
 }
 
@@ -83,6 +97,11 @@ pub(crate) fn as_map<K: Serialize, V: Serialize, S: Serializer>(
 }
 
 /// Times are whole seconds, as the API's.
+pub(crate) fn second(at: Timestamp) -> Timestamp {
+    at.round(Unit::Second).unwrap_or(at)
+}
+
+/// The same of a time that may be unknown.
 pub(crate) fn seconds(at: Option<Timestamp>) -> Option<Timestamp> {
-    at.map(|at| at.round(Unit::Second).unwrap_or(at))
+    at.map(second)
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use kubectl_terminal::signals::Signal;
+use serde::{Serialize, Serializer};
 
 /// The ways in which a verb can end, each with the code that scripts rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,6 +91,26 @@ impl Exit {
 
     fn rank(self) -> usize {
         Exit::WORST_FIRST.iter().position(|&exit| exit == self).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Exit {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ExitCode".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let mut codes = Exit::WORST_FIRST.map(Exit::code);
+        codes.sort_unstable();
+        schemars::json_schema!({"description": "An exit code of the process.", "type": "integer", "enum": codes})
+    }
+}
+
+/// In documents it is its code.
+impl Serialize for Exit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(self.code())
     }
 }
 

@@ -4,40 +4,48 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_with::skip_serializing_none;
 
-use super::CliError;
 use super::document::{API_VERSION, Workload, value};
+use super::{CliError, Exit};
 
 /// What failed.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Failure<'a> {
+pub(crate) struct Failure<'a> {
+    /// The version of all documents.
     api_version: &'static str,
+    /// Which document it is.
     kind: &'static str,
     /// Absent where it is about none, or about all.
     workload: Option<Workload<'a>>,
-    exit_code: u8,
+    /// The exit code that goes with it.
+    exit_code: Exit,
+    /// What failed.
     error: Error<'a>,
 }
 
 /// Why.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "WhatFailed"))]
 struct Error<'a> {
     /// The sentence that stands on standard error, without `error: `.
     message: &'a str,
     /// One word for it: a reason of the API's `Status`, or one of ours.
     reason: &'a str,
+    /// Ways on.
     hints: &'a [String],
 }
 
 /// Returns the document of an error with the hints that were given.
-pub(super) fn failure(error: &CliError, hints: &[String]) -> Value {
+pub(crate) fn failure(error: &CliError, hints: &[String]) -> Value {
     let message = error.message.strip_prefix("error: ").unwrap_or(&error.message);
     value(&Failure {
         api_version: API_VERSION,
         kind: "Error",
         workload: error.workload.as_deref().map(Workload::of),
-        exit_code: error.exit.code(),
+        exit_code: error.exit,
         error: Error { message, reason: error.reason(), hints },
     })
 }
@@ -49,7 +57,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::call::Exit;
 
     #[test]
     fn an_error_says_what_standard_error_says_and_which_workload_it_is_about() {

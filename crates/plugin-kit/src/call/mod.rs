@@ -3,7 +3,7 @@
 pub mod document;
 mod error;
 mod exit;
-mod failure;
+pub(crate) mod failure;
 mod helps;
 mod holder;
 mod lazy;

@@ -9,7 +9,7 @@ use super::args::DryRun;
 use super::flow::{Flow, Planned};
 use crate::call::{CliError, Exit};
 use crate::say;
-use crate::say::documents::Outcome;
+use crate::say::documents::{Outcome, OutcomeWord};
 
 /// What came of the question.
 pub(super) enum Agreement {
@@ -62,7 +62,7 @@ impl Flow<'_> {
             }
             Answer::No => {
                 self.reports.session.ui.note("nothing was changed");
-                self.not_done(&planned, "declined");
+                self.not_done(&planned, OutcomeWord::Declined);
                 Agreement::Stop
             }
         }
@@ -99,11 +99,11 @@ impl Flow<'_> {
                 ui.hint(&format!("--allow {ids} goes on all the same"));
             }
         }
-        self.not_done(&planned, "stopped");
+        self.not_done(&planned, OutcomeWord::Stopped);
         Agreement::Stop
     }
 
-    pub(super) fn not_done(&mut self, planned: &[Planned], outcome: &'static str) {
+    pub(super) fn not_done(&mut self, planned: &[Planned], outcome: OutcomeWord) {
         for it in planned {
             let outcome = Outcome::new(outcome, Exit::NotDone).of(&it.plan);
             self.reports.finish(&it.plan.workload, outcome);

@@ -17,7 +17,7 @@ use super::reason::Given;
 use crate::call::{CliError, Exit, Session};
 use crate::follow::{self, Job, WatchOptions, observed};
 use crate::say::Reports;
-use crate::say::documents::{self, Outcome};
+use crate::say::documents::{self, Outcome, OutcomeWord};
 use crate::targets::{Found, together};
 
 /// How often a plan is made anew because the workload changed while the question stood.
@@ -130,7 +130,7 @@ impl Flow<'_> {
         let ui = &mut self.reports.session.ui;
         ui.error(&format!("nothing was done to the other {} workload{plural} either", planned.len()));
         ui.hint(why);
-        self.not_done(planned, "stopped");
+        self.not_done(planned, OutcomeWord::Stopped);
         true
     }
 
@@ -172,7 +172,8 @@ impl Flow<'_> {
                 let name = self.reports.session.named(id);
                 self.reports.say(&format!("{name} {}", self.intent.nothing(revision)));
                 let warnings = warning.as_slice();
-                self.reports.finish(id, Outcome { warnings, ..Outcome::new("unchanged", Exit::Done) });
+                self.reports
+                    .finish(id, Outcome { warnings, ..Outcome::new(OutcomeWord::Unchanged, Exit::Done) });
                 Ok(None)
             }
         }
@@ -222,13 +223,13 @@ impl Flow<'_> {
         let limit = duration::limit(self.args.follow.timeout);
         let Some(machine) = self.intent.machine(&plan, &snapshot, limit) else {
             self.settle(given).await;
-            self.reports.finish(&plan.workload, Outcome::new("done", Exit::Done).of(&plan));
+            self.reports.finish(&plan.workload, Outcome::new(OutcomeWord::Done, Exit::Done).of(&plan));
             return Ok(Carried::Done);
         };
         if !self.args.wait {
             self.settle(given).await;
             self.reports.session.ui.note("written, not waited for");
-            self.reports.finish(&plan.workload, Outcome::new("written", Exit::Done).of(&plan));
+            self.reports.finish(&plan.workload, Outcome::new(OutcomeWord::Written, Exit::Done).of(&plan));
             return Ok(Carried::Done);
         }
         let known = self.intent.known(&snapshot);

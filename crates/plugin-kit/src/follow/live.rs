@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kubectl_terminal::forms::{OutputError, OutputForm, Stream};
+use kubectl_terminal::forms::{self, OutputError, OutputForm, Stream};
 use kubectl_terminal::screen::Screen;
 use kubectl_terminal::table::Table;
 use kubectl_terminal::{Ui, escape};
 use rollout_core::{Snapshot, Workload};
 use rollout_kube::{Cluster, Depth, Feed, Fleet, Held, Record, Sight, Stir};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::call::document::value;
 use crate::call::{CliError, Exit, Session};
+use crate::say::documents::{WatchType, Watched};
 use crate::targets::Found;
 
 /// How often it is drawn at most: what comes in between is seen at once.
@@ -184,32 +186,39 @@ impl LiveDocuments {
         for (key, document) in documents {
             let known = before.remove(&key);
             if known.as_ref() != Some(&document) {
-                let sort = if known.is_some() { "MODIFIED" } else { "ADDED" };
+                let sort = if known.is_some() { WatchType::Modified } else { WatchType::Added };
                 self.print(ui, form, events.then_some(sort), &document)?;
             }
             self.said.insert(key, document);
         }
         before.retain(|_, _| !self.forgets);
-        before.values().try_for_each(|document| self.print(ui, form, events.then_some("DELETED"), document))
+        before
+            .values()
+            .try_for_each(|document| self.print(ui, form, events.then_some(WatchType::Deleted), document))
     }
 
     fn print(
         &mut self,
         ui: &mut Ui,
         form: &OutputForm,
-        event: Option<&str>,
+        event: Option<WatchType>,
         document: &Value,
     ) -> Result<(), OutputError> {
-        match event {
-            Some(sort) => self.stream.print(ui, &json!({"type": sort, "object": document}), form),
-            None => self.stream.print(ui, document, form),
+        let Some(r#type) = event else { return self.stream.print(ui, document, form) };
+        let event = value(&Watched { r#type, object: document });
+        if *form == OutputForm::Json {
+            // A line each, as kubectl prints them.
+            forms::print_event(ui, &event);
+            return Ok(());
         }
+        self.stream.print(ui, &event, form)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn table(rows: &[(&str, &str)]) -> (Table, Vec<LiveRow>) {
         let mut table = Table::plain(&["NAME", "STATE"]);

@@ -188,7 +188,7 @@ struct Display<'a> {
 impl Display<'_> {
     fn event(&mut self, index: usize, event: &Event, now: Timestamp, as_json: bool) {
         if as_json {
-            let document = documents::Event::at(now, say::event::fields(event));
+            let document = documents::Event::at(now, event);
             forms::print_event(self.ui, &documents::about(&self.ids[index], document));
         }
         let Display { ui, progress, counts: shown, soaking, in_steps, held_up, tried, .. } = self;

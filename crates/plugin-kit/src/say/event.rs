@@ -2,12 +2,11 @@
 
 use rollout_core::RevisionNumber;
 use rollout_core::judge::Progress;
-use rollout_core::machine::{Act, Event, StepProgress, Why};
+use rollout_core::machine::{Act, StepProgress, Why};
 use rollout_core::objects::few;
 use rollout_core::template::diff::Change;
 
 use crate::say::changes::change_lines;
-use crate::say::documents::Fields;
 
 /// Says how far the pods are.
 pub fn counts(progress: &Progress) -> String {
@@ -80,56 +79,4 @@ pub fn step(step: &StepProgress) -> String {
 /// Says that admission changed a template on its way to the store, and what.
 pub fn stored_otherwise(changes: &[Change]) -> String {
     format!("admission changed what was sent, and that is followed: {}", change_lines(changes).join("; "))
-}
-
-/// Returns an event's name and its fields.
-pub fn fields(event: &Event) -> (&'static str, Fields<'_>) {
-    match event {
-        Event::Progress(it) => {
-            let Progress { state, revision, desired, updated, ready, available, old, .. } = *it;
-            ("progress", Fields::Progress { state, revision, desired, updated, ready, available, old })
-        }
-        Event::Doing(act) => act_fields(act),
-        Event::NotDone(act) => ("not-done", act_fields(act).1),
-        Event::Step(it) => {
-            let StepProgress { step, of, words: _, total, settled, in_hand } = it;
-            let (step, of, total, settled) = (*step, *of, *total, *settled);
-            ("step", Fields::Step { step, of, total, settled, in_hand })
-        }
-        Event::OutsideStep { pod, node } => ("outside-step", Fields::Outside { pod, node: node.as_deref() }),
-        Event::EvictionForbidden { pod, words } => {
-            ("eviction-forbidden", Fields::Forbidden { pod, message: words })
-        }
-        Event::StoredOtherwise(changes) => ("stored-otherwise", Fields::Changes { changes }),
-        Event::Soaking(left) => ("soaking", Fields::Left { seconds_left: *left }),
-        Event::Passed => ("passed", Fields::Nothing {}),
-        Event::ConnectionLost { error } => ("connection-lost", Fields::Error { error }),
-        Event::ConnectionBack => ("connection-back", Fields::Nothing {}),
-    }
-}
-
-fn act_fields(act: &Act) -> (&'static str, Fields<'_>) {
-    match act {
-        Act::Delete { pod, why } => ("deleting", Fields::Pod { pod, why: reason(*why) }),
-        Act::Evict { pod, why, again: _ } => ("evicting", Fields::Pod { pod, why: reason(*why) }),
-        Act::GoBack { to, causes } => ("going-back", Fields::Back { to_revision: *to, causes }),
-        Act::Partition { to } => ("partition", Fields::Partition { partition: *to }),
-        Act::Record => ("recording", Fields::Nothing {}),
-        Act::Renew => ("renewing", Fields::Nothing {}),
-        Act::StepDone { done } => ("step-done", Fields::Done { done: *done }),
-        Act::HoldAgain { found } => ("holding-again", Fields::Found { found }),
-        Act::StandStill { causes } => ("standing-still", Fields::Causes { causes }),
-        Act::HeldUp { causes } => ("held-up", Fields::Causes { causes }),
-        Act::Clean { object } => ("cleaning", Fields::Object { object }),
-        Act::Finish => ("finishing", Fields::Nothing {}),
-    }
-}
-
-fn reason(why: Why) -> &'static str {
-    match why {
-        Why::Blocks => "blocks",
-        Why::OnDelete => "on-delete",
-        Why::PutBack => "put-back",
-        Why::Retry => "retry",
-    }
 }

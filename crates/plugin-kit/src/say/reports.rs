@@ -10,7 +10,7 @@ use rollout_kube::End;
 use serde_json::Value;
 
 use super::causes::{print_causes, print_skipped};
-use super::documents::{self, Outcome};
+use super::documents::{self, Outcome, OutcomeWord};
 use super::ending;
 use crate::call::{CliError, Exit, Session};
 use crate::targets::IgnoreArgs;
@@ -116,7 +116,7 @@ impl<'a> Reports<'a> {
                 back: back(end),
                 ended: end.snapshot.as_deref().map(|it| it.now),
                 status,
-                ..Outcome::new(word(&end.ending), exit).of(plan)
+                ..Outcome::new(OutcomeWord::of(&end.ending), exit).of(plan)
             },
         );
     }
@@ -169,26 +169,4 @@ pub fn print_names<'n>(ui: &mut Ui, kind: &str, names: impl IntoIterator<Item = 
 fn back(end: &End) -> Option<(Option<RevisionNumber>, Option<RevisionNumber>)> {
     let Ending::Undone { from, to, causes: _ } = &end.ending else { return None };
     Some((*from, *to))
-}
-
-fn word(ending: &Ending) -> &'static str {
-    match ending {
-        Ending::Complete => "complete",
-        Ending::Held(_) => "held",
-        Ending::Failed => "failed",
-        Ending::TimedOut => "timed-out",
-        Ending::Superseded => "superseded",
-        Ending::Gone => "gone",
-        Ending::Refused(_) => "refused",
-        Ending::CheckBroken(_) => "check-broken",
-        Ending::Paused { .. } => "paused",
-        Ending::HeldShort { .. } => "held",
-        Ending::StepFailed { .. } => "step-failed",
-        Ending::StepHeld { .. } => "step-held",
-        Ending::Aborted { .. } => "aborted",
-        Ending::AbortedByHand => "aborted-by-hand",
-        Ending::TakenOver(_) => "taken-over",
-        Ending::Undone { .. } => "undone",
-        Ending::NotUndone { .. } => "not-undone",
-    }
 }

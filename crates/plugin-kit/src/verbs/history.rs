@@ -14,6 +14,7 @@ use super::revision::parse_revision;
 use crate::call::{CliError, Exit, Session};
 use crate::follow::{LiveDocuments, LiveRow, LiveTable, live, one_alone};
 use crate::say::changes::began_with;
+use crate::say::documents::RevisionState;
 use crate::say::{self, Reports, documents};
 use crate::targets::{Found, IgnoreArgs, TargetArgs, VerbMode, together};
 
@@ -197,9 +198,9 @@ fn columns<'s>(snapshot: &'s Snapshot, progress: &'s Progress) -> Vec<Column<'s,
 /// `*` marks the current revision, `>` the one that is being rolled out.
 fn numbers(snapshot: &Snapshot, revision: &Revision, progress: &Progress) -> String {
     let mark = match documents::revision_state(&snapshot.history, revision, progress) {
-        "current" => "*",
-        "updating" => ">",
-        _ => "",
+        RevisionState::Current => "*",
+        RevisionState::Updating => ">",
+        RevisionState::Old => "",
     };
     let number = RevisionNumber::or(revision.number, "?");
     let mut former: Vec<String> = revision.former.iter().map(ToString::to_string).collect();

@@ -10,6 +10,7 @@ pub const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// The number of a revision. Numbers move when a revision comes back; the object's name does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RevisionNumber(NonZeroU64);
 
 impl RevisionNumber {

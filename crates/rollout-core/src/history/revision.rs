@@ -17,6 +17,7 @@ pub const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 
 /// Pods of a revision by health.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PodCount {
     /// All pods that are not on their way out.
     pub total: u32,

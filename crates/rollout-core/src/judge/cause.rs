@@ -1,7 +1,6 @@
 //! What keeps a rollout from getting on: stable ids with evidence, and what each does to the rollout that shows it.
 
 use k8s_openapi::jiff::Timestamp;
-use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::objects::pod::Pod;
@@ -104,39 +103,80 @@ impl Cause {
     }
 }
 
-impl Serialize for Cause {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (sort, since, until) = match self.sort {
-            Sort::Fails => ("fails", None, None),
-            Sort::OnProbation { since, until } => ("probation", Some(since), until),
-            Sort::HoldsUp => ("holdsUp", None, None),
-        };
-        let mut document = serializer.serialize_struct("Cause", 11)?;
-        document.serialize_field("id", &self.id)?;
-        document.serialize_field("sort", sort)?;
-        optional(&mut document, "since", since.as_ref())?;
-        optional(&mut document, "until", until.as_ref())?;
-        if self.old_too {
-            document.serialize_field("oldToo", &true)?;
-        }
-        document.serialize_field("message", &self.message)?;
-        optional(&mut document, "pod", self.pod.as_ref())?;
-        optional(&mut document, "container", self.container.as_ref())?;
-        optional(&mut document, "evidence", self.evidence.as_ref())?;
-        optional(&mut document, "log", Some(&self.log).filter(|log| !log.is_empty()))?;
-        optional(&mut document, "fix", self.fix.as_ref())?;
-        document.end()
-    }
+/// One reason why a rollout fails, or does not get on.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "Cause"))]
+#[serde(rename_all = "camelCase")]
+struct Told<'a> {
+    /// The stable id.
+    id: CauseId,
+    /// What it does to the rollout.
+    sort: ToldSort,
+    /// When it began; of what is on probation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    /// When it fails the rollout; of what is on probation, where time alone shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+    /// There and true where pods of the older revision would meet it too: to go back would not help.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    old_too: bool,
+    /// One sentence for people.
+    message: &'a str,
+    /// The pod that shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pod: Option<&'a str>,
+    /// The container that shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<&'a str>,
+    /// What the cluster said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<&'a str>,
+    /// The last lines that the container wrote.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    log: &'a [String],
+    /// What would help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<&'a str>,
 }
 
-fn optional<S: SerializeStruct, T: Serialize>(
-    document: &mut S,
-    name: &'static str,
-    value: Option<&T>,
-) -> Result<(), S::Error> {
-    match value {
-        Some(value) => document.serialize_field(name, value),
-        None => document.skip_field(name),
+/// What a cause does to the rollout that shows it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "CauseSort"))]
+#[serde(rename_all = "camelCase")]
+enum ToldSort {
+    /// It fails the rollout.
+    Fails,
+    /// It may pass by itself, and fails the rollout when it lasts.
+    Probation,
+    /// It holds the rollout up, and never fails it.
+    HoldsUp,
+}
+
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Cause { id, sort, old_too, message, pod, container, evidence, log, fix, about: _ } = self;
+        let (sort, since, until) = match *sort {
+            Sort::Fails => (ToldSort::Fails, None, None),
+            Sort::OnProbation { since, until } => (ToldSort::Probation, Some(since), until),
+            Sort::HoldsUp => (ToldSort::HoldsUp, None, None),
+        };
+        let told = Told {
+            id: *id,
+            sort,
+            since,
+            until,
+            old_too: *old_too,
+            message,
+            pod: pod.as_deref(),
+            container: container.as_deref(),
+            evidence: evidence.as_deref(),
+            log,
+            fix: fix.as_deref(),
+        };
+        told.serialize(serializer)
     }
 }
 
@@ -194,6 +234,32 @@ impl Causes {
 impl Serialize for Causes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter())
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Cause {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Told::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Told::json_schema(generator)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Causes {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Causes".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Vec::<Cause>::json_schema(generator)
     }
 }
 

@@ -1,8 +1,6 @@
 //! The state of a rollout as a pure function of a snapshot: read from the pods and their revisions, not from counters that
 //! kubectl believes.
 
-use serde::Serialize;
-
 use crate::history::number::RevisionNumber;
 use crate::judge::cause::{Cause, Causes};
 use crate::judge::stuck::{self, Blockage, Wait};
@@ -15,35 +13,21 @@ use crate::snapshot::symptom::CauseId;
 use crate::snapshot::{Side, Snapshot};
 use crate::stored;
 
-/// How far a rollout is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// The controller has not acted upon the newest specification yet.
-    Unobserved,
-    /// The controller replaces pods.
-    Advancing,
-    /// Nothing more moves by itself, and somebody wanted it so.
-    Held,
-    /// Every pod that should be new is new and available, and no old one is left that should be gone.
-    Complete,
-    /// New pods fail.
-    Failed,
-    /// Nothing more moves by itself, and nobody wanted that.
-    Stalled,
-}
-
-impl State {
-    /// Returns the state in one word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Unobserved => "unobserved",
-            State::Advancing => "advancing",
-            State::Held => "held",
-            State::Complete => "complete",
-            State::Failed => "failed",
-            State::Stalled => "stalled",
-        }
+crate::words! {
+    /// How far a rollout is.
+    pub enum State {
+        /// The controller has not acted upon the newest specification yet.
+        Unobserved = "unobserved",
+        /// The controller replaces pods.
+        Advancing = "advancing",
+        /// Nothing more moves by itself, and somebody wanted it so.
+        Held = "held",
+        /// Every pod that should be new is new and available, and no old one is left that should be gone.
+        Complete = "complete",
+        /// New pods fail.
+        Failed = "failed",
+        /// Nothing more moves by itself, and nobody wanted that.
+        Stalled = "stalled",
     }
 }
 

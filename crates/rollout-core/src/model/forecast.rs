@@ -16,6 +16,7 @@ const WINDOW: usize = 256;
 
 /// The pods at one moment of a rollout; pods that are on their way out count nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Frame {
     /// Pods of other revisions.
     pub old: u32,

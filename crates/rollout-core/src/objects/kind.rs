@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// A kind of workload that keeps revisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Kind {
     /// `apps/v1` Deployment; its revisions are ReplicaSets.
     Deployment,

@@ -10,6 +10,7 @@ pub(crate) mod pod;
 pub(crate) mod quantity;
 pub(crate) mod selector;
 pub(crate) mod strategy;
+mod words;
 pub(crate) mod workload;
 
 pub use condition::Condition;

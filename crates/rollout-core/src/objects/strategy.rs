@@ -86,6 +86,23 @@ impl Serialize for Amount {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Amount {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Amount".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A number of pods, or a share of them, as the API has both.",
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "description": "So many pods."},
+                {"type": "string", "pattern": "^[0-9]+%$", "description": "That share of them, such as `25%`."},
+            ],
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
         let value = Value::deserialize(deserializer)?;

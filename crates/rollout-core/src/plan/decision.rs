@@ -45,6 +45,7 @@ pub struct Plan {
 
 /// A step of a rollout in steps, by the nodes and pods that there are now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlannedStep {
     /// Its number, from 1.
     pub step: usize,

@@ -12,6 +12,7 @@ use crate::snapshot::Snapshot;
 
 /// A pod that a change replaces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReplacedPod {
     /// Its name.
     pub name: String,
@@ -29,6 +30,7 @@ impl ReplacedPod {
 
 /// What a change does to the pods, foretold by the model of the controllers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Impact {
     /// The pods that are replaced, in that order.

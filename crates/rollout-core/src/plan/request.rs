@@ -9,6 +9,7 @@ use crate::stored::STORED;
 
 /// The HTTP method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
     /// A JSON patch (RFC 6902) that tests what it was planned on.
@@ -21,6 +22,7 @@ pub enum Method {
 
 /// One request to the API server.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Request {
     /// The method.
     pub method: Method,

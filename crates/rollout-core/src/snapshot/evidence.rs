@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
 use crate::objects::event::EventRecord;
 use crate::objects::node::NodeReadiness;
 use crate::objects::pod::Pod;
@@ -25,34 +23,17 @@ pub struct Evidence {
     pub known: BTreeSet<Symptom>,
 }
 
-/// What may not be read by whoever asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Skipped {
-    /// Pods.
-    Pods,
-    /// Events.
-    Events,
-    /// Containers' logs.
-    Logs,
-    /// Nodes.
-    Nodes,
-}
-
-impl Skipped {
-    /// Returns the name as documents and messages spell it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Skipped::Pods => "pods",
-            Skipped::Events => "events",
-            Skipped::Logs => "pod logs",
-            Skipped::Nodes => "nodes",
-        }
-    }
-}
-
-impl Serialize for Skipped {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+crate::words! {
+    /// What may not be read by whoever asks.
+    pub enum Skipped {
+        /// Pods.
+        Pods = "pods",
+        /// Events.
+        Events = "events",
+        /// Containers' logs.
+        Logs = "pod logs",
+        /// Nodes.
+        Nodes = "nodes",
     }
 }
 

@@ -123,6 +123,7 @@ pub enum Reached {
 
 /// What a rollout in steps is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// A driver does the steps.
@@ -149,6 +150,7 @@ impl Phase {
 
 /// What becomes of a rollout whose step fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
     /// It stands still, and nothing else can come up bad.

@@ -82,6 +82,24 @@ pub enum Blocked {
     NoRoom,
 }
 
+crate::words! {
+    /// The stable id of something to know about some of the nodes.
+    pub enum NodesId {
+        /// They do not exist any more.
+        NodeGone = "node-gone",
+        /// Their kubelets do not say that they are ready.
+        NodeNotReady = "node-not-ready",
+        /// They have a taint that the template does not tolerate.
+        UntoleratedTaint = "untolerated-taint",
+        /// They have no room for the pod.
+        NoRoom = "no-room",
+        /// They may not be read.
+        NodesHidden = "nodes-hidden",
+        /// Their pods are new although no step has come to them.
+        OutsideStep = "outside-step",
+    }
+}
+
 /// How many nodes run a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {
@@ -94,13 +112,13 @@ pub struct Share {
 }
 
 impl Blocked {
-    /// Returns the stable id, as documents spell it.
-    pub fn id(&self) -> &'static str {
+    /// Returns the stable id.
+    pub fn id(&self) -> NodesId {
         match self {
-            Blocked::Gone => "node-gone",
-            Blocked::NotReady => "node-not-ready",
-            Blocked::Tainted(_) => "untolerated-taint",
-            Blocked::NoRoom => "no-room",
+            Blocked::Gone => NodesId::NodeGone,
+            Blocked::NotReady => NodesId::NodeNotReady,
+            Blocked::Tainted(_) => NodesId::UntoleratedTaint,
+            Blocked::NoRoom => NodesId::NoRoom,
         }
     }
 }

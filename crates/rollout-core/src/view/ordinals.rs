@@ -13,10 +13,24 @@ use crate::judge::status::evaluate;
 use crate::judge::stuck::{self, Blockage, Wait};
 use crate::objects::names::few;
 use crate::objects::pod::Pod;
+use crate::snapshot::symptom::CauseId;
 use crate::snapshot::{Side, Snapshot};
 
-/// The id of what is said of pods that are new outside their step, in documents and events.
-pub const OUTSIDE_STEP: &str = "outside-step";
+/// The stable id of something to know about a set as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum NoticeId {
+    /// Pods are new although no step has come to them.
+    OutsideStep,
+    /// The set waits for a pod.
+    Waits,
+    /// A pod below the partition that dies comes back at another revision.
+    MixedRevisions,
+    /// What keeps its rollout from getting on.
+    #[serde(untagged)]
+    Cause(CauseId),
+}
 
 /// One ordinal.
 #[derive(Clone, Debug)]
@@ -52,14 +66,27 @@ pub enum Zone {
 
 /// Something to know about the set as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Notice {
     /// The stable id.
-    pub id: &'static str,
+    pub id: NoticeId,
     /// One sentence.
     pub message: String,
     /// What would help.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
+}
+
+impl NoticeId {
+    /// Returns the id as documents and messages spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NoticeId::OutsideStep => "outside-step",
+            NoticeId::Waits => "waits",
+            NoticeId::MixedRevisions => "mixed-revisions",
+            NoticeId::Cause(id) => id.as_str(),
+        }
+    }
 }
 
 /// Returns the ordinals from the highest down, those without a pod and pods beyond the range too.
@@ -112,7 +139,8 @@ fn reason(snapshot: &Snapshot, pod: Option<&Pod>) -> Option<String> {
 
 /// Returns what is to be known about the set as a whole: why it fails, what it hangs on, what would not come back as it is.
 pub fn notices(snapshot: &Snapshot) -> Vec<Notice> {
-    let of_cause = |cause: Cause| Notice { id: cause.id.as_str(), message: cause.message, fix: cause.fix };
+    let of_cause =
+        |cause: Cause| Notice { id: NoticeId::Cause(cause.id), message: cause.message, fix: cause.fix };
     let mut notices: Vec<Notice> = evaluate(snapshot).causes.iter().cloned().map(of_cause).collect();
     if notices.is_empty() {
         notices.extend(waits(snapshot));
@@ -125,7 +153,7 @@ pub fn notices(snapshot: &Snapshot) -> Vec<Notice> {
 /// Pods that came up new although no step of the stored rollout has come to them.
 fn outside_step(snapshot: &Snapshot) -> Option<Notice> {
     let pods: Vec<String> = Places::outside(snapshot).into_iter().map(|pod| pod.name).collect();
-    (!pods.is_empty()).then(|| Notice { id: OUTSIDE_STEP, message: outside(&pods), fix: None })
+    (!pods.is_empty()).then(|| Notice { id: NoticeId::OutsideStep, message: outside(&pods), fix: None })
 }
 
 /// Says what came up new although no step has come to it: nodes, or pods.
@@ -146,7 +174,7 @@ fn waits(snapshot: &Snapshot) -> Option<Notice> {
         Wait::BelowPartition => "below the partition, it would come back as it is",
         Wait::RevisionWorks => "others of its revision are ready, so it may recover",
     };
-    Some(Notice { id: "waits", message: format!("the set waits for {pod}: {why}"), fix: None })
+    Some(Notice { id: NoticeId::Waits, message: format!("the set waits for {pod}: {why}"), fix: None })
 }
 
 /// Pods below the partition that would come back at another revision if they died (hazard H2).
@@ -164,7 +192,7 @@ fn other_below(snapshot: &Snapshot) -> Option<Notice> {
         pods.iter().filter_map(|pod| snapshot.index(pod)).map(|place| name_at(workload, place)).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     (!names.is_empty()).then(|| Notice {
-        id: "mixed-revisions",
+        id: NoticeId::MixedRevisions,
         message: format!(
             "below the partition a pod that dies comes back at {}, which {} not at now",
             called(current),
@@ -249,8 +277,19 @@ mod tests {
             all
         };
         assert!(ids(stateful("app:1", 0, "aaa", "aaa"), pods(STS, "aaa")).is_empty());
-        assert_eq!(ids(stateful("app:1", 0, "aaa", "aaa"), with(2, "bbb", false)), ["sts-stuck"]);
-        assert_eq!(ids(stateful("app:3", 2, "aaa", "ccc"), with(0, "aaa", false)), ["waits"]);
+        for id in [
+            NoticeId::OutsideStep,
+            NoticeId::Waits,
+            NoticeId::MixedRevisions,
+            NoticeId::Cause(CauseId::StsStuck),
+        ] {
+            assert_eq!(serde_json::to_value(id).unwrap(), id.as_str());
+        }
+        assert_eq!(
+            ids(stateful("app:1", 0, "aaa", "aaa"), with(2, "bbb", false)),
+            [NoticeId::Cause(CauseId::StsStuck)]
+        );
+        assert_eq!(ids(stateful("app:3", 2, "aaa", "ccc"), with(0, "aaa", false)), [NoticeId::Waits]);
         let mixed = notices(&seen(stateful("app:3", 3, "aaa", "ccc"), with(1, "bbb", true)));
         assert_eq!(mixed.len(), 1);
         assert_eq!(

@@ -16,32 +16,19 @@ use crate::objects::strategy::Strategy;
 use crate::objects::workload::{NotAWorkload, ReadAs, Workload, WorkloadId};
 use crate::stored;
 
-/// The state of a revision as far as its workload's status tells; why pods fail is not looked for here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EntryState {
-    /// It is rolled out.
-    Current,
-    /// It is being rolled out.
-    Updating,
-    /// It is being rolled out and missed its deadline (Deployments only).
-    Failed,
-    /// It is being rolled out, and somebody stopped that.
-    Held,
-    /// Another one went live after it.
-    Old,
-}
-
-impl EntryState {
-    /// Returns the state in one word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            EntryState::Current => "current",
-            EntryState::Updating => "updating",
-            EntryState::Failed => "failed",
-            EntryState::Held => "held",
-            EntryState::Old => "old",
-        }
+crate::words! {
+    /// The state of a revision as far as its workload's status tells; why pods fail is not looked for here.
+    pub enum EntryState {
+        /// It is rolled out.
+        Current = "current",
+        /// It is being rolled out.
+        Updating = "updating",
+        /// It is being rolled out and missed its deadline (Deployments only).
+        Failed = "failed",
+        /// It is being rolled out, and somebody stopped that.
+        Held = "held",
+        /// Another one went live after it.
+        Old = "old",
     }
 }
 

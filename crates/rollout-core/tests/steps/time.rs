@@ -6,6 +6,7 @@ use rollout_core::model::{Behaviour, RevisionId};
 use rollout_core::plan::Decision;
 use rollout_core::plan::steps::{self, StartOptions};
 use rollout_core::stored::OnFailure;
+use rollout_core::view::ordinals::{NoticeId, notices};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, holder, to};
@@ -144,11 +145,11 @@ fn what_came_up_new_while_a_rollout_is_paused_is_named_and_what_a_step_moved_is_
     let mut set = Cluster::new(rollout_core::Kind::StatefulSet, 3, json!({"type": "OnDelete"}));
     set.start(&StartOptions { pause_after: Some(1), ..to(1, "1,100%") });
     set.run(&mut Driver::new(holder(1)));
-    let said = |it: &Cluster| rollout_core::view::ordinals::notices(&it.snapshot());
-    assert!(said(&set).iter().all(|it| it.id != "outside-step"));
+    let said = |it: &Cluster| notices(&it.snapshot());
+    assert!(said(&set).iter().all(|it| it.id != NoticeId::OutsideStep));
     set.world.delete_pod("web-0");
     set.ticks(10);
-    let notice = said(&set).into_iter().find(|it| it.id == "outside-step").unwrap();
+    let notice = said(&set).into_iter().find(|it| it.id == NoticeId::OutsideStep).unwrap();
     assert!(notice.message.starts_with("web-0 is new"), "{}", notice.message);
     // Paused in the middle of a step, what the step has moved is no leak.
     let mut cluster = agents(4);

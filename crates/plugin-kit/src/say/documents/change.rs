@@ -9,16 +9,21 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_with::skip_serializing_none;
 
+use super::outcome::OutcomeWord;
 use super::status::Status;
 use crate::call::Exit;
-use crate::call::document::{Body, about, seconds};
+use crate::call::document::{Body, about, second};
 
 /// Two revisions compared.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Diff<'a> {
+    /// The older revision; absent where it has no number.
     from: Option<RevisionNumber>,
+    /// The newer one; absent where it has no number, or is not recorded.
     to: Option<RevisionNumber>,
+    /// What differs in the pod template.
     changes: &'a [Change],
 }
 
@@ -36,16 +41,24 @@ impl<'a> Diff<'a> {
 /// A change before it is made.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Plan<'a> {
+    /// The revision that it has; absent where it is not recorded.
     from_revision: Option<RevisionNumber>,
+    /// The revision that it gets; absent where its template is a new one.
     to_revision: Option<RevisionNumber>,
+    /// What changes in the pod template.
     changes: &'a [Change],
+    /// What is sent, in this order.
     requests: &'a [Request],
+    /// The steps in which the pods are replaced, where there are any.
     steps: Option<&'a [PlannedStep]>,
-    /// Absent where nobody can know.
+    /// What it does to the pods; absent where nobody can know.
     impact: Option<&'a Impact>,
+    /// What else is to be known before.
     notes: &'a [String],
+    /// What speaks against it.
     warnings: &'a [Warning],
 }
 
@@ -73,7 +86,7 @@ impl<'a> Plan<'a> {
 #[derive(Debug)]
 pub struct Outcome<'a> {
     /// One word for it.
-    pub outcome: &'static str,
+    pub outcome: OutcomeWord,
     /// How the verb ends.
     pub exit: Exit,
     /// What was planned.
@@ -90,22 +103,31 @@ pub struct Outcome<'a> {
     pub warnings: &'a [Warning],
 }
 
-/// An [`Outcome`] as a document, whose kind is `Result`.
+/// What a verb that writes, or guards, came to.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ResultBody<'a> {
-    outcome: &'static str,
-    exit_code: u8,
+    /// What became of it, in one word.
+    outcome: OutcomeWord,
+    /// The exit code that goes with it.
+    exit_code: Exit,
     /// When the call began.
-    started_at: Option<Timestamp>,
+    started_at: Timestamp,
     /// When it was over with this workload.
-    ended_at: Option<Timestamp>,
+    ended_at: Timestamp,
+    /// The revision that was left.
     from_revision: Option<RevisionNumber>,
+    /// The revision that it got.
     to_revision: Option<RevisionNumber>,
+    /// Why a rollout failed that was taken back or stands still; causes that still show are in `status`.
     causes: Option<&'a [Cause]>,
+    /// What was planned.
     plan: Option<Plan<'a>>,
+    /// How far the rollout is.
     status: Option<Status<'a>>,
+    /// Warnings where there was no plan.
     warnings: Option<&'a [Warning]>,
 }
 
@@ -115,7 +137,7 @@ impl Body for ResultBody<'_> {
 
 impl<'a> Outcome<'a> {
     /// An outcome of which nothing more is known.
-    pub fn new(outcome: &'static str, exit: Exit) -> Outcome<'a> {
+    pub fn new(outcome: OutcomeWord, exit: Exit) -> Outcome<'a> {
         Outcome {
             outcome,
             exit,
@@ -139,9 +161,9 @@ impl<'a> Outcome<'a> {
         let (from_revision, to_revision) = plan.map(|plan| (plan.from, plan.to)).or(back).unwrap_or_default();
         let rolled = ResultBody {
             outcome,
-            exit_code: exit.code(),
-            started_at: seconds(Some(started)),
-            ended_at: seconds(Some(ended.unwrap_or(now).max(started))),
+            exit_code: exit,
+            started_at: second(started),
+            ended_at: second(ended.unwrap_or(now).max(started)),
             from_revision,
             to_revision,
             causes: filled(causes),

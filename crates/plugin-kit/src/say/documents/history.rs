@@ -4,7 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 use rollout_core::history::PodCount;
 use rollout_core::judge::{Progress, State};
 use rollout_core::template::diff::Change;
-use rollout_core::{Kind, RevisionNumber, Snapshot, template};
+use rollout_core::{Kind, RevisionNumber, Snapshot, template, words};
 use serde::Serialize;
 use serde_json::Value;
 use serde_with::skip_serializing_none;
@@ -13,43 +13,92 @@ use crate::call::document::{Body, as_map, seconds};
 
 /// The revisions of a workload, oldest first.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct History<'a> {
+    /// The revisions.
     revisions: Vec<Revision<'a>>,
 }
 
 /// One revision.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Revision<'a> {
+    /// Its number; absent where the object carries none that can be read.
     revision: Option<RevisionNumber>,
+    /// Numbers that it had before it came back.
     former_revisions: &'a [RevisionNumber],
-    state: &'static str,
+    /// Its state.
+    state: RevisionState,
+    /// Whether it is known to have worked; absent where nobody can know.
     good: Option<bool>,
+    /// The object that records it.
     object: Object<'a>,
+    /// Objects that record the same template once more.
     duplicates: Option<Vec<Duplicate<'a>>>,
+    /// When its object was made.
     creation_timestamp: Option<Timestamp>,
+    /// When it went live last, as far as the API remembers.
     live_since: Option<Timestamp>,
+    /// The annotation `kubernetes.io/change-cause`.
     change_cause: Option<&'a str>,
+    /// Who last wrote the pod template; known of the current revision only.
     manager: Option<String>,
+    /// The images, by container.
     #[serde(serialize_with = "as_map")]
+    #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<String, String>"))]
     images: Vec<(String, String)>,
+    /// Its pods.
     pods: PodCount,
+    /// What differs from the revision before; absent of the oldest one.
     changes: Option<Vec<Change>>,
+    /// The pod template; with `--revision` only.
     template: Option<&'a Value>,
 }
 
 /// What records a revision.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "RevisionObject"))]
 struct Object<'a> {
-    kind: &'static str,
+    /// Its kind.
+    kind: ObjectKind,
+    /// Its name.
     name: &'a str,
 }
 
+/// The kinds that record revisions.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "RevisionObjectKind"))]
+enum ObjectKind {
+    /// Those of a Deployment.
+    ReplicaSet,
+    /// Those of a DaemonSet or a StatefulSet.
+    ControllerRevision,
+}
+
+words! {
+    /// The state of a revision.
+    pub enum RevisionState {
+        /// It is rolled out.
+        Current = "current",
+        /// It is being rolled out.
+        Updating = "updating",
+        /// Another one is newer.
+        Old = "old",
+    }
+}
+
 /// What records the same once more.
+#[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Duplicate<'a> {
+    /// The name of its object.
     name: &'a str,
+    /// Its number; absent where it carries none that can be read.
     revision: Option<RevisionNumber>,
 }
 
@@ -70,7 +119,7 @@ impl<'a> History<'a> {
         revision: &'a rollout_core::Revision,
         progress: &Progress,
     ) -> History<'a> {
-        let template = Some(revision.template.as_ref().unwrap_or(&Value::Null));
+        let template = revision.template.as_ref();
         History { revisions: vec![Revision { template, ..Revision::of(snapshot, revision, progress) }] }
     }
 }
@@ -79,8 +128,8 @@ impl<'a> Revision<'a> {
     fn of(snapshot: &'a Snapshot, revision: &'a rollout_core::Revision, progress: &Progress) -> Revision<'a> {
         let history = &snapshot.history;
         let kind = match snapshot.workload.id.kind {
-            Kind::Deployment => "ReplicaSet",
-            Kind::DaemonSet | Kind::StatefulSet => "ControllerRevision",
+            Kind::Deployment => ObjectKind::ReplicaSet,
+            Kind::DaemonSet | Kind::StatefulSet => ObjectKind::ControllerRevision,
         };
         let twin = |it: &'a rollout_core::history::Twin| Duplicate { name: &it.name, revision: it.number };
         let duplicates: Vec<Duplicate<'_>> = revision.duplicates.iter().map(twin).collect();
@@ -103,18 +152,18 @@ impl<'a> Revision<'a> {
     }
 }
 
-/// The state of a revision: being rolled out, rolled out, or neither.
+/// Returns the state of a revision.
 pub fn revision_state(
     history: &rollout_core::History,
     revision: &rollout_core::Revision,
     progress: &Progress,
-) -> &'static str {
+) -> RevisionState {
     let newest = history.current().is_some_and(|current| current.name == revision.name);
     match (newest, progress.state) {
-        (false, _) => "old",
-        (true, State::Complete) => "current",
+        (false, _) => RevisionState::Old,
+        (true, State::Complete) => RevisionState::Current,
         (true, State::Unobserved | State::Advancing | State::Held | State::Failed | State::Stalled) => {
-            "updating"
+            RevisionState::Updating
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `Nodes`: which revision of a DaemonSet runs on which node.
 
-use rollout_core::view::nodes::{self, Blocked, NodeRow};
-use rollout_core::view::ordinals::{self, OUTSIDE_STEP};
+use rollout_core::view::nodes::{self, Blocked, NodeRow, NodesId};
+use rollout_core::view::ordinals;
 use rollout_core::{Pod, RevisionNumber, Snapshot};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
@@ -12,37 +12,61 @@ use crate::call::document::{Body, as_map};
 /// The nodes of a DaemonSet.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Nodes<'a> {
+    /// The nodes, one by one.
     nodes: Vec<Node<'a>>,
+    /// The rollout in steps that is stored, where one is.
     rollout: Option<Rollout>,
+    /// What else is to be known.
     warnings: Vec<Warning<'a>>,
 }
 
 /// One node, with its pod.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Node<'a> {
+    /// Its name.
     node: &'a str,
+    /// Its value of the label that `--by` names.
     group: Option<&'a str>,
+    /// Its pod.
     pod: Option<&'a str>,
+    /// The revision of the pod that runs.
     revision: Option<RevisionNumber>,
+    /// Whether a pod of the newest revision runs.
     updated: bool,
+    /// Whether the pod that runs is ready.
     ready: bool,
+    /// Restarts of its containers.
     restarts: Option<u32>,
+    /// What is wrong, or what the node waits for.
     reason: Option<&'a str>,
+    /// The images, by container.
     images: Option<Images<'a>>,
 }
 
 /// The images of a pod, by container.
 #[derive(Debug, Serialize)]
-struct Images<'a>(#[serde(serialize_with = "as_map")] Vec<(&'a str, &'a str)>);
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct Images<'a>(
+    #[serde(serialize_with = "as_map")]
+    #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<String, String>"))]
+    Vec<(&'a str, &'a str)>,
+);
 
 /// What is to be known of some of the nodes.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "NodesWarning"))]
 struct Warning<'a> {
-    id: &'static str,
+    /// The stable id.
+    id: NodesId,
+    /// One sentence.
     message: String,
+    /// The nodes that it is about.
     nodes: Option<Vec<&'a str>>,
 }
 
@@ -64,10 +88,10 @@ impl<'a> Nodes<'a> {
             let why = Blocked::Tainted(taint.clone());
             named(why.id(), format!("no pod belongs there: {why}"), names)
         });
-        let hidden = hidden.map(|message| Warning { id: "nodes-hidden", message, nodes: None });
+        let hidden = hidden.map(|message| Warning { id: NodesId::NodesHidden, message, nodes: None });
         let outside: Vec<&str> = nodes.outside.iter().map(String::as_str).collect();
-        let outside =
-            (!outside.is_empty()).then(|| named(OUTSIDE_STEP, ordinals::outside(&nodes.outside), &outside));
+        let outside = (!outside.is_empty())
+            .then(|| named(NodesId::OutsideStep, ordinals::outside(&nodes.outside), &outside));
         Nodes {
             nodes: rows.iter().map(|row| Node::of(row)).collect(),
             rollout: Rollout::of(snapshot),

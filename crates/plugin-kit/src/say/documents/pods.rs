@@ -12,24 +12,38 @@ use crate::call::document::Body;
 /// The pods of a StatefulSet, from the highest ordinal down.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pods<'a> {
+    /// Pods below this ordinal stay old.
     partition: Option<u32>,
+    /// The pods, one by one; those that are missing too.
     pods: Vec<Ordinal<'a>>,
+    /// The rollout in steps that is stored, where one is.
     rollout: Option<Rollout>,
+    /// What else is to be known.
     warnings: &'a [Notice],
 }
 
 /// One ordinal.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Ordinal<'a> {
+    /// The name that the pod has, or will have.
     name: &'a str,
+    /// Its ordinal.
     ordinal: u32,
+    /// Its node.
     node: Option<&'a str>,
+    /// Its revision.
     revision: Option<RevisionNumber>,
+    /// Whether it has the revision that the set asks for.
     updated: bool,
+    /// Whether it is ready.
     ready: bool,
+    /// Restarts of its containers.
     restarts: Option<u32>,
+    /// Why it is not available, in one word.
     reason: Option<&'a str>,
 }
 

@@ -10,14 +10,15 @@ use rollout_core::{Amount, RevisionNumber, Snapshot};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 
-use crate::call::document::seconds;
+use crate::call::document::{second, seconds};
 
 /// A rollout in steps.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Rollout {
-    /// What it is at: `running`, `paused`, `failed`, `aborting`.
+    /// What it is at.
     phase: Phase,
     /// How many steps there are by the nodes or pods of now; absent where nobody can know.
     steps: Option<usize>,
@@ -39,24 +40,31 @@ pub struct Rollout {
     previous: RevisionRef,
     /// The steps as they were asked for.
     rules: Rules,
+    /// How it is done.
     options: Options,
     /// Who drives it; nobody while it stands still.
     driver: Option<Driver>,
-    started_at: Option<Timestamp>,
-    step_started_at: Option<Timestamp>,
+    /// When it began.
+    started_at: Timestamp,
+    /// When its step began.
+    step_started_at: Timestamp,
 }
 
 /// A revision, by what does not move and by the number that it has now.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct RevisionRef {
+    /// The name of the object that records it.
     object: String,
+    /// Its number.
     revision: Option<RevisionNumber>,
 }
 
 /// The steps as rules.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Rules {
     /// Nodes of the first step.
@@ -72,29 +80,46 @@ struct Rules {
 /// How it is done.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Options {
+    /// Seconds for which a step's pods stay available.
     soak_seconds: i64,
+    /// Restarts that a pod may have.
     max_restarts: u32,
+    /// Pods that may be missing within a step; that of the workload where nobody says.
     max_unavailable: Option<Amount>,
+    /// The checks.
     checks: Vec<String>,
+    /// The queries.
     queries: Vec<String>,
+    /// The Prometheus that is asked.
     prometheus: Option<String>,
+    /// What becomes of a rollout whose step fails.
     on_failure: OnFailure,
+    /// Whether pods are evicted rather than deleted.
     evict: bool,
+    /// Whether nodes that are not ready are left out.
     skip_unready_nodes: bool,
+    /// Seconds that a step may take.
     timeout_seconds: Option<i64>,
 }
 
 /// Who drives it, and since when.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Driver {
+    /// The host.
     host: String,
+    /// The user there.
     user: String,
+    /// Since when.
     acquired_at: Option<Timestamp>,
+    /// When it said last that it still drives.
     renewed_at: Option<Timestamp>,
+    /// After how many seconds of silence another one may take over.
     lease_seconds: Option<u32>,
 }
 
@@ -138,8 +163,8 @@ impl Rollout {
             rules: Rules::of(rollout.rules),
             options: Options::of(rollout.options),
             driver,
-            started_at: seconds(Some(rollout.started)),
-            step_started_at: seconds(Some(rollout.began)),
+            started_at: second(rollout.started),
+            step_started_at: second(rollout.began),
         })
     }
 }

@@ -8,29 +8,48 @@ use serde::Serialize;
 use serde_with::skip_serializing_none;
 
 use super::rollout::Rollout;
+use super::strategy::StrategyType;
 use crate::call::document::{Body, seconds};
 
 /// How far a rollout is.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Status<'a> {
+    /// The state.
     state: State,
+    /// The revision that is rolled out, once it is recorded.
     revision: Option<RevisionNumber>,
-    strategy: &'a str,
+    /// How pods are replaced.
+    strategy: StrategyType<'a>,
+    /// Pods of a StatefulSet below this ordinal stay old.
     partition: Option<u32>,
+    /// Whether it is paused.
     paused: bool,
+    /// Pods asked for.
     desired: u32,
+    /// New pods.
     updated: u32,
+    /// New pods that are ready.
     ready: u32,
+    /// New pods that are available.
     available: u32,
+    /// Old pods that are not on their way out.
     old: u32,
+    /// Pods on their way out.
     terminating: u32,
+    /// The rollout in steps that is stored, where one is.
     rollout: Option<Rollout>,
+    /// When the revision went live.
     started_at: Option<Timestamp>,
+    /// Why it fails, what may pass by itself, and what only holds it up.
     causes: &'a Causes,
+    /// What may not be read, so that nothing is known of it.
     skipped: &'a [Skipped],
+    /// What else is to be known.
     notes: &'a [String],
+    /// What would help.
     hint: Option<&'a str>,
 }
 
@@ -45,7 +64,7 @@ impl<'a> Status<'a> {
         Status {
             state: progress.state,
             revision: progress.revision,
-            strategy: workload.strategy.name(),
+            strategy: StrategyType::of(&workload.strategy),
             partition: partition(snapshot),
             paused: workload.paused,
             desired: progress.desired,

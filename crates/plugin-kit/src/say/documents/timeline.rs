@@ -12,23 +12,34 @@ use crate::call::document::{API_VERSION, Workload, seconds, value};
 
 /// What was rolled out; it is about no workload of its own.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Timeline<'a> {
+    /// The version of all documents.
     api_version: &'static str,
+    /// Which document it is.
     kind: &'static str,
+    /// What went live, newest first; of a watch one a document.
     entries: Vec<Entry<'a>>,
 }
 
 /// One revision that went live.
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Entry<'a> {
+    /// When it went live, as far as the API remembers.
     time: Option<Timestamp>,
+    /// The workload.
     workload: Workload<'a>,
+    /// Its number.
     revision: Option<RevisionNumber>,
+    /// Its state, as far as the workload's status tells.
     state: EntryState,
+    /// What differs from the revision before.
     changes: Option<&'a [Change]>,
+    /// The annotation `kubernetes.io/change-cause`.
     change_cause: Option<&'a str>,
 }
 

@@ -9,6 +9,7 @@ pub(super) fn change(path: &str, from: Option<&Value>, to: Option<&Value>) -> Ch
 
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Change {
     /// The field, e.g. `spec.containers[nginx].image`; empty when the templates have no field in common.
     pub path: String,
