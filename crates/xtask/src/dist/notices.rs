@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use spdx::LicenseReq;
+use spdx::{AdditionItem, LicenseReq};
 
 use super::licences::{self, Accepted};
 use super::linked::{Kind, Part};
@@ -92,7 +92,7 @@ fn add_standard(texts: &mut Texts, licences: &[LicenseReq], of: &str) -> Result 
     for licence in licences {
         let id = licence.license.id().ok_or_else(|| format!("{of}: nobody has the text of {licence}"))?;
         texts.add(id.text(), of.to_string());
-        if let Some(exception) = licence.addition.as_ref().and_then(spdx::AdditionItem::id) {
+        if let Some(exception) = licence.addition.as_ref().and_then(AdditionItem::id) {
             texts.add(exception.text(), of.to_string());
         }
     }
