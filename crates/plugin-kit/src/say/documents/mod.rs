@@ -8,7 +8,8 @@ mod nodes;
 mod outcome;
 mod pods;
 mod rollout;
-#[cfg(all(test, feature = "schema"))]
+#[cfg(test)]
+#[cfg(feature = "schema")]
 mod samples;
 #[cfg(feature = "schema")]
 pub mod schema;
