@@ -32,11 +32,15 @@ pub struct Options {
     pub large: bool,
     /// Feature gates other than Kubernetes' own choice, of the API server and the controllers: `Name=false,Other=true`.
     pub gates: &'static str,
+    /// Whether fake kubelets play the nodes; without them there is none, until somebody starts a kubelet.
+    pub fakes: bool,
+    /// What parts are told beside: `(Part::ControllerManager, "--node-monitor-period=2s")`.
+    pub arguments: &'static [(Part, &'static str)],
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 4, large: false, gates: "" }
+        Self { nodes: 4, large: false, gates: "", fakes: true, arguments: &[] }
     }
 }
 
@@ -74,7 +78,9 @@ impl Cluster {
         let plane = ControlPlane::start(&bin, folder.path(), options)?;
         let kubeconfig = plane.kubeconfig();
         let cluster = Self::assemble(Some(plane), kubeconfig, bin.join("kubectl"), folder)?;
-        cluster.create_nodes(&Node::numbered(options.nodes))?;
+        if options.fakes {
+            cluster.create_nodes(&Node::numbered(options.nodes))?;
+        }
         Ok(cluster)
     }
 
