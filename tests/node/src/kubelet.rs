@@ -253,7 +253,7 @@ config_path = "{registries}"
             "cgroupDriver": "cgroupfs", "cgroupRoot": format!("/{}", self.group), "failCgroupV1": false,
             "enforceNodeAllocatable": [], "failSwapOn": false,
             "containerRuntimeEndpoint": format!("unix://{}", self.socket()),
-            "resolvConf": "", "makeIPTablesUtilChains": false,
+            "resolvConf": "", "clusterDNS": ["10.96.0.10"], "makeIPTablesUtilChains": false,
             "podLogsDir": self.file("logs"), "volumePluginDir": self.file("plugins"),
             "nodeStatusUpdateFrequency": "4s", "nodeLeaseDurationSeconds": 16,
             // The disk of a test machine may be nearly full, and images are few.

@@ -4,9 +4,15 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what is left out has to be said")]
 
 #[cfg(target_os = "linux")]
+mod broken;
+#[cfg(target_os = "linux")]
 mod cases;
 #[cfg(target_os = "linux")]
 mod run;
+#[cfg(target_os = "linux")]
+mod scene;
+#[cfg(target_os = "linux")]
+mod slow;
 
 use std::process::ExitCode;
 
