@@ -155,7 +155,7 @@ func serve() {
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/api/v1/query" {
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = fmt.Fprintf(w, `{"status":"success","data":{"resultType":"scalar","result":[%d,"1"]}}`, time.Now().Unix())
+			_, _ = fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[%d,"1"]}]}}`, time.Now().Unix())
 			return
 		}
 		check := probe(strings.TrimPrefix(r.URL.Path, "/"))

@@ -4,7 +4,7 @@ use cluster::Namespace;
 use serde_json::{Value, json};
 
 use crate::cases::{Case, bad};
-use crate::scene::{app, ended, exec, http, unready, waits};
+use crate::scene::{app, ended, exec, http, unready, unready_before_its_end, waits, with};
 
 const SETS: &[&str] = &["daemonset", "statefulset"];
 const TWO: &[&str] = &["deployment", "statefulset"];
@@ -12,11 +12,7 @@ const ONE: &[&str] = &["statefulset"];
 
 /// An init container, or a sidecar, beside the program.
 fn first(words: &str, more: &Value) -> Value {
-    let mut container = json!({ "name": "first", "image": app(words) });
-    for (name, value) in more.as_object().into_iter().flatten() {
-        container[name] = value.clone();
-    }
-    json!({ "initContainers": [container] })
+    json!({ "initContainers": [with(json!({ "name": "first", "image": app(words) }), more)] })
 }
 
 pub fn cases() -> Vec<Case> {
@@ -29,33 +25,38 @@ pub fn cases() -> Vec<Case> {
 
 /// Containers that do not do what they should.
 fn containers() -> Vec<Case> {
+    let never = unready_before_its_end();
     let always = json!({ "restartPolicy": "Always" });
     let sidecar_unready =
-        json!({ "restartPolicy": "Always", "readinessProbe": exec("fail-not-today", &json!({})) });
+        json!({ "restartPolicy": "Always", "readinessProbe": http("fail-not-today", &json!({})) });
     vec![
         bad("crash", "crash-loop", "exit code 3")
             .runs("log-no-database.exit-3")
+            .container(&never)
             .pod(|pod| ended(pod, "app", 3, "Error")),
         bad("crash-later", "crash-loop", "exit code 4")
             .runs("log-warming-up.sleep-6.log-bad-config.exit-4")
+            .container(&never)
             .kinds(SETS)
             .pod(|pod| ended(pod, "app", 4, "Error")),
         bad("ends-well", "crash-loop", "exit code 0")
             .runs("exit-0")
+            .container(&never)
             .kinds(SETS)
             .pod(|pod| ended(pod, "app", 0, "Completed")),
         bad("looks-killed", "crash-loop", "exit code 137")
             .runs("exit-137")
+            .container(&never)
             .kinds(ONE)
             .pod(|pod| ended(pod, "app", 137, "Error")),
         bad("crash-and-probe", "crash-loop", "exit code 3")
             .runs("sleep-2.exit-3")
-            .container(&json!({ "livenessProbe": exec("after-0", &json!({})) }))
-            .kinds(SETS)
+            .container(&with(never.clone(), &json!({ "livenessProbe": exec("after-0", &json!({})) })))
+            .kinds(ONE)
             .pod(|pod| ended(pod, "app", 3, "Error")),
         bad("oom", "oom-killed", "exit code 137")
             .runs("eat")
-            .container(&json!({ "resources": { "limits": { "memory": "64Mi" } } }))
+            .container(&with(never.clone(), &json!({ "resources": { "limits": { "memory": "64Mi" } } })))
             .pod(|pod| ended(pod, "app", 137, "OOMKilled")),
         bad("no-command", "crash-loop", "/nope")
             .container(&json!({ "command": ["/nope"] }))
@@ -235,7 +236,7 @@ fn pods() -> Vec<Case> {
             .spec(json!({
                 "volumes": [{ "name": "v", "emptyDir": { "sizeLimit": "1Mi" } }],
                 "containers": [{ "volumeMounts": [{ "name": "v", "mountPath": "/data" }],
-                    "readinessProbe": exec("after-600", &json!({})) }],
+                    "readinessProbe": http("after-600", &json!({})) }],
             }))
             .flags(&["--patience=10m"])
             .pod(gone),

@@ -12,16 +12,24 @@ const THREADS: usize = 16;
 pub fn run() -> ExitCode {
     let outcome = match node::inside() {
         None => outside(),
-        Some(folder) => Lab::start(&folder).map(|lab| {
-            let mut args = Arguments::from_args();
-            args.test_threads = args.test_threads.or(Some(THREADS));
-            libtest_mimic::run(&args, crate::cases::all(&Arc::new(lab))).exit_code()
-        }),
+        Some(folder) => Lab::start(&folder).map(|lab| tests(&Arc::new(lab))),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error}");
         ExitCode::FAILURE
     })
+}
+
+/// Those that change nothing but what is their own run beside each other, and the others one after another.
+fn tests(lab: &Arc<Lab>) -> ExitCode {
+    let mut args = Arguments::from_args();
+    args.test_threads = args.test_threads.or(Some(THREADS));
+    // The longest first.
+    let beside = crate::flows::all(lab).into_iter().chain(crate::cases::all(lab)).collect();
+    let beside = libtest_mimic::run(&args, beside);
+    args.test_threads = Some(1);
+    let alone = libtest_mimic::run(&args, crate::faults::all(lab));
+    if beside.has_failed() { beside.exit_code() } else { alone.exit_code() }
 }
 
 /// What has to be fetched is fetched here: inside there is no way out.

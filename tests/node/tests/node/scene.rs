@@ -152,20 +152,28 @@ pub fn unready(pod: &Value, name: &str) -> bool {
     container["state"]["running"].is_object() && container["ready"] == false
 }
 
-/// A probe that runs the program of the image with a word.
+/// A probe that runs the program of the image with a word: dearer than one over HTTP.
 pub fn exec(word: &str, more: &Value) -> Value {
-    let mut probe = json!({ "exec": { "command": ["/app", word] }, "periodSeconds": 1, "timeoutSeconds": 5 });
-    for (name, value) in more.as_object().into_iter().flatten() {
-        probe[name] = value.clone();
-    }
-    probe
+    let probe = json!({ "exec": { "command": ["/app", word] }, "periodSeconds": 2, "timeoutSeconds": 10 });
+    with(probe, more)
 }
 
 /// A probe that asks the container over HTTP.
 pub fn http(path: &str, more: &Value) -> Value {
-    let mut probe = json!({ "httpGet": { "path": format!("/{path}"), "port": 8080 }, "periodSeconds": 1 });
+    let probe = json!({ "httpGet": { "path": format!("/{path}"), "port": 8080 }, "periodSeconds": 2,
+        "timeoutSeconds": 10 });
+    with(probe, more)
+}
+
+/// Readiness that a container does not reach before it ends.
+pub fn unready_before_its_end() -> Value {
+    json!({ "readinessProbe": http("after-600", &json!({})) })
+}
+
+/// Adds fields to an object.
+pub fn with(mut object: Value, more: &Value) -> Value {
     for (name, value) in more.as_object().into_iter().flatten() {
-        probe[name] = value.clone();
+        object[name] = value.clone();
     }
-    probe
+    object
 }

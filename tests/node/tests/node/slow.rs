@@ -18,7 +18,7 @@ pub fn cases() -> Vec<Case> {
             .container(&json!({ "readinessProbe": http("after-1", &json!({})), "livenessProbe": http("ok", &json!({})) }))
             .kinds(&["deployment"]),
         good("startup-slow").container(
-            &json!({ "startupProbe": exec("after-35", &json!({ "periodSeconds": 5, "failureThreshold": 30 })) }),
+            &json!({ "startupProbe": http("after-35", &json!({ "periodSeconds": 5, "failureThreshold": 30 })) }),
         ),
         good("readiness-delayed").container(&json!({
             "readinessProbe": http("after-30", &json!({ "initialDelaySeconds": 28 })),
