@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -69,20 +70,23 @@ pub fn enter() -> Result<i32, String> {
     let args: Vec<OsString> = env::args_os().skip(1).collect();
     let folder =
         tempfile::Builder::new().prefix("node-").tempdir().map_err(|error| error.to_string())?.keep();
-    let janitor = Janitor::start(&folder).map_err(|error| format!("sh: {error}"))?;
+    let mut janitor = Janitor::start(&folder).map_err(|error| format!("sh: {error}"))?;
     for node in crate::lab::NODES {
         cgroups::make(&group(&folder, node))?;
     }
     // The first process of the namespaces has to wait for those that others leave behind, and a shell does.
-    let status = Command::new("unshare")
+    let mut child = Command::new("unshare")
         .args(UNSHARE)
         .args(["sh", "-c", "\"$@\"; exit $?", "sh"])
         .arg(this)
         .args(args)
         .env(INSIDE, &folder)
         .env("TMPDIR", &folder)
-        .status()
+        .spawn()
         .map_err(|error| format!("unshare: {error}"))?;
+    janitor.tell(&child.id().to_string());
+    let status = child.wait().map_err(|error| format!("unshare: {error}"))?;
+    janitor.tell("it is over");
     drop(janitor);
     Ok(code(status))
 }
@@ -92,19 +96,24 @@ pub(crate) fn group(folder: &Path, node: &str) -> String {
     format!("{}-{node}", folder.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// Removes the groups and the folder when this process is gone, however it ends.
+/// Removes the groups and the folder when this process is gone, however it ends, and ends what is inside if that is not over.
 struct Janitor(Child);
 
 impl Janitor {
     fn start(folder: &Path) -> std::io::Result<Self> {
         let script = format!(
-            "trap '' HUP INT TERM; read -r _; {}; rm -rf \"$1\"",
+            "trap '' HUP INT TERM; read -r first && {{ read -r _ || kill -s KILL \"$first\"; }}; {}; rm -rf \"$1\"",
             cgroups::remove(&group(folder, ""))
         );
         let mut shell = Command::new("sh");
         shell.args(["-c", &script, "janitor"]).arg(folder).process_group(0);
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         shell.spawn().map(Self)
+    }
+
+    /// Tells it which process is the first one of the namespaces, and then that that has ended.
+    fn tell(&mut self, line: &str) {
+        let _ = self.0.stdin.as_mut().map(|stdin| writeln!(stdin, "{line}"));
     }
 }
 
