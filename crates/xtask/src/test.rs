@@ -37,6 +37,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "controlplane", about: "build of Kubernetes, once", run: control_plane },
     Stage { name: "cluster", about: "tests of the test cluster", run: cluster_tests },
     Stage { name: "e2e", about: "the plugins through kubectl on a real control plane", run: end_to_end },
+    Stage { name: "node", about: "the plugins against real kubelets and containers", run: real_nodes },
     Stage {
         name: "pictures",
         about: "the pictures of the documents are what is on the screen",
@@ -64,11 +65,16 @@ struct Counts {
 pub(crate) fn run(args: &[String]) -> Result {
     let request = parse(args)?;
     let stages: Vec<&Stage> = STAGES.iter().filter(|stage| chosen(&request, stage.name)).collect();
-    let mut report = Vec::new();
+    let (mut report, mut left_out) = (Vec::new(), Vec::new());
     let mut total = Counts::default();
     let mut outcome = Ok(());
     for (index, stage) in stages.iter().enumerate() {
         println!("\n== {} ({} of {}): {}", stage.name, index + 1, stages.len(), stage.about);
+        if let Some(obstacle) = obstacle(stage.name) {
+            println!("left out: {obstacle}");
+            left_out.push(format!("{} ({obstacle})", stage.name));
+            continue;
+        }
         let start = Instant::now();
         let result = (stage.run)(&request);
         report.push((stage.name, start.elapsed()));
@@ -82,11 +88,18 @@ pub(crate) fn run(args: &[String]) -> Result {
     }
     println!();
     report.iter().for_each(|(name, took)| println!("{name:<14}{:>8}", minutes(*took)));
-    if outcome.is_ok() && total.passed > 0 {
+    if outcome.is_ok() && (total.passed > 0 || !left_out.is_empty()) {
         println!("\n{} of the tests were unsteady", total.unsteady);
-        println!("\n{} passed, {} failed", total.passed, total.failed);
+        let left_out =
+            if left_out.is_empty() { String::new() } else { format!("; left out: {}", left_out.join(", ")) };
+        println!("\n{} passed, {} failed{left_out}", total.passed, total.failed);
     }
     outcome
+}
+
+/// Tells why a stage cannot be run on this machine, if it cannot.
+fn obstacle(stage: &str) -> Option<String> {
+    if stage == "node" { node::obstacle() } else { None }
 }
 
 fn parse(args: &[String]) -> Result<Request> {
@@ -135,7 +148,10 @@ fn workflows(_: &Request) -> Result<Counts> {
 }
 
 fn unit(request: &Request) -> Result<Counts> {
-    cargo_test(&["--workspace", "--exclude", "e2e", "--exclude", "cluster"], &request.filter)
+    cargo_test(
+        &["--workspace", "--exclude", "e2e", "--exclude", "cluster", "--exclude", "node"],
+        &request.filter,
+    )
 }
 
 fn control_plane(_: &Request) -> Result<Counts> {
@@ -151,8 +167,17 @@ fn end_to_end(request: &Request) -> Result<Counts> {
     let threads = env::var("RUST_TEST_THREADS").unwrap_or_else(|_| E2E_THREADS.to_string());
     let mut args = vec!["--test-threads".to_string(), threads];
     args.extend(request.filter.iter().cloned());
-    let package = ["--package", "e2e", "--no-fail-fast"];
-    let first = run_tests(&package, &args)?;
+    steady(&["--package", "e2e", "--no-fail-fast"], &args, usize::MAX)
+}
+
+fn real_nodes(request: &Request) -> Result<Counts> {
+    // Its tests take one name at a time.
+    steady(&["--package", "node"], &request.filter, 1)
+}
+
+/// Runs tests, and what fails beside others once more, alone, so many names at a time.
+fn steady(package: &[&str], args: &[String], names: usize) -> Result<Counts> {
+    let first = run_tests(package, args)?;
     if !first.ended || first.failed.is_empty() || first.failed.len() > MOST_UNSTEADY {
         return first.result();
     }
@@ -160,14 +185,20 @@ fn end_to_end(request: &Request) -> Result<Counts> {
     let (mut failed, mut alone) = (first.failed.clone(), Counts::default());
     for last in [false, true] {
         println!("\n{} failed beside others; alone:", failed.join(", "));
-        let again = run_tests(&package, &[&words[..], &failed].concat())?;
-        if last || !again.ended || again.failed.is_empty() {
-            alone = alone.plus(again.result()?);
+        let mut still = Vec::new();
+        for some in failed.chunks(names.min(failed.len())) {
+            let again = run_tests(package, &[&words[..], some].concat())?;
+            if last || !again.ended {
+                again.result()?;
+            }
+            // A machine that stalls for seconds fails one that is right; what is wrong fails each time.
+            alone.passed += again.counts.passed;
+            still.extend(again.failed);
+        }
+        failed = still;
+        if failed.is_empty() {
             break;
         }
-        // A machine that stalls for seconds fails one that is right; what is wrong fails each time.
-        alone.passed += again.counts.passed;
-        failed = again.failed;
     }
     first.failed.iter().for_each(|name| println!("unsteady: {name} failed beside others and passed alone"));
     Ok(Counts { passed: first.counts.passed + alone.passed, failed: 0, unsteady: alone.passed })
@@ -261,7 +292,7 @@ fn is_start(line: &str) -> bool {
 
 /// Reads `test undo::a_plan ... FAILED`.
 fn read_failure(line: &str) -> Option<&str> {
-    line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
+    Some(line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?.trim_end())
 }
 
 /// Reads `test result: ok. 12 passed; 0 failed; 0 ignored; …`.
@@ -302,6 +333,7 @@ mod tests {
         assert_eq!(read_counts(line), Some(Counts { passed: 12, failed: 3, unsteady: 0 }));
         assert_eq!(read_counts("test undo ... ok"), None);
         assert_eq!(read_failure("test undo::a_plan ... FAILED"), Some("undo::a_plan"));
+        assert_eq!(read_failure("test crash::daemonset      ... FAILED"), Some("crash::daemonset"));
         assert_eq!(read_failure("test undo::a_plan ... ok"), None);
         assert!(is_start("running 12 tests") && is_start("running 1 test") && !is_start(line));
     }

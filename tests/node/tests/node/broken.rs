@@ -7,6 +7,8 @@ use crate::cases::{Case, bad};
 use crate::scene::{app, ended, exec, http, unready, unready_before_its_end, waits, with};
 
 const SETS: &[&str] = &["daemonset", "statefulset"];
+const DAEMON_SET: &[&str] = &["daemonset"];
+const STATELESS: &[&str] = &["deployment", "daemonset"];
 const TWO: &[&str] = &["deployment", "statefulset"];
 const ONE: &[&str] = &["statefulset"];
 
@@ -37,12 +39,12 @@ fn containers() -> Vec<Case> {
         bad("crash-later", "crash-loop", "exit code 4")
             .runs("log-warming-up.sleep-6.log-bad-config.exit-4")
             .container(&never)
-            .kinds(SETS)
+            .kinds(DAEMON_SET)
             .pod(|pod| ended(pod, "app", 4, "Error")),
         bad("ends-well", "crash-loop", "exit code 0")
             .runs("exit-0")
             .container(&never)
-            .kinds(SETS)
+            .kinds(ONE)
             .pod(|pod| ended(pod, "app", 0, "Completed")),
         bad("looks-killed", "crash-loop", "exit code 137")
             .runs("exit-137")
@@ -60,10 +62,12 @@ fn containers() -> Vec<Case> {
             .pod(|pod| ended(pod, "app", 137, "OOMKilled")),
         bad("no-command", "crash-loop", "/nope")
             .container(&json!({ "command": ["/nope"] }))
-            .pod(|pod| pod["status"]["containerStatuses"][0]["ready"] == false),
+            .pod(|pod| pod["status"]["containerStatuses"][0]["ready"] == false)
+            .kinds(TWO),
         bad("init-crash", "crash-loop", "container first")
             .spec(first("exit-3", &json!({})))
-            .pod(|pod| ended(pod, "first", 3, "Error")),
+            .pod(|pod| ended(pod, "first", 3, "Error"))
+            .kinds(TWO),
         bad("init-runs-on", "init", "container first")
             .spec(first("1", &json!({})))
             .impatient()
@@ -80,12 +84,10 @@ fn containers() -> Vec<Case> {
             .kinds(SETS)
             .pod(|pod| unready(pod, "first")),
         bad("liveness", "liveness", "liveness probe fails")
-            .container(&json!({ "livenessProbe": exec("before-3", &json!({ "failureThreshold": 1 })) }))
-            .impatient()
+            .container(&with(never.clone(), &json!({ "livenessProbe": exec("before-3", &json!({ "failureThreshold": 1 })) })))
             .pod(|pod| pod["status"]["containerStatuses"][0]["restartCount"].as_u64() >= Some(1)),
         bad("startup", "liveness", "startup probe fails")
             .container(&json!({ "startupProbe": http("fail-not-yet", &json!({ "failureThreshold": 3 })) }))
-            .impatient()
             .kinds(TWO)
             .pod(|pod| pod["status"]["containerStatuses"][0]["started"] == false),
         bad("readiness", "readiness", "not today")
@@ -99,7 +101,8 @@ fn containers() -> Vec<Case> {
             .pod(|pod| unready(pod, "app")),
         bad("hook", "post-start", "its postStart hook fails")
             .container(&json!({ "lifecycle": { "postStart": { "exec": { "command": ["/app", "fail-hook-says-no"] } } } }))
-            .pod(|pod| pod["status"]["containerStatuses"][0]["ready"] == false),
+            .pod(|pod| pod["status"]["containerStatuses"][0]["ready"] == false)
+            .kinds(SETS),
         bad("dies-once", "crash-loop", "exit code 5")
             .runs("exit-5")
             .container(&json!({ "restartPolicy": "Never" }))
@@ -115,7 +118,7 @@ fn images() -> Vec<Case> {
         bad("absent", "image-pull", "not found").image("registry.test/absent/KIND:2").pod(refused),
         bad("denied", "image-pull", "cannot be pulled")
             .image("registry.test/denied/KIND:2")
-            .kinds(SETS)
+            .kinds(DAEMON_SET)
             .pod(refused),
         bad("outage", "image-pull", "503")
             .image("registry.test/down-600/KIND:2")
@@ -135,10 +138,11 @@ fn images() -> Vec<Case> {
         bad("never", "image-pull", "pull policy of Never")
             .runs("never-there")
             .container(&json!({ "imagePullPolicy": "Never" }))
-            .pod(|pod| waits(pod, "app", &["ErrImageNeverPull"])),
+            .pod(|pod| waits(pod, "app", &["ErrImageNeverPull"]))
+            .kinds(TWO),
         bad("name", "image-pull", "cannot be pulled")
             .image("registry.test/App:2")
-            .kinds(SETS)
+            .kinds(DAEMON_SET)
             .pod(|pod| waits(pod, "app", &["InvalidImageName"])),
         bad("init-image", "image-pull", "container first")
             .spec(json!({ "initContainers": [{ "name": "first", "image": "registry.test/absent/first:1" }] }))
@@ -167,12 +171,13 @@ fn around() -> Vec<Case> {
         bad("secret-volume", "config-missing", "Secret absent does not exist")
             .spec(volume(json!({ "name": "v", "secret": { "secretName": "absent" } })))
             .impatient()
-            .kinds(SETS)
+            .kinds(DAEMON_SET)
             .pod(blocked),
         bad("host-path", "volume", "hostPath type check failed")
             .spec(volume(json!({ "name": "v", "hostPath": { "path": "/nowhere", "type": "Directory" } })))
             .impatient()
-            .pod(blocked),
+            .pod(blocked)
+            .kinds(TWO),
         bad("claim", "volume", "claim absent")
             .spec(volume(json!({ "name": "v", "persistentVolumeClaim": { "claimName": "absent" } })))
             .impatient()
@@ -180,7 +185,8 @@ fn around() -> Vec<Case> {
             .pod(homeless),
         bad("root", "container-config", "root")
             .spec(json!({ "securityContext": { "runAsNonRoot": true } }))
-            .pod(|pod| waits(pod, "app", &["CreateContainerConfigError"])),
+            .pod(|pod| waits(pod, "app", &["CreateContainerConfigError"]))
+            .kinds(SETS),
         bad("sub-path", "container-config", "path")
             .spec(json!({
                 "volumes": [{ "name": "v", "emptyDir": {} }],
@@ -193,15 +199,17 @@ fn around() -> Vec<Case> {
         bad("room", "unschedulable", "Insufficient cpu")
             .container(&json!({ "resources": { "requests": { "cpu": "1000" } } }))
             .impatient()
-            .pod(homeless),
+            .pod(homeless)
+            .kinds(STATELESS),
         bad("nobody", "not-scheduled", "nobody")
             .spec(json!({ "schedulerName": "nobody" }))
             .impatient()
-            .kinds(SETS)
+            .kinds(ONE)
             .pod(homeless),
         bad("account", "reference-missing", "absent")
             .spec(json!({ "serviceAccountName": "absent" }))
-            .impatient(),
+            .impatient()
+            .kinds(STATELESS),
         bad("quota", "quota", "exceeded quota: small")
             .before(|ns| {
                 ns.kubectl(&["create", "quota", "small", "--hard=requests.cpu=1"]).expect_ok();
@@ -215,7 +223,8 @@ fn around() -> Vec<Case> {
                 let label = "pod-security.kubernetes.io/enforce=baseline";
                 ns.kubectl(&["label", "namespace", ns.name(), label]).expect_ok();
             })
-            .spec(json!({ "hostNetwork": true })),
+            .spec(json!({ "hostNetwork": true }))
+            .kinds(STATELESS),
     ]
 }
 
@@ -227,10 +236,12 @@ fn pods() -> Vec<Case> {
             .before(runtime_class)
             .spec(json!({ "runtimeClassName": "nowhere" }))
             .impatient()
-            .pod(|pod| waits(pod, "app", &["ContainerCreating"])),
+            .pod(|pod| waits(pod, "app", &["ContainerCreating"]))
+            .kinds(SETS),
         bad("sysctl", "rejected", "SysctlForbidden")
             .spec(json!({ "securityContext": { "sysctls": [{ "name": "net.core.somaxconn", "value": "10" }] } }))
-            .pod(gone),
+            .pod(gone)
+            .kinds(SETS),
         bad("evicted", "evicted", "Evicted")
             .runs("fill")
             .spec(json!({
@@ -239,7 +250,8 @@ fn pods() -> Vec<Case> {
                     "readinessProbe": http("after-600", &json!({})) }],
             }))
             .flags(&["--patience=10m"])
-            .pod(gone),
+            .pod(gone)
+            .kinds(TWO),
     ]
 }
 

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use cluster::{Namespace, Output};
 use e2e::scene::{meanwhile, rollback};
-use e2e::{Running, assert_code, image, json, observed};
+use e2e::{Running, assert_code, image, observed};
 use libtest_mimic::Trial;
 use node::Lab;
 use serde_json::{Value, json};
@@ -28,7 +27,7 @@ type Flow = fn(&Lab, &'static str);
 
 /// A test for each flow and kind.
 pub fn all(lab: &Arc<Lab>) -> Vec<Trial> {
-    let flows: [(&str, &[&'static str], Flow); 22] = [
+    let flows: [(&str, &[&'static str], Flow); 21] = [
         ("try-good", ALL, try_good),
         ("try-bad", ALL, try_bad),
         ("pause", ALL, pause),
@@ -47,7 +46,6 @@ pub fn all(lab: &Arc<Lab>) -> Vec<Trial> {
         ("terminating", DAEMON_SET, terminating),
         ("deaf", SETS, deaf),
         ("log-long", SET, log_long),
-        ("log-of-the-run-that-ended", DAEMON_SET, log_of_the_run),
         ("webhook", DEPLOYMENT, webhook),
         ("cannot-update", SET, cannot_update),
         ("surge", DAEMON_SET, surge),
@@ -116,7 +114,7 @@ fn plugin(kind: &str) -> &'static str {
 
 fn start(ns: &Namespace<'_>, kind: &str, image: &str, more: &[&str]) -> Output {
     let image = format!("app={image}");
-    let words = [plugin(kind), "start", "web", &image, "--steps=1,100%", "--soak=3s", "--timeout=240s"];
+    let words = [plugin(kind), "start", "web", &image, "--steps=1,100%", "--soak=10s", "--timeout=240s"];
     ns.kubectl(&[&words[..], more].concat())
 }
 
@@ -136,7 +134,7 @@ fn steps(lab: &Lab, kind: &'static str) {
 fn steps_abort(lab: &Lab, kind: &'static str) {
     let (ns, target) = healthy(lab, "steps-abort", kind);
     let before = uids(&ns);
-    let aborted = start(&ns, kind, &app("sleep-1.exit-3"), &["--on-failure=abort"]);
+    let aborted = start(&ns, kind, &app("exit-3"), &["--on-failure=abort"]);
     assert_code(&aborted, 5);
     says(&aborted, "exit code 3");
     rests(&ns, &target, &app("1"), &aborted);
@@ -332,22 +330,6 @@ fn log_long(lab: &Lab, kind: &'static str) {
     let status = rollback(&ns, &["status", &target, "--timeout=240s"]);
     assert_code(&status, 3);
     says(&status, "panic: the reason");
-}
-
-/// Asked again and again, also while the next run is on its way: what is printed is what the one that ended has said.
-fn log_of_the_run(lab: &Lab, kind: &'static str) {
-    let (ns, target) = healthy(lab, "log-run", kind);
-    change(&ns, &target, &app("log-begins.sleep-4.log-bad-config.exit-4"), &json!({}));
-    assert_code(&rollback(&ns, &["status", &target, "--timeout=240s"]), 3);
-    for _ in 0..12 {
-        let output = rollback(&ns, &["status", &target, "--watch=false", "-o", "json"]);
-        let document = json(&output);
-        if document["causes"][0]["id"] == "crash-loop" {
-            let log = document["causes"][0]["log"].to_string();
-            assert!(log.contains("bad config"), "{document}");
-        }
-        thread::sleep(Duration::from_secs(2));
-    }
 }
 
 fn webhook(lab: &Lab, kind: &'static str) {
