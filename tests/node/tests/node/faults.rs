@@ -14,15 +14,17 @@ use serde_json::json;
 
 use crate::scene::{app, change, healthy, living, rests, uids, wait_until};
 
+type Fault = fn(&Lab);
+
 /// A test for each trouble.
 pub fn all(lab: &Arc<Lab>) -> Vec<Trial> {
-    let faults: [(&str, fn(&Lab)); 4] = [
+    let faults: [(&str, Fault); 4] = [
         ("fault::frozen", frozen),
         ("fault::killed", killed),
         ("fault::drained", drained),
         ("fault::runtime", runtime),
     ];
-    let of = |(name, fault): (&str, fn(&Lab))| {
+    let of = |(name, fault): (&str, Fault)| {
         let lab = Arc::clone(lab);
         Trial::test(name, move || {
             fault(&lab);

@@ -165,9 +165,9 @@ fn between<'a>(said: &'a str, before: &str, after: &str) -> Option<&'a str> {
 }
 
 /// Returns the pod that a StatefulSet's controller could not create (pkg/controller/statefulset/stateful_pod_control.go,
-/// `recordPodEvent`: `create Pod db-0 in StatefulSet db failed error: …`).
+/// `recordPodEvent`: `Create Pod db-0 in StatefulSet db failed error: …`, and `create` before 1.35).
 pub(super) fn refused_pod(said: &str) -> Option<&str> {
-    between(said, "create Pod ", " in StatefulSet ")
+    between(said, "reate Pod ", " in StatefulSet ")
 }
 
 /// Tells whether an image that cannot be pulled may be had later: what a registry does not have or does not give is final,
