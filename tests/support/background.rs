@@ -4,6 +4,7 @@ use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::LONG;
 use cluster::{Namespace, Output, wait_until};
@@ -58,9 +59,15 @@ impl Running {
 
     /// Waits for its end.
     #[track_caller]
-    pub fn ends(mut self) -> Output {
+    pub fn ends(self) -> Output {
+        self.ends_within(LONG)
+    }
+
+    /// Waits for its end, that long.
+    #[track_caller]
+    pub fn ends_within(mut self, limit: Duration) -> Output {
         let mut status = None;
-        wait_until(&format!("{:?} ends", self.command), LONG, || {
+        wait_until(&format!("{:?} ends", self.command), limit, || {
             status = self.child.try_wait().ok().flatten();
             status.is_some()
         });

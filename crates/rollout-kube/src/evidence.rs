@@ -146,8 +146,15 @@ impl Cluster {
         };
         let path = pods_path(&Scope::Namespace(of.namespace.to_string()));
         let request = Request::new(path).logs(of.pod, &params).map_err(Error::BuildRequest)?;
-        self.client.request_text(request).await
+        self.client.request_text(request).await.map(said)
     }
+}
+
+/// What a kubelet writes in the place of a log whose container is gone (pkg/kubelet/kuberuntime/kuberuntime_container.go,
+/// `GetContainerLogs`) is nobody's last words.
+fn said(text: String) -> String {
+    let gone = text.starts_with("unable to retrieve container logs for ") && text.lines().count() == 1;
+    if gone { String::new() } else { text }
 }
 
 /// Returns the last bytes of a text, from the beginning of a character.
@@ -229,5 +236,18 @@ fn sort(wanted: &Wanted) -> Skipped {
         Wanted::Events { uid: _ } => Skipped::Events,
         Wanted::Node { name: _ } => Skipped::Nodes,
         Wanted::Log { pod: _, container: _, previous: _ } => Skipped::Logs,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+
+    #[test]
+    fn a_log_that_is_gone_is_no_log() {
+        assert_eq!(said("unable to retrieve container logs for containerd://3289".into()), "");
+        for text in ["", "starting\n", "unable to retrieve container logs for x\nand then some\n"] {
+            assert_eq!(said(text.into()), text);
+        }
     }
 }

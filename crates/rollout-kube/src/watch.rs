@@ -1,6 +1,6 @@
 //! Watching a workload with its revisions and pods: three watches that carry on from the lists that were read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use rollout_core::objects::Node;
@@ -17,6 +17,9 @@ use crate::source::{Change, Heard, Source, Watched};
 
 /// How long changes are gathered before they are looked at: a controller's writes come in bursts.
 const GATHER: Duration = Duration::from_millis(30);
+/// How many pods that ended are remembered when they are gone.
+const REMEMBERED: usize = 16;
+
 /// A change of what is watched.
 enum Update {
     Workload(Change<Value>),
@@ -62,6 +65,8 @@ pub struct Feed {
     workload: Option<Value>,
     revisions: BTreeMap<String, Value>,
     pods: Option<BTreeMap<String, Pod>>,
+    /// Pods that ended by themselves, the last ones only.
+    ended: VecDeque<Pod>,
     nodes: Option<BTreeMap<String, Node>>,
     updates: mpsc::UnboundedReceiver<Update>,
     lost: bool,
@@ -121,6 +126,7 @@ impl Feed {
             workload,
             revisions: by_name(revisions.items),
             pods: pods.map(|pods| by_name(pods.items)),
+            ended: VecDeque::new(),
             nodes: nodes.map(|nodes| by_name(nodes.items)),
             updates,
             lost: false,
@@ -136,7 +142,9 @@ impl Feed {
         let revisions = self.revisions.values().cloned().collect();
         let nodes = self.nodes.as_ref().map(|nodes| nodes.values().cloned().collect());
         let snapshot = Snapshot::new(workload, revisions, pods, self.cluster.now());
-        Sight::Snapshot(Box::new(Snapshot { nodes, ..snapshot }))
+        let there = |it: &Pod| self.pods.iter().flatten().any(|(_, pod)| pod.uid == it.uid);
+        let gone = self.ended.iter().filter(|it| !there(it)).cloned().collect();
+        Sight::Snapshot(Box::new(Snapshot { nodes, ..snapshot.remembering(gone) }))
     }
 
     /// Waits for a change, for `patience` at most: some things become true by the time alone.
@@ -170,6 +178,13 @@ impl Feed {
     }
 
     fn take(&mut self, update: Update) -> Option<Sight> {
+        if self.is_an_end(&update)
+            && let Update::Pod(change) = &update
+            && let Change::Set(pod) = &**change
+        {
+            self.ended.push_back(pod.clone());
+            self.ended.drain(..self.ended.len().saturating_sub(REMEMBERED));
+        }
         match update {
             Update::Workload(Change::All(all)) => self.workload = all.into_iter().next(),
             Update::Workload(Change::Set(object)) => self.workload = Some(object),

@@ -80,6 +80,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "controlplane", about: "build of Kubernetes, once", run: control_plane },
     Stage { name: "cluster", about: "tests of the test cluster", run: cluster_tests },
     Stage { name: "e2e", about: "the plugins through kubectl on a real control plane", run: end_to_end },
+    Stage { name: "node", about: "the plugins against real kubelets and containers", run: real_nodes },
     Stage {
         name: "oldest",
         about: "a third of the end-to-end tests on the oldest Kubernetes, which is built once",
@@ -117,11 +118,16 @@ struct Counts {
 pub(crate) fn run(args: &[String]) -> Result {
     let request = parse(args)?;
     let stages: Vec<&Stage> = STAGES.iter().filter(|stage| chosen(&request, stage.name)).collect();
-    let mut report = Vec::new();
+    let (mut report, mut left_out) = (Vec::new(), Vec::new());
     let mut total = Counts::default();
     let mut outcome = Ok(());
     for (index, stage) in stages.iter().enumerate() {
         println!("\n== {} ({} of {}): {}", stage.name, index + 1, stages.len(), stage.about);
+        if let Some(obstacle) = obstacle(stage.name) {
+            println!("left out: {obstacle}");
+            left_out.push(format!("{} ({obstacle})", stage.name));
+            continue;
+        }
         let start = Instant::now();
         let result = (stage.run)(&request);
         report.push((stage.name, start.elapsed()));
@@ -135,12 +141,19 @@ pub(crate) fn run(args: &[String]) -> Result {
     }
     println!();
     report.iter().for_each(|(name, took)| println!("{name:<14}{:>8}", minutes(*took)));
-    if outcome.is_ok() && total.passed > 0 {
+    if outcome.is_ok() && (total.passed > 0 || !left_out.is_empty()) {
         println!("\n{} of the tests were unsteady", total.unsteady);
         println!("\n{} of the tests were left out", total.left_out);
-        println!("\n{} passed, {} failed", total.passed, total.failed);
+        let left_out =
+            if left_out.is_empty() { String::new() } else { format!("; left out: {}", left_out.join(", ")) };
+        println!("\n{} passed, {} failed{left_out}", total.passed, total.failed);
     }
     outcome
+}
+
+/// Tells why a stage cannot be run on this machine, if it cannot.
+fn obstacle(stage: &str) -> Option<String> {
+    if stage == "node" { node::obstacle() } else { None }
 }
 
 fn parse(args: &[String]) -> Result<Request> {
@@ -211,7 +224,8 @@ fn workflows(_: &Request) -> Result<Counts> {
 }
 
 fn unit(request: &Request) -> Result<Counts> {
-    cargo_test(request, &["--workspace", "--exclude", "e2e", "--exclude", "cluster"], &request.filter)
+    let others = ["--workspace", "--exclude", "e2e", "--exclude", "cluster", "--exclude", "node"];
+    cargo_test(request, &others, &request.filter)
 }
 
 fn control_plane(request: &Request) -> Result<Counts> {
@@ -243,7 +257,17 @@ fn on_a_cluster(request: &Request, package: &[&str], filter: &[String]) -> Resul
     let threads = env::var("RUST_TEST_THREADS").unwrap_or_else(|_| E2E_THREADS.to_string());
     let mut args = vec!["--test-threads".to_string(), threads];
     args.extend(filter.iter().cloned());
-    let first = run_tests(request, package, &args)?;
+    steady(request, package, &args, usize::MAX)
+}
+
+fn real_nodes(request: &Request) -> Result<Counts> {
+    // Its tests take one name at a time.
+    steady(request, &["--package", "node"], &request.filter, 1)
+}
+
+/// Runs tests, and what fails beside others once more, alone, so many names at a time.
+fn steady(request: &Request, package: &[&str], args: &[String], names: usize) -> Result<Counts> {
+    let first = run_tests(request, package, args)?;
     if !first.ended || first.failed.is_empty() || first.failed.len() > MOST_UNSTEADY {
         return first.result();
     }
@@ -251,14 +275,20 @@ fn on_a_cluster(request: &Request, package: &[&str], filter: &[String]) -> Resul
     let (mut failed, mut alone) = (first.failed.clone(), Counts::default());
     for last in [false, true] {
         println!("\n{} failed beside others; alone:", failed.join(", "));
-        let again = run_tests(request, package, &[&words[..], &failed].concat())?;
-        if last || !again.ended || again.failed.is_empty() {
-            alone = alone.plus(again.result()?);
+        let mut still = Vec::new();
+        for some in failed.chunks(names.min(failed.len())) {
+            let again = run_tests(request, package, &[&words[..], some].concat())?;
+            if last || !again.ended {
+                again.result()?;
+            }
+            // A machine that stalls for seconds fails one that is right; what is wrong fails each time.
+            alone.passed += again.counts.passed;
+            still.extend(again.failed);
+        }
+        failed = still;
+        if failed.is_empty() {
             break;
         }
-        // A machine that stalls for seconds fails one that is right; what is wrong fails each time.
-        alone.passed += again.counts.passed;
-        failed = again.failed;
     }
     first.failed.iter().for_each(|name| println!("unsteady: {name} failed beside others and passed alone"));
     let passed = first.counts.passed + alone.passed;
@@ -368,7 +398,7 @@ fn is_start(line: &str) -> bool {
 
 /// Reads `test undo::a_plan ... FAILED`.
 fn read_failure(line: &str) -> Option<&str> {
-    line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
+    Some(line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?.trim_end())
 }
 
 /// Reads `test result: ok. 12 passed; 0 failed; 0 ignored; …`.
@@ -421,6 +451,7 @@ mod tests {
         assert_eq!(read_counts(line), Some(Counts { passed: 12, failed: 3, ..Counts::default() }));
         assert_eq!(read_counts("test undo ... ok"), None);
         assert_eq!(read_failure("test undo::a_plan ... FAILED"), Some("undo::a_plan"));
+        assert_eq!(read_failure("test crash::daemonset      ... FAILED"), Some("crash::daemonset"));
         assert_eq!(read_failure("test undo::a_plan ... ok"), None);
         assert!(is_start("running 12 tests") && is_start("running 1 test") && !is_start(line));
     }

@@ -35,11 +35,15 @@ pub struct Options {
     pub gates: &'static str,
     /// Which version of Kubernetes it is; where none is named, the one that [`Version::VARIABLE`] names, else the newest.
     pub kubernetes: Option<Version>,
+    /// Whether fake kubelets play the nodes; without them there is none, until somebody starts a kubelet.
+    pub fakes: bool,
+    /// What parts are told beside: `(Part::ControllerManager, "--node-monitor-period=2s")`.
+    pub arguments: &'static [(Part, &'static str)],
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 4, large: false, gates: "", kubernetes: None }
+        Self { nodes: 4, large: false, gates: "", kubernetes: None, fakes: true, arguments: &[] }
     }
 }
 
@@ -78,7 +82,9 @@ impl Cluster {
         let plane = ControlPlane::start(programs, folder.path(), options)?;
         let kubeconfig = plane.kubeconfig();
         let cluster = Self::assemble(Some(plane), kubeconfig, kubectl, folder)?;
-        cluster.create_nodes(&Node::numbered(options.nodes))?;
+        if options.fakes {
+            cluster.create_nodes(&Node::numbered(options.nodes))?;
+        }
         Ok(cluster)
     }
 

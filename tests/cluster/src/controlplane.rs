@@ -62,6 +62,7 @@ impl ControlPlane {
         }
         // These three do not need each other, only the API server.
         let clients = [Part::ControllerManager, Part::Scheduler, Part::Kubelets];
+        let clients = &clients[..if options.fakes { 3 } else { 2 }];
         clients.iter().try_for_each(|part| plane.spawn(*part))?;
         clients.iter().try_for_each(|part| plane.await_part(*part))?;
         Ok(plane)

@@ -109,13 +109,17 @@ impl Site {
     }
 
     pub(crate) fn arguments(&self, part: Part) -> Vec<String> {
-        match part {
+        let mut args = match part {
             Part::Etcd => self.etcd(),
             Part::ApiServer => self.api_server(),
             Part::ControllerManager => self.controller_manager(),
             Part::Scheduler => self.scheduler(),
             Part::Kubelets => self.kubelets(),
-        }
+        };
+        // The last one of a name counts.
+        let more = self.options.arguments.iter().filter(|(of, _)| *of == part);
+        args.extend(more.map(|(_, argument)| argument.to_string()));
+        args
     }
 
     fn etcd(&self) -> Vec<String> {

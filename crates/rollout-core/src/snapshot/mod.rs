@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub history: History,
     /// Its pods; absent where they were not read, or may not be.
     pub pods: Option<Vec<Pod>>,
+    /// Pods that ended by themselves and were removed since, where somebody watches: a set's controller does that at once.
+    pub gone: Vec<Pod>,
     /// The nodes; absent where they were not read. Only rollouts of DaemonSets in steps need them.
     pub nodes: Option<Vec<Node>>,
     /// The moment, by the server's clock (a laptop's is not the cluster's).
@@ -68,6 +70,7 @@ impl Snapshot {
             workload,
             history,
             pods,
+            gone: Vec::new(),
             nodes: None,
             now,
             answering: None,
@@ -75,6 +78,13 @@ impl Snapshot {
             evidence: Evidence::default(),
             patience: Patience::default(),
         }
+    }
+
+    /// Adds pods that ended and are gone, those of other owners left out.
+    #[must_use]
+    pub fn remembering(mut self, gone: Vec<Pod>) -> Snapshot {
+        self.gone = gone.into_iter().filter(|pod| owns(&self.workload, &self.history, pod)).collect();
+        self
     }
 
     /// Iterates over the pods that count: neither ended nor on their way out.

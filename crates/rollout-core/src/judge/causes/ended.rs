@@ -20,7 +20,8 @@ const BY_NODE: [&str; 5] = ["Terminated", "NodeShutdown", "Shutdown", "NodeLost"
 pub(super) fn shown(snapshot: &Snapshot) -> Option<Cause> {
     let began = snapshot.target().and_then(|target| target.live_since);
     let mut places: BTreeMap<String, Vec<&Pod>> = BTreeMap::new();
-    let ended = snapshot.pods.iter().flatten().filter(|pod| pod.ended() && snapshot.side(pod) == Side::New);
+    let all = snapshot.pods.iter().flatten().chain(&snapshot.gone);
+    let ended = all.filter(|pod| pod.ended() && snapshot.side(pod) == Side::New);
     // Nobody replaces what is on a dead node, and what somebody deletes ends too, without a reason of its own.
     let deleted = |pod: &Pod| pod.terminating && pod.reason.is_none();
     let ended = ended.filter(|pod| !deleted(pod) && !snapshot.is_out_of_reach(pod));
@@ -58,7 +59,8 @@ fn is_settled_since(ended: &Pod, snapshot: &Snapshot) -> bool {
 
 /// Returns how many pods have ended in a pod's place by the controller's events: a DaemonSet's says it of each one, a
 /// StatefulSet's makes one of the same name anew (pkg/controller/daemon/daemon_controller.go, `FailedDaemonPodReason`;
-/// pkg/controller/statefulset/stateful_pod_control.go, `recordPodEvent`).
+/// pkg/controller/statefulset/stateful_pod_control.go, `recordPodEvent`, with a capital since 1.35). What was counted before the
+/// rollout began is in the same event, so that a set's is of use only when it is new.
 fn told(pod: &Pod, snapshot: &Snapshot) -> u32 {
     let began = snapshot.target().and_then(|target| target.live_since);
     let own = snapshot.evidence.events_of(&snapshot.workload.id.uid).filter(|event| event.first >= began);

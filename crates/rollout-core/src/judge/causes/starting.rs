@@ -13,6 +13,10 @@ use crate::snapshot::{Side, Snapshot};
 /// Events by which the kubelet tells that it goes on with a pod's containers.
 const WENT_ON: [&str; 4] = ["Pulling", "Pulled", "Created", "Started"];
 
+/// Warnings that the kubelet writes of pods that it goes on with as well as it can: of their name servers
+/// (pkg/kubelet/network/dns/dns.go) and of secrets for pulling (pkg/kubelet/kubelet.go, `getPullSecretsForPod`).
+const GOES_ON: [&str; 3] = ["DNSConfigForming", "MissingClusterDNS", "FailedToRetrieveImagePullSecret"];
+
 /// Volumes and the sandbox are made before the first container, so that only events say why one waits.
 pub(super) fn unmade(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
     let untouched = |it: &Container| it.running_since.is_none() && it.last_end().is_none();
@@ -203,8 +207,9 @@ fn allowed(pod: &Pod, container: &Container, snapshot: &Snapshot, slowest: Optio
 pub(super) fn unexplained(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
     // What was said before the pod last got on is over.
     let since = pod.sandbox_since.max(pod.unready_since).max(pod.placed_since).max(pod.created);
+    let keeps = |event: &&EventRecord| event.warns && !GOES_ON.contains(&event.reason.as_str());
     let warning =
-        snapshot.evidence.events_of(&pod.uid).find(|event| event.warns && event.last.max(since) != since);
+        snapshot.evidence.events_of(&pod.uid).find(|event| keeps(event) && event.last.max(since) != since);
     let patience = snapshot.patience;
     let (said, sort) = match warning {
         Some(event) => {

@@ -30,6 +30,20 @@ fn volumes_and_sandboxes_that_cannot_be_made_are_named_and_called_when_it_lasts(
 }
 
 #[test]
+fn a_warning_that_keeps_nothing_from_starting_is_no_reason() {
+    let warned = |reason: &str| {
+        let mut pod = waiting("ContainerCreating", "");
+        pod.phase = "Pending".into();
+        (pod.created, pod.unready_since) = (ago(90), ago(90));
+        shown(pod, vec![seen_first(60, reason, "late", 5)])
+    };
+    assert_eq!(ids(&warned("FailedToStart")), [("not-starting", FAILS)]);
+    for reason in ["DNSConfigForming", "MissingClusterDNS", "FailedToRetrieveImagePullSecret"] {
+        assert_eq!(ids(&warned(reason)), [("not-starting", PROBATION)], "{reason}");
+    }
+}
+
+#[test]
 fn a_volume_that_another_pod_holds_is_waited_for_unless_that_one_waits_for_this_one() {
     let held = |by: &str| {
         let words = format!("Multi-Attach error for volume \"d\" Volume is already used by pod(s) {by}");

@@ -44,12 +44,27 @@ fn pods_that_end_again_and_again_are_counted() {
         it.evidence.events = vec![event("uid-web", "SuccessfulCreate", &said, 3, "40")];
         assert_eq!(ids(&of(&it)), [("evicted", FAILS)], "{create}");
     }
+    // A StatefulSet's have one name, and are gone before anybody asks: whoever watches has seen them.
+    let of_a_set = |gone: usize| {
+        let ended = |n: usize| {
+            let mut pod = Pod { uid: format!("uid-{n}"), ..pod(Kind::StatefulSet, "web-0", "bbb", false) };
+            (pod.phase, pod.reason) = ("Failed".into(), Some("Evicted".into()));
+            pod.created = ago(20 - n as i64);
+            pod
+        };
+        let present = pod(Kind::StatefulSet, "web-0", "bbb", false);
+        of(&seen(Kind::StatefulSet, vec![present]).remembering((0..gone).map(ended).collect()))
+    };
+    let is_evicted = |causes: &[Cause]| ids(causes).into_iter().find(|it| it.0 == "evicted");
+    assert_eq!(is_evicted(&of_a_set(0)), None);
+    assert_eq!(is_evicted(&of_a_set(2)), Some(("evicted", PROBATION)));
+    assert_eq!(is_evicted(&of_a_set(3)), Some(("evicted", FAILS)));
 }
 
 #[test]
 fn a_set_that_may_not_create_pods_says_so_in_events() {
     let quota = "Error creating: pods \"web-x\" is forbidden: exceeded quota: small";
-    let policy = "create Pod web-2 in StatefulSet web failed error: pods \"web-2\" is forbidden: violates P";
+    let policy = "Create Pod web-2 in StatefulSet web failed error: pods \"web-2\" is forbidden: violates P";
     for kind in [Kind::DaemonSet, Kind::StatefulSet] {
         let with = |count: usize, message: &str, first: &str| {
             let pods = (0..count).map(|n| pod(kind, &format!("web-{n}"), "aaa", true)).collect();
