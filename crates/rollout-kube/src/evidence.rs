@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::Error;
 use kube::api::{GetParams, ListParams, LogParams, Request};
 use rollout_core::Snapshot;
@@ -42,6 +43,8 @@ struct LogOf<'a> {
     container: &'a str,
     /// The run before the present one.
     previous: bool,
+    /// When the run ended that is meant.
+    ended: Option<Timestamp>,
 }
 
 impl Cluster {
@@ -81,8 +84,8 @@ impl Cluster {
                 (self.events(namespace, &uid).await.map(Found::Events), Skipped::Events)
             }
             Wanted::Node { name } => (self.node(name).await.map(Found::Node), Skipped::Nodes),
-            Wanted::Log { pod, container, previous } => {
-                let of = LogOf { namespace, pod: &pod, container: &container, previous };
+            Wanted::Log { pod, container, previous, ended } => {
+                let of = LogOf { namespace, pod: &pod, container: &container, previous, ended };
                 (self.log(of).await.map(Found::Log), Skipped::Logs)
             }
         };
@@ -115,7 +118,8 @@ impl Cluster {
         }
     }
 
-    /// Reads the log of the run that failed; of the other one where that has none, as between two states of a container.
+    /// Reads the log of the run that failed; of the other one where that has none, as between two states of a container, and
+    /// where it is not the one that was meant, since the container was started again meanwhile.
     async fn log(&self, of: LogOf<'_>) -> Result<LogTail, Error> {
         match self.log_of(of).await {
             Ok(log) if !log.lines.is_empty() => Ok(log),
@@ -131,8 +135,8 @@ impl Cluster {
             // So long lines that the last one may be behind the cut.
             text = self.end_of_log(of, 1).await?;
         }
-        let lines = last(&text, SHOWN).lines().map(str::to_string).collect();
-        let LogOf { namespace: _, pod, container, previous } = of;
+        let LogOf { namespace: _, pod, container, previous, ended } = of;
+        let lines = if !previous && is_later(&text, ended) { Vec::new() } else { words(last(&text, SHOWN)) };
         Ok(LogTail { pod: pod.to_string(), container: container.to_string(), previous, lines })
     }
 
@@ -142,6 +146,7 @@ impl Cluster {
             tail_lines: Some(lines),
             limit_bytes: Some(LOG.1),
             previous: of.previous,
+            timestamps: true,
             ..LogParams::default()
         };
         let path = pods_path(&Scope::Namespace(of.namespace.to_string()));
@@ -155,6 +160,30 @@ impl Cluster {
 fn said(text: String) -> String {
     let gone = text.starts_with("unable to retrieve container logs for ") && text.lines().count() == 1;
     if gone { String::new() } else { text }
+}
+
+/// Tells whether a log is of a run that began after another one had ended: times of ends are whole seconds.
+fn is_later(text: &str, ended: Option<Timestamp>) -> bool {
+    let first = text.lines().next().and_then(|line| stamped(line).0);
+    first.zip(ended).is_some_and(|(first, ended)| first.as_second() > ended.as_second() + 1)
+}
+
+/// Returns the lines without the times that the kubelet puts before them.
+fn words(text: &str) -> Vec<String> {
+    text.lines().map(|line| stamped(line).1.to_string()).collect()
+}
+
+/// Splits a line of a log into the kubelet's time, which has nine digits behind the second (cri-client/pkg/logs/logs.go,
+/// `timeFormatOut`), and what was written.
+fn stamped(line: &str) -> (Option<Timestamp>, &str) {
+    let Some((time, said)) = line.split_once(' ') else { return (None, line) };
+    let nanoseconds = time
+        .split_once('.')
+        .is_some_and(|(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count() == 9);
+    match time.parse().ok().filter(|_| nanoseconds) {
+        Some(time) => (Some(time), said),
+        None => (None, line),
+    }
 }
 
 /// Returns the last bytes of a text, from the beginning of a character.
@@ -217,7 +246,7 @@ impl Reader {
             Wanted::Node { name } => {
                 evidence.nodes.extend(before.nodes.iter().find(|node| node.name == *name).cloned());
             }
-            Wanted::Log { pod, container, previous: _ } => {
+            Wanted::Log { pod, container, previous: _, ended: _ } => {
                 evidence.logs.extend(before.log(pod, container).cloned());
             }
         }
@@ -235,13 +264,31 @@ fn sort(wanted: &Wanted) -> Skipped {
     match wanted {
         Wanted::Events { uid: _ } => Skipped::Events,
         Wanted::Node { name: _ } => Skipped::Nodes,
-        Wanted::Log { pod: _, container: _, previous: _ } => Skipped::Logs,
+        Wanted::Log { pod: _, container: _, previous: _, ended: _ } => Skipped::Logs,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::said;
+    use super::{is_later, said, words};
+
+    #[test]
+    fn a_log_that_begins_after_the_end_is_of_another_run() {
+        let ended = "2026-01-01T00:00:50Z".parse().ok();
+        let log = |second: u32| {
+            format!("2026-01-01T00:00:{second:02}.123456789Z begins\n2026-01-01T00:01:09.000000000Z on\n")
+        };
+        assert_eq!([49, 50, 51, 52].map(|second| is_later(&log(second), ended)), [false, false, false, true]);
+        assert!(!is_later(&log(52), None) && !is_later("no time here", ended) && !is_later("", ended));
+    }
+
+    #[test]
+    fn the_times_of_the_kubelet_are_taken_off_and_no_others() {
+        let own = "2026-01-01T00:00:50Z ours\n2026-01-01T00:00:50.123Z too\n\nplain";
+        assert_eq!(words(own).join("\n"), own);
+        assert_eq!(words(&format!("2026-01-01T00:00:50.000000000+02:00 {}", own)).join("\n"), own);
+        assert_eq!(words("2026-01-01T00:00:50.000000000Z \n"), [""]);
+    }
 
     #[test]
     fn a_log_that_is_gone_is_no_log() {

@@ -1,10 +1,12 @@
 //! What is worth reading beside a snapshot where something looks wrong; `rollout-kube` reads it.
 
+use k8s_openapi::jiff::Timestamp;
+
 use crate::judge::cause::{self, Cause};
 use crate::judge::causes;
 use crate::judge::status::{Progress, State};
 use crate::objects::kind::Kind;
-use crate::objects::pod::Pod;
+use crate::objects::pod::{Container, Pod};
 use crate::objects::strategy::Strategy;
 use crate::snapshot::symptom::CauseId;
 use crate::snapshot::{Side, Snapshot};
@@ -39,6 +41,8 @@ pub enum Wanted {
         container: String,
         /// Whether the run that failed is the one before the present one.
         previous: bool,
+        /// When that run ended, in whole seconds as the API has it; what is written later is another run's.
+        ended: Option<Timestamp>,
     },
 }
 
@@ -137,8 +141,10 @@ fn log_of(cause: &Cause, snapshot: &Snapshot) -> Option<Wanted> {
     let ends = matches!(cause.id, CauseId::CrashLoop | CauseId::OomKilled | CauseId::PostStart);
     let (pod, container) = cause.pod.clone().zip(cause.container.clone()).filter(|_| ends)?;
     let seen = snapshot.pods.iter().flatten().find(|it| it.name == pod)?;
-    let runs = seen.containers.iter().any(|it| it.name == container && it.running_since.is_some());
-    Some(Wanted::Log { pod, container, previous: runs })
+    let seen = seen.containers.iter().find(|it| it.name == container);
+    let previous = seen.is_some_and(|it| it.running_since.is_some());
+    let ended = seen.and_then(Container::last_end).and_then(|end| end.at);
+    Some(Wanted::Log { pod, container, previous, ended })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::judge::wanted::Wanted;
 use crate::objects::event::EventRecord;
 use crate::objects::kind::Kind;
 use crate::objects::node::NodeReadiness;
-use crate::objects::pod::Pod;
+use crate::objects::pod::{End, Pod};
 use crate::snapshot::Snapshot;
 
 const RS: Kind = Kind::Deployment;
@@ -59,10 +59,11 @@ fn logs_are_read_of_containers_that_end_and_those_pods_come_first() {
     let mut pods: Vec<Pod> = (0..9).map(|n| pod(RS, &format!("web-{n}"), "bbb", false)).collect();
     pods[7].containers[0].restarts = 2;
     pods[7].containers[0].waiting = Some(("CrashLoopBackOff".into(), String::new()));
-    pods[7].containers[0].ended_before = Some(Box::default());
+    let ended = "2026-01-01T00:00:50Z".parse().ok();
+    pods[7].containers[0].ended_before = Some(Box::new(End { at: ended, ..End::default() }));
     let wanted = wants(&seen(RS, pods));
     assert_eq!(wanted[0], events("uid-web-7"));
-    let log = Wanted::Log { pod: "web-7".into(), container: "app".into(), previous: false };
+    let log = Wanted::Log { pod: "web-7".into(), container: "app".into(), previous: false, ended };
     assert_eq!(wanted.last(), Some(&log));
 }
 
