@@ -65,6 +65,9 @@ struct Stage {
     run: fn(&Request) -> Result<Counts>,
 }
 
+/// What takes too long for each change, and runs when it is named.
+const BY_NAME: &[&str] = &["node"];
+
 /// In this order: what fails fastest and most often comes first.
 const STAGES: &[Stage] = &[
     Stage { name: "format", about: "every file as rustfmt writes it", run: format },
@@ -104,6 +107,13 @@ struct Request {
     kubernetes: Option<Version>,
 }
 
+impl Request {
+    /// Tells whether everything is meant.
+    fn names_nothing(&self) -> bool {
+        self.stages.is_empty() && self.filter.is_empty() && self.kubernetes.is_none()
+    }
+}
+
 /// How many tests ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counts {
@@ -118,7 +128,9 @@ struct Counts {
 pub(crate) fn run(args: &[String]) -> Result {
     let request = parse(args)?;
     let stages: Vec<&Stage> = STAGES.iter().filter(|stage| chosen(&request, stage.name)).collect();
-    let (mut report, mut left_out) = (Vec::new(), Vec::new());
+    let mut report = Vec::new();
+    let by_name = BY_NAME.iter().filter(|_| request.names_nothing());
+    let mut left_out: Vec<String> = by_name.map(|name| format!("{name} (cargo xtask test {name})")).collect();
     let mut total = Counts::default();
     let mut outcome = Ok(());
     for (index, stage) in stages.iter().enumerate() {
@@ -144,9 +156,10 @@ pub(crate) fn run(args: &[String]) -> Result {
     if outcome.is_ok() && (total.passed > 0 || !left_out.is_empty()) {
         println!("\n{} of the tests were unsteady", total.unsteady);
         println!("\n{} of the tests were left out", total.left_out);
-        let left_out =
-            if left_out.is_empty() { String::new() } else { format!("; left out: {}", left_out.join(", ")) };
-        println!("\n{} passed, {} failed{left_out}", total.passed, total.failed);
+        println!("\n{} passed, {} failed", total.passed, total.failed);
+        if !left_out.is_empty() {
+            println!("left out: {}", left_out.join(", "));
+        }
     }
     outcome
 }
@@ -183,11 +196,10 @@ pub(crate) fn kubernetes(word: Option<&String>) -> Result<Version> {
 /// A filter or a version without a stage is meant for the end-to-end tests: nobody else's names are known by heart, and other
 /// stages have none.
 fn chosen(request: &Request, stage: &str) -> bool {
-    let bare = request.filter.is_empty() && request.kubernetes.is_none();
-    match (request.stages.is_empty(), bare) {
-        (true, true) => true,
-        (true, false) => stage == "e2e",
-        (false, _) => request.stages.iter().any(|name| name == stage),
+    match (request.names_nothing(), request.stages.is_empty()) {
+        (true, _) => !BY_NAME.contains(&stage),
+        (false, true) => stage == "e2e",
+        (false, false) => request.stages.iter().any(|name| name == stage),
     }
 }
 
@@ -497,6 +509,14 @@ mod tests {
             let (module, begin) = filter.split_once("::").unwrap();
             assert!(sources(module).contains(&format!("#[test]\nfn {begin}")), "{filter}");
         }
+    }
+
+    #[test]
+    fn what_runs_by_its_name_runs_then_alone() {
+        let request = parse(&[]).unwrap();
+        assert!(chosen(&request, "unit") && !chosen(&request, "node"));
+        let request = parse(&words("node")).unwrap();
+        assert!(!chosen(&request, "unit") && chosen(&request, "node"));
     }
 
     #[test]
