@@ -1,6 +1,7 @@
 //! Programs that cargo builds for the project: each in a version that is written down, once, in the target folder.
 
 use std::env::consts::EXE_EXTENSION;
+use std::fs::{self, File};
 use std::path::PathBuf;
 
 use cluster::{cargo, workspace};
@@ -17,6 +18,10 @@ pub(crate) fn installed(name: &str, version: &str) -> Result<PathBuf> {
 pub(crate) fn installed_with(name: &str, version: &str, features: &[&str]) -> Result<PathBuf> {
     let root = workspace().join("target").join(format!("{name}-{version}"));
     let program = root.join("bin").join(name).with_extension(EXE_EXTENSION);
+    // Tests that run side by side want it at once: one builds it, and the others wait.
+    fs::create_dir_all(&root)?;
+    let lock = File::create(root.join("lock"))?;
+    lock.lock()?;
     if program.exists() {
         return Ok(program);
     }
