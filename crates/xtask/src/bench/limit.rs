@@ -32,7 +32,7 @@ pub(super) fn run(cluster: &Cluster, runs: usize) -> Result {
     workloads::create(&namespace, "deployment");
     let mut calls = vec![Call {
         name: "version, against an empty program".to_string(),
-        here: words("kubectl-rollback version --client"),
+        here: words("kubectl-rollback version"),
         limit: vec![limit.empty.display().to_string()],
         kubectl: Some(words("kubectl version --client")),
     }];
