@@ -74,7 +74,8 @@ fn containers() -> Vec<Case> {
             .kinds(SETS)
             .pod(|pod| unready(pod, "first")),
         bad("sidecar-crash", "crash-loop", "container first")
-            .spec(first("sleep-1.exit-3", &always))
+            // Never ready, so that no pod is for the second before it ends.
+            .spec(first("sleep-1.exit-3", &with(always, &never)))
             .brief()
             .kinds(TWO)
             .pod(|pod| ended(pod, "first", 3, "Error")),
