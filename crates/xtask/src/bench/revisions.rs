@@ -2,7 +2,7 @@
 
 use cluster::Namespace;
 
-use super::{Comparison, Pair, compare_reading, timeline, words};
+use super::{Comparison, Pair, timeline, words};
 use crate::Result;
 use crate::measure::Cost;
 
@@ -27,14 +27,5 @@ pub(super) fn compare<'a>(
     pairs: &'a [Pair],
     runs: usize,
 ) -> Result<Vec<Comparison<'a>>> {
-    let uids = timeline::deployments(namespace, 1)?;
-    let mut comparisons = Vec::new();
-    let mut from = 0;
-    for (pair, to) in pairs.iter().zip(STAGES) {
-        eprintln!("{}: creating them", pair.name);
-        timeline::create(namespace, &uids, from..to);
-        from = to;
-        comparisons.push(compare_reading(namespace.cluster(), pair, runs)?);
-    }
-    Ok(comparisons)
+    timeline::compare_stages(namespace, pairs, runs, 1, STAGES)
 }

@@ -37,10 +37,21 @@ pub(super) fn compare<'a>(
     pairs: &'a [Pair],
     runs: usize,
 ) -> Result<Vec<Comparison<'a>>> {
-    let uids = deployments(namespace, DEPLOYMENTS)?;
+    compare_stages(namespace, pairs, runs, DEPLOYMENTS, STAGES)
+}
+
+/// Creates Deployments, gives each of them more revisions stage by stage, and compares a pair at each.
+pub(super) fn compare_stages<'a>(
+    namespace: &Namespace<'_>,
+    pairs: &'a [Pair],
+    runs: usize,
+    count: u32,
+    stages: [u32; 2],
+) -> Result<Vec<Comparison<'a>>> {
+    let uids = deployments(namespace, count)?;
     let mut comparisons = Vec::new();
     let mut from = 0;
-    for (pair, to) in pairs.iter().zip(STAGES) {
+    for (pair, to) in pairs.iter().zip(stages) {
         eprintln!("{}: creating them", pair.name);
         create(namespace, &uids, from..to);
         from = to;
@@ -51,7 +62,7 @@ pub(super) fn compare<'a>(
 
 /// Creates the Deployments, without pods, that own the ReplicaSets: what nobody owns is collected as garbage, and a history
 /// limit would cut off more than a few. Returns their UIDs.
-pub(super) fn deployments(namespace: &Namespace<'_>, count: u32) -> Result<Vec<String>> {
+fn deployments(namespace: &Namespace<'_>, count: u32) -> Result<Vec<String>> {
     let items: Vec<Value> = (0..count)
         .map(|number| {
             let labels = json!({ "app": format!("app-{number}") });
@@ -80,7 +91,7 @@ pub(super) fn deployments(namespace: &Namespace<'_>, count: u32) -> Result<Vec<S
 }
 
 /// Creates revisions of each of them.
-pub(super) fn create(namespace: &Namespace<'_>, uids: &[String], revisions: std::ops::Range<u32>) {
+fn create(namespace: &Namespace<'_>, uids: &[String], revisions: std::ops::Range<u32>) {
     let before = count(namespace);
     let sets: Vec<Value> = revisions
         .flat_map(|revision| {
