@@ -107,9 +107,7 @@ pub async fn run(cluster: &Cluster, feed: &mut Feed, machine: &mut dyn Machine, 
                 }
                 // What is decided on an old picture is not done: it is decided anew once there is a new one.
                 if line.lost.is_some() {
-                    std::mem::take(&mut requests)
-                        .iter()
-                        .for_each(|_| machine.sent(&machine::Outcome::Unanswered));
+                    requests.drain(..).for_each(|_| machine.sent(&machine::Outcome::Unanswered));
                 }
                 // What is done may be one of several things that can be done one after the other.
                 if send_all(cluster, requests, machine, &run).await {

@@ -214,15 +214,15 @@ impl Options {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use rollout_core::stored::STORED;
     use rollout_core::{Kind, Workload};
     use serde_json::{Value, json};
 
-    #[test]
-    fn what_is_stored_is_told_in_the_documents_own_words() {
-        let stored = json!({"version": 1, "rollout": {
+    /// A rollout of a StatefulSet in steps, as it is stored in the middle of it.
+    pub(crate) fn stored() -> Value {
+        json!({"version": 1, "rollout": {
             "workload": "uid-web",
             "target": {"object": "web-b", "hash": "b"},
             "previous": {"object": "web-a", "hash": "a"},
@@ -240,7 +240,12 @@ mod tests {
             "lease": {"acquired": "2026-01-01T00:00:00.5Z", "renewed": "2026-01-01T00:01:00Z", "seconds": 60},
             "started": "2026-01-01T00:00:00Z",
             "began": "2026-01-01T00:00:40Z",
-        }});
+        }})
+    }
+
+    #[test]
+    fn what_is_stored_is_told_in_the_documents_own_words() {
+        let stored = stored();
         let object = json!({
             "metadata": {"name": "web", "namespace": "default", "uid": "uid-web", "generation": 1,
                 "annotations": {STORED: stored.to_string()}},

@@ -28,30 +28,13 @@ use crate::say::ending;
 
 /// A set with two revisions in the middle of a rollout in steps.
 fn snapshot() -> Snapshot {
-    let stored = json!({"version": 1, "rollout": {
-        "workload": "uid-web",
-        "target": {"object": "web-b", "hash": "b"},
-        "previous": {"object": "web-a", "hash": "a"},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
-        "rules": {"rest": {"amounts": [1, "50%"]}},
-        "done": 1,
-        "reached": {"partition": 2, "replicas": 3},
-        "phase": "running",
-        "retry": false,
-        "options": {"soak": 30, "maxRestarts": 0, "checks": ["true"], "onFailure": "pause", "evict": false,
-            "skipUnreadyNodes": false, "timeout": 600},
-        "holder": {"identity": "of-a-driver", "host": "laptop", "user": "ann"},
-        "lease": {"acquired": "2026-01-01T00:00:00.5Z", "renewed": "2026-01-01T00:01:00Z", "seconds": 60},
-        "started": "2026-01-01T00:00:00Z",
-        "began": "2026-01-01T00:00:40Z",
-    }});
     let template = |image: &str| {
         json!({"metadata": {"labels": {"app": "web"}},
         "spec": {"containers": [{"name": "app", "image": image}]}})
     };
     let object = json!({
         "metadata": {"name": "web", "namespace": "default", "uid": "uid-web", "generation": 1,
-            "annotations": {STORED: stored.to_string()}},
+            "annotations": {STORED: rollout::tests::stored().to_string()}},
         "spec": {"replicas": 3, "selector": {"matchLabels": {"app": "web"}}, "template": template("app:2")},
     });
     let workload = Workload::from_object(Kind::StatefulSet, object).unwrap();
