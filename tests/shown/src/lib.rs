@@ -19,8 +19,8 @@
 
 use std::sync::LazyLock;
 
+use imara_diff::{Algorithm, BasicLineDiffPrinter, Diff, InternedInput, UnifiedDiffConfig};
 use regex::{Captures, Regex};
-use similar::TextDiff;
 
 const TIME: &str = "<time>";
 const DURATION: &str = "<duration>";
@@ -33,9 +33,11 @@ const GENERATED: &str = "[bcdfghjklmnpqrstvwxz2456789]";
 pub fn difference(shown: &str, printed: &str, names: &[(&str, &str)]) -> Option<String> {
     let shown = comparable(shown, &[]);
     let printed = without_more_progress(&comparable(printed, names), &shown);
-    let differs = shown != printed;
-    differs
-        .then(|| TextDiff::from_lines(&shown, &printed).unified_diff().header("shown", "printed").to_string())
+    let lines = InternedInput::new(shown.as_str(), printed.as_str());
+    let diff = Diff::compute(Algorithm::Histogram, &lines);
+    let printer = BasicLineDiffPrinter(&lines.interner);
+    let hunks = diff.unified_diff(&printer, UnifiedDiffConfig::default(), &lines);
+    (shown != printed).then(|| format!("--- shown\n+++ printed\n{hunks}"))
 }
 
 /// Makes the same what no two runs have in common.

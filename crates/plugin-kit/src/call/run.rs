@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgAction, Args, ColorChoice, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use kubectl_connect::ConnectionArgs;
 use kubectl_terminal::completion::Asked;
 use kubectl_terminal::{Ui, signals};
@@ -16,6 +16,16 @@ use super::{Exit, Plugin, Session, Verb, helps};
 #[command(disable_version_flag = true)]
 struct Cli<V: Subcommand> {
     #[command(flatten)]
+    flags: Flags,
+
+    #[command(subcommand)]
+    verb: V,
+}
+
+/// The flags that stand before a verb too.
+#[derive(Args)]
+struct Flags {
+    #[command(flatten)]
     connection: ConnectionArgs,
 
     /// When to colour: auto, always or never
@@ -25,41 +35,41 @@ struct Cli<V: Subcommand> {
     /// Print the version
     #[arg(long, action = ArgAction::Version)]
     version: Option<bool>,
-
-    #[command(subcommand)]
-    verb: V,
 }
 
 /// Answers whoever is still typing a line for a plugin.
-pub type Complete = fn(Plugin, clap::Command, &Asked) -> String;
+pub type Complete = fn(Plugin, Command, &Asked) -> String;
 
 /// Runs a plugin.
 pub fn run<V: Verb>(plugin: Plugin, complete: Complete) -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().collect();
     let argv0 = words.first().cloned().unwrap_or_default();
     let called = called_as(&argv0, plugin.name);
-    let command = bare::<V>(plugin, &called);
     if let Some(asked) = Asked::of_process(&words) {
         let mut ui = Ui::from_process(ColorChoice::Never);
-        ui.out(&complete(plugin, command, &asked));
+        ui.out(&complete(plugin, bare::<V>(plugin, &called), &asked));
         return end(&mut ui, Exit::Done).into();
     }
-    if means_default_verb(plugin, &command, &words) {
-        words.splice(1..1, plugin.default_verb.map(OsString::from));
-    }
-    let parse = |command: clap::Command| {
+    let command = with_one_verb::<V>(plugin, &called, &words).unwrap_or_else(|| {
+        let command = bare::<V>(plugin, &called);
+        if means_default_verb(plugin, &command, &words) {
+            words.splice(1..1, plugin.default_verb.map(OsString::from));
+        }
+        command
+    });
+    let parse = |command: Command| {
         let matches = command.try_get_matches_from(&words)?;
         Cli::<V>::from_arg_matches(&matches)
     };
     // What only helps show is made for those who get to see one.
-    let cli = match parse(command).or_else(|_| parse(command_as::<V>(plugin, &called))) {
+    let Cli { flags, verb } = match parse(command).or_else(|_| parse(command_as::<V>(plugin, &called))) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
-    let ui = Ui::from_process(cli.color);
-    let mut session = Session::new(ui, plugin, called, command_as::<V>, cli.connection);
+    let ui = Ui::from_process(flags.color);
+    let mut session = Session::new(ui, plugin, called, command_as::<V>, flags.connection);
     let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(run_verb(cli.verb, &mut session)),
+        Ok(runtime) => runtime.block_on(run_verb(verb, &mut session)),
         Err(error) => {
             session.ui.error(&format!("no runtime: {error}"));
             Exit::Failed
@@ -104,13 +114,26 @@ async fn run_verb<V: Verb>(verb: V, session: &mut Session) -> Exit {
 }
 
 /// Returns the command line of a plugin, as kubectl calls it.
-pub fn command<V: Verb>(plugin: Plugin) -> clap::Command {
+pub fn command<V: Verb>(plugin: Plugin) -> Command {
     command_as::<V>(plugin, &called_as(&plugin.name.into(), plugin.name))
 }
 
-/// Returns what is parsed with.
-fn bare<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
-    Cli::<V>::command()
+/// Returns what a line that starts with a verb, as most do, is parsed with: clap copies each global flag to each verb, which was
+/// half of what it took to start.
+fn with_one_verb<V: Verb>(plugin: Plugin, called: &str, words: &[OsString]) -> Option<Command> {
+    let verbs = V::augment_subcommands(Command::new(plugin.name));
+    let verb = verbs.find_subcommand(words.get(1)?)?.clone();
+    let command = Flags::augment_args(Command::new(plugin.name)).disable_version_flag(true);
+    Some(named(command.subcommand(verb).subcommand_required(true), plugin, called))
+}
+
+/// Returns what any line is parsed with.
+fn bare<V: Verb>(plugin: Plugin, called: &str) -> Command {
+    named(Cli::<V>::command(), plugin, called)
+}
+
+fn named(command: Command, plugin: Plugin, called: &str) -> Command {
+    command
         .name(plugin.name)
         .bin_name(called)
         .version(concat!("v", env!("CARGO_PKG_VERSION")))
@@ -120,7 +143,7 @@ fn bare<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
 }
 
 /// Returns it with what helps show.
-fn command_as<V: Verb>(plugin: Plugin, called: &str) -> clap::Command {
+fn command_as<V: Verb>(plugin: Plugin, called: &str) -> Command {
     let mut command = bare::<V>(plugin, called);
     // What is said of a verb is said by its flags.
     command.build();
@@ -145,12 +168,8 @@ fn called_as(argv0: &OsString, name: &str) -> String {
 
 /// `kubectl rollback deploy/web` is short for `kubectl rollback undo deploy/web`. Only what is a target stands for the verb: a
 /// word that is nothing may be a verb with a typo, and with `-f` nobody sees what would be undone.
-pub(crate) fn means_default_verb(plugin: Plugin, command: &clap::Command, words: &[OsString]) -> bool {
+pub(crate) fn means_default_verb(plugin: Plugin, command: &Command, words: &[OsString]) -> bool {
     let is_verb = |word: &str| command.get_subcommands().any(|it| it.get_name() == word);
-    // Most lines start with a verb: then the flags of none have to be known.
-    if words.get(1).and_then(|word| word.to_str()).is_some_and(is_verb) {
-        return false;
-    }
     let Some(mut of_verb) = plugin.default_verb.and_then(|verb| command.find_subcommand(verb)).cloned()
     else {
         return false;
@@ -205,7 +224,6 @@ fn refuse(error: &clap::Error) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::{Args, Subcommand};
 
     #[derive(Args)]
     struct Words {

@@ -3,13 +3,13 @@
 use std::io::Write;
 
 use clap::{Arg, Args};
+use imara_diff::{Algorithm, BasicLineDiffPrinter, Diff, InternedInput, UnifiedDiffConfig};
 use kubectl_terminal::forms::{self, OutputArgs, OutputForm, yaml};
 use kubectl_terminal::{Style, Ui, escape};
 use rollout_core::template::diff::{self, Change};
 use rollout_core::{NoRevision, Revision, RevisionNumber, RevisionSelector, Snapshot, Workload};
 use rollout_kube::Depth;
 use serde_json::Value;
-use similar::TextDiff;
 use tokio::process::Command;
 
 use super::revision::parse_revision;
@@ -166,9 +166,14 @@ fn fields(ui: &mut Ui, head: &str, changes: &[Change]) {
 
 fn unified(ui: &mut Ui, names: &[String; 2], templates: [&Value; 2]) -> Result<(), CliError> {
     let [old, new] = texts(templates)?;
-    let diff = TextDiff::from_lines(old.as_str(), new.as_str());
-    let text = diff.unified_diff().context_radius(3).header(&names[0], &names[1]).to_string();
-    for line in text.lines() {
+    let lines = InternedInput::new(old.as_str(), new.as_str());
+    let mut diff = Diff::compute(Algorithm::Histogram, &lines);
+    diff.postprocess_lines(&lines);
+    let printer = BasicLineDiffPrinter(&lines.interner);
+    let hunks = diff.unified_diff(&printer, UnifiedDiffConfig::default(), &lines).to_string();
+    let headers = [format!("--- {}", names[0]), format!("+++ {}", names[1])];
+    let headers = headers.iter().map(String::as_str).filter(|_| !hunks.is_empty());
+    for line in headers.chain(hunks.lines()) {
         let line = escape::inline(line).into_owned();
         let painted = match line.as_bytes().first() {
             Some(b'+') => ui.paint(Style::Good, &line),
