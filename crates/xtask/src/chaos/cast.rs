@@ -270,7 +270,7 @@ impl Part {
     /// The call that drives what the template says by now to all pods.
     pub(super) fn drives(&self) -> Call {
         let words = ["start", self.name(), "--steps=100%", "--soak=1s", TIMEOUT, "-y"];
-        let call = Call::new(self.shape.kind.plugin(), &words).and(&["--allow=mixed-revisions"]);
+        let call = Call::new(self.shape.kind.plugin(), &words).of_mixed();
         call.and(if self.shape.surges() { &["--max-unavailable=1"] } else { &[] })
     }
 
@@ -308,6 +308,11 @@ impl Call {
     pub(super) fn patient(mut self) -> Call {
         self.words.retain(|word| word != PATIENCE);
         self
+    }
+
+    /// The same, of a set that is at more than one revision.
+    pub(super) fn of_mixed(self) -> Call {
+        self.and(&["--allow=mixed-revisions"])
     }
 
     fn and(mut self, words: &[&str]) -> Call {

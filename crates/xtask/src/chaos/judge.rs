@@ -69,6 +69,10 @@ pub(super) fn again(part: &Part, now: &Picture) -> Call {
         },
         // The image is gone again.
         Way::Guard => part.tries(),
+        // A partition of its own keeps pods at what it was taken back from, and steps stop at that unless they are told.
+        Way::Steps | Way::RestartInSteps if has_left_partition_behind(now) && !is_uniform(now) => {
+            part.begins().of_mixed()
+        }
         Way::Try | Way::TryRestart | Way::Steps | Way::RestartInSteps => part.begins(),
     }
 }
@@ -384,6 +388,16 @@ mod tests {
             let next = words(&next(&part, &before, &now, 0));
             assert!(next.contains(words_then), "{next}");
         }
+    }
+
+    #[test]
+    fn steps_take_along_what_a_partition_left_behind_where_they_are_told_to() {
+        let part = part("partition", Way::Steps, Ending::Forward);
+        let before = picture(&part, "1", ["1", "1", "1"]);
+        let held = picture(&part, "1", ["2", "2", "1"]);
+        let moved = words(&next(&part, &before, &held, 1));
+        assert!(moved.contains("start partition") && moved.ends_with("--allow=mixed-revisions"), "{moved}");
+        assert!(!words(&next(&part, &before, &before, 1)).contains("--allow"));
     }
 
     #[test]
