@@ -150,6 +150,11 @@ impl Session {
         Ok(form)
     }
 
+    /// Tells whether a summary is written beside the answer.
+    pub(crate) fn is_summarised(&self) -> bool {
+        self.summary.is_some()
+    }
+
     /// Adds documents to the file of the summary.
     pub(crate) fn summarise(&mut self, documents: &[Value]) -> Result<(), CliError> {
         match self.summary.take() {

@@ -11,17 +11,27 @@ use rollout_kube::End;
 
 use crate::call::Exit;
 
-/// Returns the sentence and the exit code of an ending; `held_ok` makes being held a success.
-pub fn ending(end: &End, id: &WorkloadId, held_ok: bool) -> (Exit, String) {
+/// Returns the sentence and the exit code of an end; `held_ok` makes being held a success.
+pub fn of(end: &End, id: &WorkloadId, held_ok: bool) -> (Exit, String) {
+    ending(&end.ending, end.snapshot.as_deref(), id, held_ok)
+}
+
+/// Returns the sentence and the exit code of an ending of what is seen, as [`of`] does.
+pub fn ending(
+    ending: &Ending,
+    snapshot: Option<&Snapshot>,
+    id: &WorkloadId,
+    held_ok: bool,
+) -> (Exit, String) {
     let name = format!("{} {:?}", id.kind.words(), id.name);
-    match &end.ending {
+    match ending {
         Ending::Complete => (Exit::Done, format!("{name} successfully rolled out")),
         Ending::Held(hold) => {
             let exit = if held_ok { Exit::Done } else { Exit::Held };
-            (exit, format!("held: {}", held(*hold, end.snapshot.as_deref())))
+            (exit, format!("held: {}", held(*hold, snapshot)))
         }
         Ending::Failed => {
-            let in_steps = end.snapshot.as_deref().and_then(held_in_steps);
+            let in_steps = snapshot.and_then(held_in_steps);
             let in_steps = in_steps.map(|words| format!("; {words}")).unwrap_or_default();
             (Exit::RolloutFailed, format!("error: the rollout of {name} failed{in_steps}"))
         }

@@ -69,6 +69,11 @@ impl<'a> Reports<'a> {
         self.exits.push(exit);
     }
 
+    /// Tells whether anybody gets to see documents.
+    pub fn wants_documents(&self) -> bool {
+        !self.form.is_human() || self.session.is_summarised()
+    }
+
     /// Keeps a document that is no `Result`.
     pub fn document(&mut self, document: Value) {
         self.documents.push(document);
@@ -85,7 +90,7 @@ impl<'a> Reports<'a> {
     pub fn ended(&mut self, id: &WorkloadId, plan: Option<&Plan>, end: &End, held_ok: bool) {
         // Nobody wanted a change to meet its end.
         let held_ok = held_ok && end.ending != Ending::Held(Hold::Deleting);
-        let (exit, sentence) = ending::ending(end, id, held_ok);
+        let (exit, sentence) = ending::of(end, id, held_ok);
         let sentence = self.session.placed(sentence, id);
         if exit == Exit::Done {
             self.say(&sentence);

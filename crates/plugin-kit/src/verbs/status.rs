@@ -99,9 +99,11 @@ pub async fn run(args: StatusArgs, session: &mut Session) -> Result<Exit, CliErr
     let mut rows: Vec<Report> = Vec::new();
     for report in told {
         match report {
-            Ok(mut report) => {
+            Ok(report) => {
                 reports.exit(report.exit);
-                reports.document(std::mem::take(&mut report.document));
+                if reports.wants_documents() {
+                    reports.document(report.document());
+                }
                 rows.push(report);
             }
             Err(error) => reports.failed(&error),
@@ -137,7 +139,6 @@ struct Report {
     hint: Option<String>,
     snapshot: Box<Snapshot>,
     progress: Progress,
-    document: Value,
 }
 
 /// Tells how far they are now.
@@ -203,7 +204,7 @@ fn is_wanted(args: &StatusArgs, ui: &mut Ui, snapshot: &Snapshot) -> Result<(), 
 }
 
 fn ended(id: &WorkloadId, end: End, held_ok: bool, called: &str) -> Result<Report, CliError> {
-    let (exit, sentence) = say::ending::ending(&end, id, held_ok);
+    let (exit, sentence) = say::ending::of(&end, id, held_ok);
     match end {
         End { snapshot: Some(snapshot), progress: Some(progress), ending } if ending != Ending::Gone => {
             Ok(Report::new(exit, sentence, snapshot, progress, called))
@@ -216,11 +217,11 @@ fn ended(id: &WorkloadId, end: End, held_ok: bool, called: &str) -> Result<Repor
 fn now(snapshot: Box<Snapshot>, called: &str) -> Report {
     let progress = evaluate(&snapshot);
     let id = &snapshot.workload.id;
-    let end = |ending| End { ending, progress: None, snapshot: Some(snapshot.clone()) };
+    let ended = |ending| say::ending::ending(&ending, Some(&snapshot), id, true);
     let (exit, sentence) = match (progress.state, progress.hold) {
-        (State::Complete, _) => say::ending::ending(&end(Ending::Complete), id, true),
-        (State::Failed, _) => say::ending::ending(&end(Ending::Failed), id, true),
-        (State::Held, Some(hold)) => say::ending::ending(&end(Ending::Held(hold)), id, true),
+        (State::Complete, _) => ended(Ending::Complete),
+        (State::Failed, _) => ended(Ending::Failed),
+        (State::Held, Some(hold)) => ended(Ending::Held(hold)),
         (State::Unobserved | State::Advancing | State::Stalled | State::Held, _) => {
             (Exit::Done, waiting(&snapshot, &progress))
         }
@@ -254,11 +255,12 @@ impl Report {
         called: &str,
     ) -> Report {
         let hint = hint(&snapshot, &progress, called);
-        let document = documents::about(
-            &snapshot.workload.id,
-            documents::Status::of(&snapshot, &progress, hint.as_deref()),
-        );
-        Report { exit, sentence, hint, snapshot, progress, document }
+        Report { exit, sentence, hint, snapshot, progress }
+    }
+
+    fn document(&self) -> Value {
+        let status = documents::Status::of(&self.snapshot, &self.progress, self.hint.as_deref());
+        documents::about(&self.snapshot.workload.id, status)
     }
 
     fn print(&self, ui: &mut Ui) {

@@ -388,7 +388,7 @@ fn an_ending_goes_with_the_exit_code_that_its_word_tells() {
         let word = OutcomeWord::of(&ending);
         let end = End { ending, progress: None, snapshot: None };
         for held_ok in [false, true] {
-            let (exit, _) = ending::ending(&end, &id, held_ok);
+            let (exit, _) = ending::of(&end, &id, held_ok);
             assert!(word.exits().contains(&exit), "{word:?} with {exit:?}");
         }
     }
