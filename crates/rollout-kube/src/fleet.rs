@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use rollout_core::history::{RevisionMetadata, RevisionObject};
-use rollout_core::objects::{Node, ReadAs};
+use rollout_core::objects::{ApiObject, Node, ReadAs};
 use rollout_core::view::timeline::Outline;
 use rollout_core::{Kind, Pod, Snapshot, Workload, WorkloadId};
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -49,15 +48,11 @@ pub trait Record: Sized {
     fn read(kind: Kind, object: Self::Object) -> Self;
 }
 
-impl Record for Value {
-    type Object = Value;
+impl Record for ApiObject {
+    type Object = ApiObject;
     const METADATA: bool = false;
 
-    /// Half of an object is who wrote which field of it.
-    fn read(_: Kind, mut object: Value) -> Value {
-        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.remove("managedFields");
-        }
+    fn read(_: Kind, object: ApiObject) -> ApiObject {
         object
     }
 }
@@ -379,11 +374,11 @@ where
     }
 }
 
-impl Fleet<Workload, Value> {
+impl Fleet<Workload, ApiObject> {
     /// Returns what is known of one workload now.
     pub fn snapshot(&self, uid: &str) -> Option<Snapshot> {
         let (_, workload) = self.workloads.get(uid)?;
-        let revisions: Vec<(&String, &Value)> = self.revisions.of(uid).collect();
+        let revisions: Vec<(&String, &ApiObject)> = self.revisions.of(uid).collect();
         let owners: Vec<&str> = match workload.id.kind {
             Kind::Deployment => revisions.iter().map(|(uid, _)| uid.as_str()).collect(),
             Kind::DaemonSet | Kind::StatefulSet => vec![uid],
@@ -397,7 +392,7 @@ impl Fleet<Workload, Value> {
         let pods = self.pods.as_ref().map(of_owners);
         let nodes = self.nodes.as_ref().filter(|_| workload.has_unwanted());
         let nodes = nodes.map(|nodes| nodes.values().cloned().collect());
-        let revisions = revisions.into_iter().map(|(_, revision)| revision.clone()).collect();
+        let revisions = revisions.into_iter().map(|(_, revision)| revision.0.clone()).collect();
         let snapshot = Snapshot::new(workload.clone(), revisions, pods, self.cluster.now());
         Some(Snapshot { nodes, ..snapshot })
     }

@@ -3,7 +3,7 @@
 use kube::Error;
 use kube::api::{GetParams, Request};
 use rollout_core::history::{RevisionMetadata, RevisionObject};
-use rollout_core::objects::{NotAWorkload, ReadAs};
+use rollout_core::objects::{ApiObject, NotAWorkload, ReadAs};
 use rollout_core::{Kind, Revision, Snapshot, Workload};
 
 use crate::cluster::{
@@ -94,8 +94,8 @@ impl Cluster {
     pub async fn revision(&self, kind: Kind, namespace: &str, name: &str) -> Result<Option<Revision>, Error> {
         let request = Request::new(revisions_path(kind, &Scope::Namespace(namespace.to_string())));
         let request = request.get(name, &GetParams::default()).map_err(Error::BuildRequest)?;
-        match self.client.request(request).await {
-            Ok(object) => Ok(Revision::from_object(kind, object)),
+        match self.client.request::<ApiObject>(request).await {
+            Ok(object) => Ok(Revision::from_object(kind, object.into())),
             Err(Error::Api(status)) if status.code == 404 => Ok(None),
             Err(error) => Err(error),
         }
@@ -106,8 +106,10 @@ impl Cluster {
         let selector = workload.selector.clone();
         let selected = Selection::labelled(&selector);
         let (revisions, pods) = (revisions_path_of(&workload), pods_path(&Scope::of(&workload)));
-        let (revisions, pods, nodes) = tokio::try_join!(
-            self.list(&revisions, selected),
+        // One after the other: a request beside another needs a connection of its own, and its handshake takes longer than what
+        // is recorded. Pods and nodes may both be thousands.
+        let revisions = self.list(&revisions, selected).await?;
+        let (pods, nodes) = tokio::try_join!(
             self.readable(depth >= Depth::Pods, &pods, selected),
             self.readable(depth.has_nodes(&workload), NODES, Selection::default()),
         )?;

@@ -4,10 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use kube::Error;
 use rollout_core::history::owner;
-use rollout_core::objects::Node;
+use rollout_core::objects::{ApiObject, Node};
 use rollout_core::{Kind, Pod, Workload};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::cluster::{Cluster, NODES, Scope, pods_path, revisions_path};
 use crate::list::{Listed, Listing, Selection};
@@ -32,8 +31,8 @@ impl<T> Shares<T> {
 /// What belongs to many workloads, to be shared out among them.
 #[derive(Debug)]
 pub struct Belongings {
-    replica_sets: Shares<Value>,
-    controller_revisions: Shares<Value>,
+    replica_sets: Shares<ApiObject>,
+    controller_revisions: Shares<ApiObject>,
     pods: Shares<Pod>,
     nodes: Option<Listed<Node>>,
 }
@@ -46,7 +45,7 @@ impl Belongings {
         let (revisions, owners): (_, Vec<String>) = match workload.id.kind {
             Kind::Deployment => {
                 let revisions = self.replica_sets.of(uid_of);
-                let owners = revisions.items.iter().map(uid).collect();
+                let owners = revisions.items.iter().map(|it| it.uid().to_string()).collect();
                 (revisions, owners)
             }
             Kind::DaemonSet | Kind::StatefulSet => {
@@ -72,7 +71,7 @@ impl Cluster {
         let is_deployment = |(it, _): &(Workload, Depth)| it.id.kind == Kind::Deployment;
         let uids: HashSet<String> = workloads.iter().map(|(it, _)| it.id.uid.clone()).collect();
         let of_workload =
-            |object: &Value| owner(object).filter(|uid| uids.contains(*uid)).map(str::to_string);
+            |object: &ApiObject| owner(&object.0).filter(|uid| uids.contains(*uid)).map(str::to_string);
         let (deployments, sets) = (workloads.iter().any(is_deployment), !workloads.iter().all(is_deployment));
         let (replica_sets, controller_revisions) = tokio::try_join!(
             self.shares(deployments, revisions_path(Kind::Deployment, scope), of_workload),
@@ -80,7 +79,8 @@ impl Cluster {
             self.shares(sets, revisions_path(Kind::DaemonSet, scope), of_workload),
         )?;
         // A Deployment's pods belong to its ReplicaSets. Those of anybody else, such as jobs, may be many.
-        let owners: HashSet<String> = replica_sets.items.values().flatten().map(uid).chain(uids).collect();
+        let owners: HashSet<String> =
+            replica_sets.items.values().flatten().map(|it| it.uid().to_string()).chain(uids).collect();
         let of_owner = |pod: &Pod| pod.owner.clone().filter(|uid| owners.contains(uid));
         let with_pods = workloads.iter().any(|(_, depth)| *depth >= Depth::Pods);
         let with_nodes = workloads.iter().any(|(it, depth)| depth.has_nodes(it));
@@ -110,8 +110,4 @@ impl Cluster {
         let version = self.pages(&path, Selection::default(), Listing::Objects, &mut each).await?;
         Ok(Shares { items, version })
     }
-}
-
-fn uid(object: &Value) -> String {
-    object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_string()
 }

@@ -8,10 +8,9 @@ use kube::Error;
 use kube::api::{Request, WatchEvent, WatchParams};
 use rollout_core::Pod;
 use rollout_core::history::{RevisionObject, owner};
-use rollout_core::objects::Node;
+use rollout_core::objects::{ApiObject, Node};
 use rollout_core::view::timeline::OutlineObject;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -53,18 +52,18 @@ pub trait Watched: Clone + DeserializeOwned + Send + 'static {
     fn resource_version(&self) -> &str;
 }
 
-impl Watched for Value {
+impl Watched for ApiObject {
     fn name(&self) -> &str {
-        self.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
+        ApiObject::name(self)
     }
     fn uid(&self) -> &str {
-        self.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default()
+        ApiObject::uid(self)
     }
     fn owner(&self) -> Option<&str> {
-        owner(self)
+        owner(&self.0)
     }
     fn resource_version(&self) -> &str {
-        self.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default()
+        ApiObject::resource_version(self)
     }
 }
 

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use rollout_core::objects::Node;
+use rollout_core::objects::{ApiObject, Node};
 use rollout_core::{Kind, Pod, Snapshot, Workload};
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -22,8 +21,8 @@ const REMEMBERED: usize = 16;
 
 /// A change of what is watched.
 enum Update {
-    Workload(Change<Value>),
-    Revision(Change<Value>),
+    Workload(Change<ApiObject>),
+    Revision(Change<ApiObject>),
     Pod(Box<Change<Pod>>),
     Node(Box<Change<Node>>),
     Forbidden(String),
@@ -62,8 +61,8 @@ pub enum Sight {
 pub struct Feed {
     cluster: Cluster,
     kind: Kind,
-    workload: Option<Value>,
-    revisions: BTreeMap<String, Value>,
+    workload: Option<ApiObject>,
+    revisions: BTreeMap<String, ApiObject>,
     pods: Option<BTreeMap<String, Pod>>,
     /// Pods that ended by themselves, the last ones only.
     ended: VecDeque<Pod>,
@@ -79,7 +78,9 @@ impl Feed {
         let Seen { kind, workload, fresh, revisions, pods, nodes } = seen;
         let (sender, updates) = mpsc::unbounded_channel();
         let mut watches = JoinSet::new();
-        if let Some(Ok(workload)) = workload.clone().map(|object| Workload::from_object(kind, object)) {
+        if let Some(object) = &workload
+            && let Ok(workload) = Workload::from_object(kind, object.0.clone())
+        {
             let source = |path, labels: Option<&str>, fields| Source {
                 cluster: cluster.clone(),
                 path,
@@ -93,7 +94,7 @@ impl Feed {
             let name = Some(format!("metadata.name={}", workload.id.name));
             // What was read long after its last change has a version that the server may have forgotten.
             let version = match fresh {
-                true => workload.object.resource_version().to_string(),
+                true => object.resource_version().to_string(),
                 false => String::new(),
             };
             watches.spawn(
@@ -137,9 +138,9 @@ impl Feed {
     /// Returns what is known now.
     pub fn sight(&self) -> Sight {
         let Some(object) = self.workload.clone() else { return Sight::Gone };
-        let Ok(workload) = Workload::from_object(self.kind, object) else { return Sight::Gone };
+        let Ok(workload) = Workload::from_object(self.kind, object.into()) else { return Sight::Gone };
         let pods = self.pods.as_ref().map(|pods| pods.values().cloned().collect());
-        let revisions = self.revisions.values().cloned().collect();
+        let revisions = self.revisions.values().cloned().map(ApiObject::into).collect();
         let nodes = self.nodes.as_ref().map(|nodes| nodes.values().cloned().collect());
         let snapshot = Snapshot::new(workload, revisions, pods, self.cluster.now());
         let there = |it: &Pod| self.pods.iter().flatten().any(|(_, pod)| pod.uid == it.uid);

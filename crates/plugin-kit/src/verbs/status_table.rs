@@ -10,6 +10,7 @@ use kubectl_terminal::forms::OutputForm;
 use kubectl_terminal::table::{Cell, Column, Table};
 use kubectl_terminal::{Style, Ui};
 use rollout_core::judge::{Progress, State, evaluate};
+use rollout_core::objects::ApiObject;
 use rollout_core::snapshot::Patience;
 use rollout_core::{RevisionNumber, Snapshot, Workload, WorkloadId};
 use rollout_kube::{Cluster, Fleet, Reader, Wanted};
@@ -150,10 +151,10 @@ pub(super) async fn watch(
     wanted: Wanted,
     watching: &Watching<'_>,
 ) -> Result<(), CliError> {
-    let fleet: Fleet<Workload, Value> = Fleet::start(cluster, wanted, true);
+    let fleet: Fleet<Workload, ApiObject> = Fleet::start(cluster, wanted, true);
     let mut known: BTreeMap<String, Known> = BTreeMap::new();
     let (mut live, mut documents) = (LiveTable::default(), LiveDocuments::default());
-    let show = async |session: &mut Session, fleet: &mut Fleet<Workload, Value>| {
+    let show = async |session: &mut Session, fleet: &mut Fleet<Workload, ApiObject>| {
         look(cluster, fleet, &mut known, watching).await;
         let shown = known.values().filter_map(|it| it.shown.as_ref());
         if !watching.form.is_human() {
@@ -177,7 +178,7 @@ pub(super) async fn watch(
 /// Looks at what has changed, several at a time, and forgets what is gone.
 async fn look(
     cluster: &Cluster,
-    fleet: &mut Fleet<Workload, Value>,
+    fleet: &mut Fleet<Workload, ApiObject>,
     known: &mut BTreeMap<String, Known>,
     watching: &Watching<'_>,
 ) {

@@ -1,5 +1,6 @@
 //! What is read: the objects of the API server in the fields on which a rollout depends.
 
+pub(crate) mod api_object;
 pub(crate) mod condition;
 pub(crate) mod event;
 pub(crate) mod json;
@@ -13,6 +14,7 @@ pub(crate) mod strategy;
 mod words;
 pub(crate) mod workload;
 
+pub use api_object::ApiObject;
 pub use condition::Condition;
 pub use event::EventRecord;
 pub use kind::Kind;

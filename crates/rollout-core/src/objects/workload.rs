@@ -6,6 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::objects::api_object::ApiObject;
 use crate::objects::condition::{Condition, conditions};
 use crate::objects::json::{count, int, text};
 use crate::objects::kind::Kind;
@@ -109,10 +110,10 @@ pub trait ReadAs: Sized {
 }
 
 impl ReadAs for Workload {
-    type Object = Value;
+    type Object = ApiObject;
 
-    fn read(kind: Kind, object: Value) -> Result<Workload, NotAWorkload> {
-        Workload::from_object(kind, object)
+    fn read(kind: Kind, object: ApiObject) -> Result<Workload, NotAWorkload> {
+        Workload::from_object(kind, object.into())
     }
 }
 
