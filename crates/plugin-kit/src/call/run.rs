@@ -18,11 +18,15 @@ struct Cli<V: Subcommand> {
     #[command(flatten)]
     flags: Flags,
 
+    /// Print the version
+    #[arg(long, action = ArgAction::Version)]
+    version: Option<bool>,
+
     #[command(subcommand)]
     verb: V,
 }
 
-/// The flags that stand before a verb too.
+/// The flags that stand before and after a verb.
 #[derive(Args)]
 struct Flags {
     #[command(flatten)]
@@ -31,10 +35,6 @@ struct Flags {
     /// When to colour: auto, always or never
     #[arg(long, value_enum, default_value_t, global = true, hide = true, value_name = "WHEN")]
     color: ColorChoice,
-
-    /// Print the version
-    #[arg(long, action = ArgAction::Version)]
-    version: Option<bool>,
 }
 
 /// Answers whoever is still typing a line for a plugin.
@@ -42,7 +42,7 @@ pub type Complete = fn(Plugin, Command, &Asked) -> String;
 
 /// Runs a plugin.
 pub fn run<V: Verb>(plugin: Plugin, complete: Complete) -> ExitCode {
-    let mut words: Vec<OsString> = std::env::args_os().collect();
+    let words: Vec<OsString> = std::env::args_os().collect();
     let argv0 = words.first().cloned().unwrap_or_default();
     let called = called_as(&argv0, plugin.name);
     if let Some(asked) = Asked::of_process(&words) {
@@ -50,20 +50,12 @@ pub fn run<V: Verb>(plugin: Plugin, complete: Complete) -> ExitCode {
         ui.out(&complete(plugin, bare::<V>(plugin, &called), &asked));
         return end(&mut ui, Exit::Done).into();
     }
-    let command = with_one_verb::<V>(plugin, &called, &words).unwrap_or_else(|| {
-        let command = bare::<V>(plugin, &called);
-        if means_default_verb(plugin, &command, &words) {
-            words.splice(1..1, plugin.default_verb.map(OsString::from));
-        }
-        command
-    });
-    let parse = |command: Command| {
-        let matches = command.try_get_matches_from(&words)?;
-        Cli::<V>::from_arg_matches(&matches)
+    let parsed = match of_verb::<V>(plugin, &words) {
+        Some(parsed) => Ok(parsed),
+        None => of_any(plugin, &called, words),
     };
-    // What only helps show is made for those who get to see one.
-    let Cli { flags, verb } = match parse(command).or_else(|_| parse(command_as::<V>(plugin, &called))) {
-        Ok(cli) => cli,
+    let (flags, verb) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return refuse(&error),
     };
     let ui = Ui::from_process(flags.color);
@@ -118,22 +110,38 @@ pub fn command<V: Verb>(plugin: Plugin) -> Command {
     command_as::<V>(plugin, &called_as(&plugin.name.into(), plugin.name))
 }
 
-/// Returns what a line that starts with a verb, as most do, is parsed with: clap copies each global flag to each verb, which was
-/// half of what it took to start.
-fn with_one_verb<V: Verb>(plugin: Plugin, called: &str, words: &[OsString]) -> Option<Command> {
+/// Parses a line that starts with a verb, as most do, with what that verb takes and nothing else: clap copies each global flag to
+/// each verb, which was half of what it took to start. Nothing where there is an error or a help to be shown.
+fn of_verb<V: Verb>(plugin: Plugin, words: &[OsString]) -> Option<(Flags, V)> {
     let verbs = V::augment_subcommands(Command::new(plugin.name));
-    let verb = verbs.find_subcommand(words.get(1)?)?.clone();
-    let command = Flags::augment_args(Command::new(plugin.name)).disable_version_flag(true);
-    Some(named(command.subcommand(verb).subcommand_required(true), plugin, called))
+    let verb = Flags::augment_args(verbs.find_subcommand(words.get(1)?)?.clone());
+    let command = Command::new(plugin.name).args_override_self(true).subcommand(verb);
+    let matches = command.try_get_matches_from(words).ok()?;
+    let (_, of_verb) = matches.subcommand()?;
+    Some((Flags::from_arg_matches(of_verb).ok()?, V::from_arg_matches(&matches).ok()?))
+}
+
+/// Parses any line.
+fn of_any<V: Verb>(
+    plugin: Plugin,
+    called: &str,
+    mut words: Vec<OsString>,
+) -> Result<(Flags, V), clap::Error> {
+    let command = bare::<V>(plugin, called);
+    if means_default_verb(plugin, &command, &words) {
+        words.splice(1..1, plugin.default_verb.map(OsString::from));
+    }
+    let parse = |command: Command| {
+        let matches = command.try_get_matches_from(&words)?;
+        Cli::<V>::from_arg_matches(&matches).map(|cli| (cli.flags, cli.verb))
+    };
+    // What only helps show is made for those who get to see one.
+    parse(command).or_else(|_| parse(command_as::<V>(plugin, called)))
 }
 
 /// Returns what any line is parsed with.
 fn bare<V: Verb>(plugin: Plugin, called: &str) -> Command {
-    named(Cli::<V>::command(), plugin, called)
-}
-
-fn named(command: Command, plugin: Plugin, called: &str) -> Command {
-    command
+    Cli::<V>::command()
         .name(plugin.name)
         .bin_name(called)
         .version(concat!("v", env!("CARGO_PKG_VERSION")))

@@ -21,8 +21,8 @@ use crate::objects::kind::Kind;
 use crate::objects::pod::Pod;
 use crate::objects::strategy::Strategy;
 use crate::objects::workload::Workload;
-use crate::template;
 use crate::template::diff::change::Change;
+use crate::template::{self, Meaning};
 
 /// The revisions of one workload, oldest first, and behind them those without a number: nobody knows when they were live.
 #[derive(Clone, Debug)]
@@ -266,11 +266,11 @@ pub fn owner(object: &Value) -> Option<&str> {
 /// Folds equal revisions into the newest of them (kubernetes#134773 leaves such behind). `revisions` is sorted.
 fn folded(revisions: Vec<Revision>) -> Vec<Revision> {
     // Where a template was seen last. A history has thousands of revisions where somebody keeps them all.
-    let mut seen: HashMap<&Value, usize> = HashMap::new();
+    let mut seen: HashMap<Meaning<'_>, usize> = HashMap::new();
     let earlier: Vec<Option<usize>> = revisions
         .iter()
         .enumerate()
-        .map(|(index, revision)| seen.insert(revision.normal.as_ref()?, index))
+        .map(|(index, revision)| seen.insert(Meaning(revision.normal.as_ref()?), index))
         .collect();
     let mut kept: Vec<Option<Revision>> = Vec::with_capacity(revisions.len());
     for (mut revision, earlier) in revisions.into_iter().zip(earlier) {

@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub(crate) mod form;
+pub(crate) mod meaning;
 pub(crate) mod placement;
 pub(crate) mod references;
 pub(crate) mod resources;
@@ -10,5 +11,6 @@ pub(crate) use form::into_writable;
 pub use form::{
     HASH_LABEL, RESTARTED_AT, images, normal, nulls, restarted, same, same_but_restart, writable,
 };
+pub(crate) use meaning::Meaning;
 pub use placement::{Obstacle, Placement};
 pub use references::{Reference, ReferenceKind};
