@@ -19,7 +19,7 @@
 
 use std::sync::LazyLock;
 
-use imara_diff::{Algorithm, BasicLineDiffPrinter, Diff, InternedInput, UnifiedDiffConfig};
+use diffy::DiffOptions;
 use regex::{Captures, Regex};
 
 const TIME: &str = "<time>";
@@ -33,11 +33,9 @@ const GENERATED: &str = "[bcdfghjklmnpqrstvwxz2456789]";
 pub fn difference(shown: &str, printed: &str, names: &[(&str, &str)]) -> Option<String> {
     let shown = comparable(shown, &[]);
     let printed = without_more_progress(&comparable(printed, names), &shown);
-    let lines = InternedInput::new(shown.as_str(), printed.as_str());
-    let diff = Diff::compute(Algorithm::Histogram, &lines);
-    let printer = BasicLineDiffPrinter(&lines.interner);
-    let hunks = diff.unified_diff(&printer, UnifiedDiffConfig::default(), &lines);
-    (shown != printed).then(|| format!("--- shown\n+++ printed\n{hunks}"))
+    let mut options = DiffOptions::new();
+    options.set_original_filename("shown").set_modified_filename("printed");
+    (shown != printed).then(|| options.create_patch(&shown, &printed).to_string())
 }
 
 /// Makes the same what no two runs have in common.

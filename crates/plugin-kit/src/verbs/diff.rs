@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::{Arg, Args};
-use imara_diff::{Algorithm, BasicLineDiffPrinter, Diff, InternedInput, UnifiedDiffConfig};
+use diffy::DiffOptions;
 use kubectl_terminal::forms::{self, OutputArgs, OutputForm, yaml};
 use kubectl_terminal::{Style, Ui, escape};
 use rollout_core::template::diff::{self, Change};
@@ -166,14 +166,11 @@ fn fields(ui: &mut Ui, head: &str, changes: &[Change]) {
 
 fn unified(ui: &mut Ui, names: &[String; 2], templates: [&Value; 2]) -> Result<(), CliError> {
     let [old, new] = texts(templates)?;
-    let lines = InternedInput::new(old.as_str(), new.as_str());
-    let mut diff = Diff::compute(Algorithm::Histogram, &lines);
-    diff.postprocess_lines(&lines);
-    let printer = BasicLineDiffPrinter(&lines.interner);
-    let hunks = diff.unified_diff(&printer, UnifiedDiffConfig::default(), &lines).to_string();
-    let headers = [format!("--- {}", names[0]), format!("+++ {}", names[1])];
-    let headers = headers.iter().map(String::as_str).filter(|_| !hunks.is_empty());
-    for line in headers.chain(hunks.lines()) {
+    let mut options = DiffOptions::new();
+    options.set_original_filename(names[0].clone()).set_modified_filename(names[1].clone());
+    let patch = options.create_patch(&old, &new);
+    let text = if patch.hunks().is_empty() { String::new() } else { patch.to_string() };
+    for line in text.lines() {
         let line = escape::inline(line).into_owned();
         let painted = match line.as_bytes().first() {
             Some(b'+') => ui.paint(Style::Good, &line),
