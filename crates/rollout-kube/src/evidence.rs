@@ -15,7 +15,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::cluster::{Cluster, Scope, pods_path};
-use crate::list::Page;
 
 /// How often at most something is read anew.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -100,8 +99,9 @@ impl Cluster {
         let params = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
         let request = Request::new(format!("/api/v1/namespaces/{namespace}/events"));
         let request = request.list(&params).map_err(Error::BuildRequest)?;
-        let page: Page<EventRecord> = self.client.request(request).await?;
-        Ok(page.items)
+        let mut events = Vec::new();
+        self.page(request, &mut |event| events.push(event)).await?;
+        Ok(events)
     }
 
     /// A node that is gone is not ready either.

@@ -81,7 +81,8 @@ impl Cluster {
         )?;
         // A Deployment's pods belong to its ReplicaSets. Those of anybody else, such as jobs, may be many.
         let owners: HashSet<String> = replica_sets.items.values().flatten().map(uid).chain(uids).collect();
-        let of_owner = |pod: &Pod| pod.owner.clone().filter(|uid| owners.contains(uid));
+        let of_owner =
+            |pod: &Pod| pod.owner.as_deref().filter(|uid| owners.contains(*uid)).map(str::to_string);
         let with_pods = workloads.iter().any(|(_, depth)| *depth >= Depth::Pods);
         let with_nodes = workloads.iter().any(|(it, depth)| depth.has_nodes(it));
         let (pods, nodes) = tokio::try_join!(

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use crate::fixture::{pods, revisions, snapshot, workload};
     use crate::judge::status::{State, evaluate};
-    use crate::objects::node::{Node, Taint};
+    use crate::objects::node::{Node, NodeFacts, Taint};
     use serde_json::json;
 
     const DS: Kind = Kind::DaemonSet;
@@ -66,12 +66,12 @@ mod tests {
         let words = "1 pod is on nodes that no longer want it, and not replaced";
         assert_eq!(evaluate(&it).notes, [words]);
         let tainted = Taint { key: "a".into(), effect: "NoSchedule".into(), ..Taint::default() };
-        it.nodes = Some(vec![Node {
+        it.nodes = Some(vec![Node::from(NodeFacts {
             name: "node-web-2".into(),
             ready: true,
             taints: vec![tainted],
-            ..Node::default()
-        }]);
+            ..NodeFacts::default()
+        })]);
         assert_eq!(evaluate(&it).notes, [format!("{words}: web-2")]);
     }
 

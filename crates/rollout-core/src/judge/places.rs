@@ -15,6 +15,7 @@ use crate::objects::node::Node;
 use crate::objects::pod::Pod;
 use crate::objects::selector::Labels;
 use crate::objects::strategy::Amount;
+use crate::objects::word::Word;
 use crate::snapshot::{Side, Snapshot};
 use crate::stored::Stored;
 use crate::stored::rollout::{Phase, Reached, Rollout, StepOptions};
@@ -231,7 +232,7 @@ impl<'a> Places<'a> {
             words.push("one node".to_string());
         }
         let value = |place: &Place<'_>| place.node.and_then(|node| node.labels.get(label)).cloned();
-        let values: BTreeSet<(bool, Option<String>)> =
+        let values: BTreeSet<(bool, Option<Word>)> =
             self.all.iter().map(value).map(|it| (it.is_none(), it)).collect();
         for (_, wanted) in values {
             let last = self.all.iter().rposition(|place| value(place) == wanted).unwrap_or(0);
@@ -261,7 +262,7 @@ impl<'a> Places<'a> {
         match &rules.rest {
             Rest::Label(label) => {
                 let any =
-                    self.all.iter().any(|it| it.node.is_some_and(|node| node.labels.contains_key(label)));
+                    self.all.iter().any(|it| it.node.is_some_and(|node| node.labels.get(label).is_some()));
                 if any { Ok(()) } else { Err(BadSteps::NoSuchLabel(label.clone())) }
             }
             Rest::Amounts(amounts) => {
