@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use rollout_core::history::{RevisionMetadata, RevisionObject};
+use rollout_core::history::{Recorded, RevisionMetadata, RevisionObject};
 use rollout_core::objects::{Node, ReadAs};
 use rollout_core::view::timeline::Outline;
 use rollout_core::{Kind, Pod, Snapshot, Workload, WorkloadId};
@@ -50,14 +50,10 @@ pub trait Record: Sized {
 }
 
 impl Record for Value {
-    type Object = Value;
+    type Object = Recorded;
     const METADATA: bool = false;
 
-    /// Half of an object is who wrote which field of it.
-    fn read(_: Kind, mut object: Value) -> Value {
-        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.remove("managedFields");
-        }
+    fn read(_: Kind, Recorded(object): Recorded) -> Value {
         object
     }
 }

@@ -6,13 +6,15 @@ use std::pin::pin;
 use futures_util::AsyncBufReadExt;
 use kube::Error;
 use kube::api::{ListParams, Request};
+use rollout_core::history::Recorded;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::items::{Items, ListMetadata};
 
-/// Items a page; kubectl's number.
-const PAGE: u32 = 500;
+/// Items a page: twice as many as kubectl asks for, since none but the one that is decoded is held as text.
+const PAGE: u32 = 1_000;
 
 /// What a list holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,13 @@ impl<'a> Selection<'a> {
 pub(crate) struct Listed<T> {
     pub(crate) items: Vec<T>,
     pub(crate) version: String,
+}
+
+impl From<Listed<Recorded>> for Listed<Value> {
+    fn from(listed: Listed<Recorded>) -> Listed<Value> {
+        let Listed { items, version } = listed;
+        Listed { items: items.into_iter().map(|Recorded(object)| object).collect(), version }
+    }
 }
 
 impl Cluster {
@@ -68,6 +77,15 @@ impl Cluster {
         let mut each = |item| items.push(item);
         let version = self.pages(path, selection, Listing::Objects, &mut each).await?;
         Ok(Listed { items, version })
+    }
+
+    /// Lists revisions.
+    pub(crate) async fn revisions(
+        &self,
+        path: &str,
+        selection: Selection<'_>,
+    ) -> Result<Listed<Value>, Error> {
+        self.list::<Recorded>(path, selection).await.map(Listed::from)
     }
 
     /// Reads a list page by page, and returns the version that it has.

@@ -107,7 +107,7 @@ impl Cluster {
         let selected = Selection::labelled(&selector);
         let (revisions, pods) = (revisions_path_of(&workload), pods_path(&Scope::of(&workload)));
         let (revisions, pods, nodes) = tokio::try_join!(
-            self.list(&revisions, selected),
+            self.revisions(&revisions, selected),
             self.readable(depth >= Depth::Pods, &pods, selected),
             self.readable(depth.has_nodes(&workload), NODES, Selection::default()),
         )?;

@@ -3,16 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use kube::Error;
-use rollout_core::history::owner;
+use rollout_core::history::{Recorded, owner};
 use rollout_core::objects::Node;
 use rollout_core::{Kind, Pod, Workload};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::cluster::{Cluster, NODES, Scope, pods_path, revisions_path};
 use crate::list::{Listed, Listing, Selection};
 use crate::read::Depth;
 use crate::seen::Seen;
+use crate::source::Watched;
 
 /// What a list holds, by the UID of who owns it, and the version from which a watch carries on.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ impl<T> Shares<T> {
 /// What belongs to many workloads, to be shared out among them.
 #[derive(Debug)]
 pub struct Belongings {
-    replica_sets: Shares<Value>,
-    controller_revisions: Shares<Value>,
+    replica_sets: Shares<Recorded>,
+    controller_revisions: Shares<Recorded>,
     pods: Shares<Pod>,
     nodes: Option<Listed<Node>>,
 }
@@ -46,7 +46,7 @@ impl Belongings {
         let (revisions, owners): (_, Vec<String>) = match workload.id.kind {
             Kind::Deployment => {
                 let revisions = self.replica_sets.of(uid_of);
-                let owners = revisions.items.iter().map(uid).collect();
+                let owners = revisions.items.iter().map(|it| it.uid().to_string()).collect();
                 (revisions, owners)
             }
             Kind::DaemonSet | Kind::StatefulSet => {
@@ -57,7 +57,7 @@ impl Belongings {
             let items = owners.iter().flat_map(|owner| self.pods.of(owner).items).collect();
             Listed { items, version: self.pods.version.clone() }
         });
-        Seen::new(workload, revisions, pods, nodes)
+        Seen::new(workload, revisions.into(), pods, nodes)
     }
 }
 
@@ -72,7 +72,7 @@ impl Cluster {
         let is_deployment = |(it, _): &(Workload, Depth)| it.id.kind == Kind::Deployment;
         let uids: HashSet<String> = workloads.iter().map(|(it, _)| it.id.uid.clone()).collect();
         let of_workload =
-            |object: &Value| owner(object).filter(|uid| uids.contains(*uid)).map(str::to_string);
+            |object: &Recorded| owner(&object.0).filter(|uid| uids.contains(*uid)).map(str::to_string);
         let (deployments, sets) = (workloads.iter().any(is_deployment), !workloads.iter().all(is_deployment));
         let (replica_sets, controller_revisions) = tokio::try_join!(
             self.shares(deployments, revisions_path(Kind::Deployment, scope), of_workload),
@@ -80,7 +80,8 @@ impl Cluster {
             self.shares(sets, revisions_path(Kind::DaemonSet, scope), of_workload),
         )?;
         // A Deployment's pods belong to its ReplicaSets. Those of anybody else, such as jobs, may be many.
-        let owners: HashSet<String> = replica_sets.items.values().flatten().map(uid).chain(uids).collect();
+        let owners: HashSet<String> =
+            replica_sets.items.values().flatten().map(|it| it.uid().to_string()).chain(uids).collect();
         let of_owner =
             |pod: &Pod| pod.owner.as_deref().filter(|uid| owners.contains(*uid)).map(str::to_string);
         let with_pods = workloads.iter().any(|(_, depth)| *depth >= Depth::Pods);
@@ -111,8 +112,4 @@ impl Cluster {
         let version = self.pages(&path, Selection::default(), Listing::Objects, &mut each).await?;
         Ok(Shares { items, version })
     }
-}
-
-fn uid(object: &Value) -> String {
-    object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_string()
 }

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use kube::Error;
 use kube::api::{Request, WatchEvent, WatchParams};
 use rollout_core::Pod;
-use rollout_core::history::{RevisionObject, owner};
+use rollout_core::history::{Recorded, RevisionObject, owner};
 use rollout_core::objects::Node;
 use rollout_core::view::timeline::OutlineObject;
 use serde::de::DeserializeOwned;
@@ -65,6 +65,21 @@ impl Watched for Value {
     }
     fn resource_version(&self) -> &str {
         self.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+impl Watched for Recorded {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn uid(&self) -> &str {
+        self.0.uid()
+    }
+    fn owner(&self) -> Option<&str> {
+        self.0.owner()
+    }
+    fn resource_version(&self) -> &str {
+        self.0.resource_version()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use rollout_core::history::Recorded;
 use rollout_core::objects::Node;
 use rollout_core::{Kind, Pod, Snapshot, Workload};
 use serde_json::Value;
@@ -23,7 +24,7 @@ const REMEMBERED: usize = 16;
 /// A change of what is watched.
 enum Update {
     Workload(Change<Value>),
-    Revision(Change<Value>),
+    Revision(Change<Recorded>),
     Pod(Box<Change<Pod>>),
     Node(Box<Change<Node>>),
     Forbidden(String),
@@ -63,7 +64,7 @@ pub struct Feed {
     cluster: Cluster,
     kind: Kind,
     workload: Option<Value>,
-    revisions: BTreeMap<String, Value>,
+    revisions: BTreeMap<String, Recorded>,
     pods: Option<BTreeMap<String, Pod>>,
     /// Pods that ended by themselves, the last ones only.
     ended: VecDeque<Pod>,
@@ -124,7 +125,7 @@ impl Feed {
             cluster: cluster.clone(),
             kind,
             workload,
-            revisions: by_name(revisions.items),
+            revisions: by_name(revisions.items.into_iter().map(Recorded).collect()),
             pods: pods.map(|pods| by_name(pods.items)),
             ended: VecDeque::new(),
             nodes: nodes.map(|nodes| by_name(nodes.items)),
@@ -139,7 +140,7 @@ impl Feed {
         let Some(object) = self.workload.clone() else { return Sight::Gone };
         let Ok(workload) = Workload::from_object(self.kind, object) else { return Sight::Gone };
         let pods = self.pods.as_ref().map(|pods| pods.values().cloned().collect());
-        let revisions = self.revisions.values().cloned().collect();
+        let revisions = self.revisions.values().map(|Recorded(object)| object.clone()).collect();
         let nodes = self.nodes.as_ref().map(|nodes| nodes.values().cloned().collect());
         let snapshot = Snapshot::new(workload, revisions, pods, self.cluster.now());
         let there = |it: &Pod| self.pods.iter().flatten().any(|(_, pod)| pod.uid == it.uid);

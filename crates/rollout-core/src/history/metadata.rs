@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::{Value, json};
 
 use crate::history::number::{REVISION, RevisionNumber};
 use crate::objects::kind::Kind;
@@ -51,7 +52,7 @@ struct Numbers {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Managed {
+pub(crate) struct Managed {
     #[serde(default)]
     time: Option<String>,
     #[serde(default)]
@@ -74,6 +75,20 @@ struct Fields {
 struct FieldsOfMetadata {
     #[serde(rename = "f:annotations")]
     annotations: BTreeMap<String, IgnoredAny>,
+}
+
+impl Managed {
+    /// Tells whether it is of the fields that hold the number.
+    pub(crate) fn numbers(&self) -> bool {
+        let Fields { revision, metadata } = &self.fields_v1;
+        let annotated = || metadata.annotations.contains_key(&format!("f:{REVISION}"));
+        self.subresource.is_none() && (revision.is_some() || annotated())
+    }
+
+    /// Returns it with its time, and the number as the only one of its fields.
+    pub(crate) fn short(&self) -> Value {
+        json!({ "time": self.time, "fieldsV1": { "f:revision": {} } })
+    }
 }
 
 impl RevisionObject {
@@ -168,15 +183,8 @@ fn numbers(list: &str) -> Vec<RevisionNumber> {
 
 /// The time of the last change of the set of fields that holds the number: whoever numbers revisions owns it.
 fn touched(entries: &[Managed]) -> Option<Timestamp> {
-    entries
-        .iter()
-        .filter(|entry| entry.subresource.is_none())
-        .filter(|entry| {
-            entry.fields_v1.revision.is_some()
-                || entry.fields_v1.metadata.annotations.contains_key(&format!("f:{REVISION}"))
-        })
-        .filter_map(|entry| entry.time.as_deref()?.parse().ok())
-        .max()
+    let numbering = entries.iter().filter(|entry| entry.numbers());
+    numbering.filter_map(|entry| entry.time.as_deref()?.parse().ok()).max()
 }
 
 /// A revision was live before the next one was: a later time is that of a scale, which changes a ReplicaSet too (hazard
@@ -194,7 +202,6 @@ pub(crate) fn cap<'a>(newest_first: impl Iterator<Item = &'a mut Option<Timestam
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
 
     fn read(kind: Kind, object: Value) -> RevisionMetadata {
         RevisionMetadata::new(kind, serde_json::from_value(object).unwrap())

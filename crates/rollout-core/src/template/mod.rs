@@ -8,7 +8,7 @@ pub(crate) mod resources;
 
 pub(crate) use form::into_writable;
 pub use form::{
-    HASH_LABEL, RESTARTED_AT, images, normal, nulls, restarted, same, same_but_restart, writable,
+    HASH_LABEL, RESTARTED_AT, fingerprint, images, normal, nulls, restarted, same, same_but_restart, writable,
 };
 pub use placement::{Obstacle, Placement};
 pub use references::{Reference, ReferenceKind};
