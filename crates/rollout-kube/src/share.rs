@@ -7,12 +7,12 @@ use rollout_core::history::{Recorded, owner};
 use rollout_core::objects::Node;
 use rollout_core::{Kind, Pod, Workload};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::cluster::{Cluster, NODES, Scope, pods_path, revisions_path};
 use crate::list::{Listed, Listing, Selection};
 use crate::read::Depth;
 use crate::seen::Seen;
-use crate::source::Watched;
 
 /// What a list holds, by the UID of who owns it, and the version from which a watch carries on.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Belongings {
         let (revisions, owners): (_, Vec<String>) = match workload.id.kind {
             Kind::Deployment => {
                 let revisions = self.replica_sets.of(uid_of);
-                let owners = revisions.items.iter().map(|it| it.uid().to_string()).collect();
+                let owners = revisions.items.iter().map(uid).collect();
                 (revisions, owners)
             }
             Kind::DaemonSet | Kind::StatefulSet => {
@@ -80,8 +80,7 @@ impl Cluster {
             self.shares(sets, revisions_path(Kind::DaemonSet, scope), of_workload),
         )?;
         // A Deployment's pods belong to its ReplicaSets. Those of anybody else, such as jobs, may be many.
-        let owners: HashSet<String> =
-            replica_sets.items.values().flatten().map(|it| it.uid().to_string()).chain(uids).collect();
+        let owners: HashSet<String> = replica_sets.items.values().flatten().map(uid).chain(uids).collect();
         let of_owner =
             |pod: &Pod| pod.owner.as_deref().filter(|uid| owners.contains(*uid)).map(str::to_string);
         let with_pods = workloads.iter().any(|(_, depth)| *depth >= Depth::Pods);
@@ -112,4 +111,8 @@ impl Cluster {
         let version = self.pages(&path, Selection::default(), Listing::Objects, &mut each).await?;
         Ok(Shares { items, version })
     }
+}
+
+fn uid(Recorded(object): &Recorded) -> String {
+    object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_string()
 }
