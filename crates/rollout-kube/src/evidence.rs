@@ -15,7 +15,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::cluster::{Cluster, Scope, pods_path};
-use crate::list::Page;
 
 /// How often at most something is read anew.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -100,8 +99,9 @@ impl Cluster {
         let params = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
         let request = Request::new(format!("/api/v1/namespaces/{namespace}/events"));
         let request = request.list(&params).map_err(Error::BuildRequest)?;
-        let page: Page<EventRecord> = self.client.request(request).await?;
-        Ok(page.items)
+        let mut events = Vec::new();
+        self.page(request, &mut |event| events.push(event)).await?;
+        Ok(events)
     }
 
     /// A node that is gone is not ready either.
@@ -214,17 +214,23 @@ impl Reader {
     pub async fn look(&mut self, cluster: &Cluster, snapshot: &mut Snapshot) {
         snapshot.evidence = self.told();
         snapshot.patience = self.patience;
-        self.read(cluster, snapshot, false).await;
-        if evaluate(snapshot).state == State::Failed {
+        let state = match self.read(cluster, snapshot, false).await {
+            Some(state) => state,
+            None => evaluate(snapshot).state,
+        };
+        if state == State::Failed {
             self.read(cluster, snapshot, true).await;
         }
     }
 
-    async fn read(&mut self, cluster: &Cluster, snapshot: &mut Snapshot, closely: bool) {
-        let mut wanted = wanted(snapshot, &evaluate(snapshot));
+    /// Returns the state where nothing has come that could change it: of thousands of pods it takes its time to tell.
+    async fn read(&mut self, cluster: &Cluster, snapshot: &mut Snapshot, closely: bool) -> Option<State> {
+        let progress = evaluate(snapshot);
+        let mut wanted = wanted(snapshot, &progress);
         wanted.retain(|it| !self.hidden.contains(&sort(it)));
         let due = self.at.is_none_or(|at| at.elapsed() >= PERIOD)
             || closely && wanted.iter().any(|it| !self.read.contains(it));
+        let stays = if wanted.is_empty() { self.evidence == Evidence::default() } else { !due };
         if wanted.is_empty() {
             self.evidence = Evidence::default();
         } else if due {
@@ -236,6 +242,7 @@ impl Reader {
             self.read = wanted;
         }
         snapshot.evidence = self.told();
+        stays.then_some(progress.state)
     }
 
     /// What a server did not tell this time is still believed: a node that was dead may not turn into a pod that fails.

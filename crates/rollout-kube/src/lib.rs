@@ -6,6 +6,7 @@ mod cluster;
 mod drive;
 mod evidence;
 mod fleet;
+mod items;
 mod list;
 mod names;
 mod query;

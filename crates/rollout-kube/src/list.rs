@@ -1,14 +1,18 @@
 //! Lists, page by page.
 
+use std::io;
+use std::pin::pin;
+
+use futures_util::AsyncBufReadExt;
 use kube::Error;
 use kube::api::{ListParams, Request};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::cluster::Cluster;
+use crate::items::{Items, ListMetadata};
 
-/// Items a page; kubectl's number.
-const PAGE: u32 = 500;
+/// Items a page: twice as many as kubectl asks for, since none but the one that is decoded is held as text.
+const PAGE: u32 = 1_000;
 
 /// What a list holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,23 +32,6 @@ impl<'a> Selection<'a> {
     pub(crate) fn labelled(selector: &'a str) -> Selection<'a> {
         Selection { labels: Some(selector), fields: None }
     }
-}
-
-/// One answer of a list request.
-#[derive(Deserialize)]
-pub(crate) struct Page<T> {
-    metadata: PageMetadata,
-    #[serde(default = "Vec::new")]
-    pub(crate) items: Vec<T>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageMetadata {
-    #[serde(default)]
-    resource_version: String,
-    #[serde(default, rename = "continue")]
-    more: String,
 }
 
 /// A whole list, and the version from which a watch carries on; empty where a new list has to come first.
@@ -104,8 +91,7 @@ impl Cluster {
                 Listing::Objects => request.list(&params),
                 Listing::Metadata => request.list_metadata(&params),
             };
-            let answer = self.client.request::<Page<T>>(request.map_err(Error::BuildRequest)?).await;
-            let page = match answer {
+            let page = match self.page(request.map_err(Error::BuildRequest)?, each).await {
                 Ok(page) => page,
                 Err(Error::Api(status)) if status.code == 410 && params.continue_token.is_some() => {
                     let rest = status.metadata.as_ref().and_then(|it| it.continue_.clone());
@@ -119,11 +105,35 @@ impl Cluster {
                 }
                 Err(error) => return Err(error),
             };
-            page.items.into_iter().for_each(&mut *each);
-            if page.metadata.more.is_empty() {
-                return Ok(if of_one_moment { page.metadata.resource_version } else { String::new() });
+            if page.more.is_empty() {
+                return Ok(if of_one_moment { page.resource_version } else { String::new() });
             }
-            params.continue_token = Some(page.metadata.more);
+            params.continue_token = Some(page.more);
         }
     }
+
+    /// Reads one page; what is done with each item is all that is kept, also where the rest of the page does not come.
+    pub(crate) async fn page<T: DeserializeOwned>(
+        &self,
+        request: http::Request<Vec<u8>>,
+        each: &mut impl FnMut(T),
+    ) -> Result<ListMetadata, Error> {
+        let mut answer = pin!(self.client.request_stream(request).await?);
+        let mut items = Items::default();
+        loop {
+            let text = answer.fill_buf().await.map_err(as_it_was)?;
+            if text.is_empty() {
+                break;
+            }
+            let length = text.len();
+            items.take(text, each).map_err(Error::SerdeError)?;
+            answer.consume_unpin(length);
+        }
+        Ok(items.around().map_err(Error::SerdeError)?.metadata)
+    }
+}
+
+/// kube wraps its own error into one of reading.
+fn as_it_was(error: io::Error) -> Error {
+    error.downcast::<Error>().unwrap_or_else(Error::ReadEvents)
 }

@@ -8,7 +8,6 @@ use rollout_core::Kind;
 use serde::Deserialize;
 
 use crate::cluster::{Cluster, NAMESPACES, NODES, Scope, workloads_path};
-use crate::list::Page;
 
 /// Names beyond that are not offered to anybody who types: no terminal shows as many.
 const MOST: u32 = 500;
@@ -48,7 +47,9 @@ impl Cluster {
             Named::Nodes => NODES.to_string(),
         };
         let request = Request::new(path).list_metadata(&ListParams::default().limit(MOST));
-        let page: Page<Object> = self.client.request(request.map_err(Error::BuildRequest)?).await?;
-        Ok(page.items.into_iter().map(|it| it.metadata).collect())
+        let mut names = Vec::new();
+        let mut each = |object: Object| names.push(object.metadata);
+        self.page(request.map_err(Error::BuildRequest)?, &mut each).await?;
+        Ok(names)
     }
 }

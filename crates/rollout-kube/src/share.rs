@@ -56,7 +56,7 @@ impl Belongings {
             let items = owners.iter().flat_map(|owner| self.pods.of(owner).items).collect();
             Listed { items, version: self.pods.version.clone() }
         });
-        Seen::new(workload, revisions, pods, nodes)
+        Seen::new(workload, revisions.into(), pods, nodes)
     }
 }
 
@@ -81,7 +81,8 @@ impl Cluster {
         // A Deployment's pods belong to its ReplicaSets. Those of anybody else, such as jobs, may be many.
         let owners: HashSet<String> =
             replica_sets.items.values().flatten().map(|it| it.uid().to_string()).chain(uids).collect();
-        let of_owner = |pod: &Pod| pod.owner.clone().filter(|uid| owners.contains(uid));
+        let of_owner =
+            |pod: &Pod| pod.owner.as_deref().filter(|uid| owners.contains(*uid)).map(str::to_string);
         let with_pods = workloads.iter().any(|(_, depth)| *depth >= Depth::Pods);
         let with_nodes = workloads.iter().any(|(it, depth)| depth.has_nodes(it));
         let (pods, nodes) = tokio::try_join!(

@@ -99,7 +99,7 @@ async fn many_workloads_are_read_with_one_list_of_each_sort_that_is_shared_out()
     assert_eq!(asked.lock().unwrap().len(), 4);
     let shown = wanted.into_iter().map(|(workload, depth)| {
         let snapshot = belongings.of(workload, depth).into_snapshot(Timestamp::UNIX_EPOCH);
-        let pods = snapshot.pods.map(|pods| pods.into_iter().map(|it| it.name).collect::<Vec<_>>());
+        let pods = snapshot.pods.map(|pods| pods.iter().map(|it| it.name.clone()).collect::<Vec<_>>());
         let nodes = snapshot.nodes.map(|nodes| nodes.len());
         (snapshot.workload.id.name, snapshot.history.iter().map(|it| it.name.clone()).collect(), pods, nodes)
     });

@@ -1,16 +1,18 @@
 //! `cargo xtask bench`: the plugins against `kubectl rollout`, side by side on one cluster.
 //!
 //! `bench limit` is what the verbs on one object cost above the least that they can.
-//! `bench timeline` makes thousands of ReplicaSets instead, `bench revisions` as many of one Deployment, and `bench nodes` a
-//! DaemonSet on thousands of nodes, which takes minutes; `bench step` rolls a part of it. `bench failures` waits for rollouts
+//! `bench timeline` makes thousands of ReplicaSets instead, `bench revisions` as many of one Deployment, `bench many` a thousand
+//! Deployments, and `bench nodes` a DaemonSet on thousands of nodes, which takes minutes; `bench step` rolls a part of it. `bench failures` waits for rollouts
 //! that fail, `bench recovery` takes them back, and `bench false-alarms` guards rollouts that work in the end.
 //!
 //! Runs alternate, so that both meet the same cluster and the same machine; medians are compared, as ratios: a
 //! machine's speed cancels out. Nothing here decides a test.
 
+mod audit;
 mod failures;
 mod false_alarms;
 mod limit;
+mod many;
 mod nodes;
 mod recovery;
 mod report;
@@ -63,6 +65,8 @@ enum Part {
     Timeline,
     /// The least that a call can take.
     Limit,
+    /// A thousand workloads.
+    Many,
     /// A DaemonSet on thousands of nodes.
     Nodes,
     /// A history of thousands of revisions.
@@ -82,6 +86,7 @@ pub(crate) fn run(args: &[String]) -> Result {
         [first, rest @ ..] if first == "timeline" => (Part::Timeline, rest),
         [first, rest @ ..] if first == "limit" => (Part::Limit, rest),
         [first, rest @ ..] if first == "revisions" => (Part::Revisions, rest),
+        [first, rest @ ..] if first == "many" => (Part::Many, rest),
         [first, rest @ ..] if first == "nodes" => (Part::Nodes, rest),
         [first, rest @ ..] if first == "step" => (Part::Step, rest),
         [first, rest @ ..] if first == "failures" => (Part::Failures, rest),
@@ -89,10 +94,11 @@ pub(crate) fn run(args: &[String]) -> Result {
         [first, rest @ ..] if first == "recovery" => (Part::Recovery, rest),
         _ => (Part::Verbs, args),
     };
-    let large = matches!(part, Part::Timeline | Part::Revisions | Part::Nodes | Part::Step);
+    let large = matches!(part, Part::Timeline | Part::Revisions | Part::Many | Part::Nodes | Part::Step);
+    let audited = matches!(part, Part::Many | Part::Step);
     let runs = runs(args, if large { FEWEST_LONG_RUNS } else { FEWEST_RUNS })?;
     let plugins = plugins::build("release")?;
-    let cluster = Cluster::start(&Options { large, ..Options::default() })?;
+    let cluster = Cluster::start(&Options { large, audited, ..Options::default() })?;
     for plugin in &plugins {
         cluster.install(plugin)?;
     }
@@ -114,11 +120,8 @@ pub(crate) fn run(args: &[String]) -> Result {
             let pairs = nodes::pairs(namespace.name());
             report::print(&nodes::compare(&namespace, &pairs, runs)?, &plugins, runs)
         }
-        Part::Step => {
-            let namespace = cluster.namespace("bench");
-            let pairs = step::pairs(namespace.name());
-            report::print(&step::compare(&namespace, &pairs, runs)?, &plugins, runs)
-        }
+        Part::Many => many::run(&cluster, runs),
+        Part::Step => step::run(&cluster, runs),
         Part::Failures => failures::run(&cluster),
         Part::FalseAlarms => false_alarms::run(&cluster),
         Part::Recovery => recovery::run(&cluster),
@@ -147,7 +150,7 @@ fn runs(args: &[String], fewest: usize) -> Result<usize> {
             runs => Ok(runs),
         },
         _ => {
-            Err("there are only limit, timeline, revisions, nodes, step, failures, false-alarms, recovery and --runs N"
+            Err("there are only limit, timeline, revisions, many, nodes, step, failures, false-alarms, recovery and --runs N"
                 .into())
         }
     }

@@ -64,7 +64,7 @@ const COMMANDS: &[Command] = &[
     #[cfg(unix)]
     Command {
         name: "bench",
-        about: "the plugins against kubectl rollout: time, CPU, memory, requests [timeline|nodes|step|failures|false-alarms|recovery] [--runs N]",
+        about: "the plugins against kubectl rollout: time, CPU, memory, requests [limit|timeline|revisions|many|nodes|step|failures|false-alarms|recovery] [--runs N]",
         run: bench::run,
     },
     #[cfg(unix)]

@@ -189,7 +189,7 @@ impl View<'_> {
             Column::new("READY", |it: &NodeRow<'_>| yes(it.ready)),
             Column::new("REASON", |it: &NodeRow<'_>| reason(it)).flexible(),
             Column::new("POD", move |it: &NodeRow<'_>| text(it.pod.map(|pod| pod.name.as_str()))).wide(),
-            Column::new("RESTARTS", |it: &NodeRow<'_>| it.pod.map_or(0, rollout_core::Pod::restarts)).wide(),
+            Column::new("RESTARTS", |it: &NodeRow<'_>| it.pod.map_or(0, |pod| pod.restarts())).wide(),
             Column::new("AGE", move |it: &NodeRow<'_>| {
                 let since = it.pod.and_then(|pod| pod.created);
                 since.map_or_else(|| "<none>".to_string(), |since| duration::age(since, now))

@@ -228,7 +228,7 @@ fn cells(snapshot: &Snapshot, row: &OrdinalRow<'_>) -> Vec<Cell> {
     let pod = row.pod;
     let revision = match (row.revision, pod) {
         (Some(revision), _) => revision.label(),
-        (None, Some(pod)) => pod.revision.clone().unwrap_or_else(none),
+        (None, Some(pod)) => pod.revision.as_ref().map_or_else(none, ToString::to_string),
         (None, None) => none(),
     };
     let side = row.side.map_or("<none>", |side| match side {

@@ -20,7 +20,7 @@ use crate::error::{Context, Error, Result};
 use crate::kubeconfig::{self, Login};
 use crate::namespace::Namespace;
 use crate::objects::{self, Node};
-use crate::part::Part;
+use crate::part::{AUDIT_LOG, Part};
 use crate::tools::{self, Programs};
 use crate::version::Version;
 
@@ -31,6 +31,8 @@ pub struct Options {
     pub nodes: usize,
     /// Lifts the limits of requests in flight and per second, for thousands of nodes.
     pub large: bool,
+    /// Has the API server write down each request: [`Cluster::audit_log`].
+    pub audited: bool,
     /// Feature gates other than Kubernetes' own choice, of the API server and the controllers: `Name=false,Other=true`.
     pub gates: &'static str,
     /// Which version of Kubernetes it is; where none is named, the one that [`Version::VARIABLE`] names, else the newest.
@@ -43,7 +45,15 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 4, large: false, gates: "", kubernetes: None, fakes: true, arguments: &[] }
+        Self {
+            nodes: 4,
+            large: false,
+            audited: false,
+            gates: "",
+            kubernetes: None,
+            fakes: true,
+            arguments: &[],
+        }
     }
 }
 
@@ -129,6 +139,11 @@ impl Cluster {
     /// Returns the admin's kubeconfig.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// Returns where the API server writes down each request when it has answered it, an `audit.k8s.io/v1` event a line.
+    pub fn audit_log(&self) -> PathBuf {
+        self.folder.path().join(AUDIT_LOG)
     }
 
     /// Returns the folder that holds kubectl and the installed plugins.

@@ -17,7 +17,7 @@ use crate::cluster::Options;
 use crate::command::holds_within;
 use crate::error::{Context, Error, Result};
 use crate::kubeconfig;
-use crate::part::{Part, Site};
+use crate::part::{AUDIT_POLICY, Part, Site};
 use crate::tools::{self, Programs};
 use crate::version;
 use crate::watchdog::Watchdog;
@@ -139,6 +139,15 @@ impl ControlPlane {
             "spec": { "logs": [{ "logsFile": log, "previousLogsFile": log }] },
         });
         write("logs.yaml", logs.to_string())?;
+        // A watch is written down when it begins, and when it ends once more.
+        let policy = json!({
+            "apiVersion": "audit.k8s.io/v1",
+            "kind": "Policy",
+            "omitStages": ["RequestReceived"],
+            "omitManagedFields": true,
+            "rules": [{ "level": "Metadata" }],
+        });
+        write(AUDIT_POLICY, policy.to_string())?;
 
         let server = format!("https://127.0.0.1:{}", self.site.port(Part::ApiServer));
         let cluster = json!({ "server": server, "certificate-authority": folder.join("ca.crt") });

@@ -72,6 +72,10 @@ fn free_port() -> io::Result<u16> {
     outcome
 }
 
+/// What is written down of requests, and where.
+pub(crate) const AUDIT_LOG: &str = "audit.log";
+pub(crate) const AUDIT_POLICY: &str = "audit.yaml";
+
 /// Where a control plane lives: what its parts must know of each other.
 pub(crate) struct Site {
     pub(crate) folder: PathBuf,
@@ -156,6 +160,10 @@ impl Site {
         if self.options.large {
             args.push("--max-requests-inflight=3000".into());
             args.push("--max-mutating-requests-inflight=1000".into());
+        }
+        if self.options.audited {
+            args.push(format!("--audit-policy-file={}", self.file(AUDIT_POLICY)));
+            args.push(format!("--audit-log-path={}", self.file(AUDIT_LOG)));
         }
         args.extend(self.gates());
         args

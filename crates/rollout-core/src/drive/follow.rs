@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::fixture::{pod, pods, revisions, snapshot, stateful, template, workload};
     use crate::objects::kind::Kind;
-    use crate::objects::node::Node;
+    use crate::objects::node::{Node, NodeFacts};
     use serde_json::json;
 
     fn seen(kind: Kind, object: Value, pods: Vec<Pod>) -> Snapshot {
@@ -262,7 +262,9 @@ mod tests {
     #[test]
     fn pods_on_nodes_where_they_would_not_come_back_are_left_and_hold_nothing_up() {
         let kind = Kind::DaemonSet;
-        let node = |name: &str, ready| Node { name: format!("node-web-{name}"), ready, ..Node::default() };
+        let node = |name: &str, ready| {
+            Node::from(NodeFacts { name: format!("node-web-{name}"), ready, ..NodeFacts::default() })
+        };
         let see = |hashes: [&str; 3]| {
             let pods = (0..3).map(|n| pod(kind, &format!("web-{n}"), hashes[n], n != 1)).collect();
             let nodes = Some(vec![node("0", true), node("1", false), node("2", true)]);

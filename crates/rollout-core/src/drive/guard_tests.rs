@@ -14,6 +14,7 @@ use crate::machine::ending::{Ending, NoWayBack};
 use crate::machine::event::Event;
 use crate::machine::gate::GateOptions;
 use crate::objects::kind::Kind;
+use crate::objects::node::NodeFacts;
 use crate::objects::pod::Pod;
 use crate::snapshot::Snapshot;
 use crate::snapshot::patience::Patience;
@@ -364,10 +365,9 @@ fn a_deployment_that_was_complete_before_anybody_looked_is_judged_by_what_runs()
 
 #[test]
 fn a_dead_node_neither_begins_the_soak_anew_nor_fails_it() {
-    let dead = |name: &str, ready| crate::objects::node::Node {
-        name: format!("node-{name}"),
-        ready,
-        ..Default::default()
+    let dead = |name: &str, ready| {
+        let name = format!("node-{name}");
+        crate::objects::node::Node::from(NodeFacts { name, ready, ..NodeFacts::default() })
     };
     let mut guard = Guard::new(GuardOptions { limit: Some(40), ..options() });
     assert_eq!(look(&mut guard, &at(3, pods(KIND, "ccc"), 0)), Step::Soak(30));

@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn came_back(index: usize, ready: bool) -> Pod {
-        Pod { uid: format!("back-{index}"), ..pod(STS, &format!("web-{index}"), "aaa", ready) }
+        pod(STS, &format!("web-{index}"), "aaa", ready).with(|it| it.uid = format!("back-{index}"))
     }
 
     fn deletes(machine: &mut Revert, snapshot: &Snapshot) -> Option<String> {

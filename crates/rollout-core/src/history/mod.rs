@@ -21,8 +21,8 @@ use crate::objects::kind::Kind;
 use crate::objects::pod::Pod;
 use crate::objects::strategy::Strategy;
 use crate::objects::workload::Workload;
+use crate::template;
 use crate::template::diff::change::Change;
-use crate::template::{self, Meaning};
 
 /// The revisions of one workload, oldest first, and behind them those without a number: nobody knows when they were live.
 #[derive(Clone, Debug)]
@@ -60,8 +60,12 @@ impl History {
         for pod in pods.iter().filter(|pod| !pod.ended()) {
             count_pod(workload, &mut revisions, pod, now);
         }
-        let live = template::normal(workload.template());
-        let current = revisions.iter().rposition(|revision| revision.normal.as_ref() == Some(&live));
+        let live = template::writable(workload.template());
+        let form = Some(template::fingerprint(&live));
+        let is_live = |it: &Revision| {
+            it.form == form && it.template.as_ref().is_some_and(|it| template::same(it, &live))
+        };
+        let current = revisions.iter().rposition(is_live);
         let available = |it: &Revision| it.number.is_some() && it.pods.available > 0;
         let oldest_available = revisions.iter().position(available);
         let numbered = revisions.iter_mut().rev().filter(|revision| revision.number.is_some());
@@ -265,13 +269,23 @@ pub fn owner(object: &Value) -> Option<&str> {
 
 /// Folds equal revisions into the newest of them (kubernetes#134773 leaves such behind). `revisions` is sorted.
 fn folded(revisions: Vec<Revision>) -> Vec<Revision> {
-    // Where a template was seen last. A history has thousands of revisions where somebody keeps them all.
-    let mut seen: HashMap<Meaning<'_>, usize> = HashMap::new();
-    let earlier: Vec<Option<usize>> = revisions
-        .iter()
-        .enumerate()
-        .map(|(index, revision)| seen.insert(Meaning(revision.normal.as_ref()?), index))
-        .collect();
+    // Where templates of a form were seen last. A history has thousands of revisions where somebody keeps them all.
+    let mut seen: HashMap<u64, Vec<usize>> = HashMap::new();
+    let earlier = revisions.iter().enumerate().map(|(index, revision)| {
+        let (template, form) = revision.template.as_ref().zip(revision.form)?;
+        let alike = seen.entry(form).or_default();
+        let is_same = |it: &&mut usize| {
+            revisions[**it].template.as_ref().is_some_and(|it| template::same(it, template))
+        };
+        match alike.iter_mut().find(is_same) {
+            Some(last) => Some(std::mem::replace(last, index)),
+            None => {
+                alike.push(index);
+                None
+            }
+        }
+    });
+    let earlier: Vec<Option<usize>> = earlier.collect();
     let mut kept: Vec<Option<Revision>> = Vec::with_capacity(revisions.len());
     for (mut revision, earlier) in revisions.into_iter().zip(earlier) {
         if let Some(twin) = earlier.and_then(|index| kept[index].take()) {

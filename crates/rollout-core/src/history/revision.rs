@@ -70,8 +70,8 @@ pub struct Revision {
     pub object: Value,
     /// What its metadata say of its numbers and times.
     pub(crate) record: RevisionMetadata,
-    /// The template in the form that is compared.
-    pub(crate) normal: Option<Value>,
+    /// What templates that mean the same have in common, for that of this one.
+    pub(crate) form: Option<u64>,
 }
 
 impl Revision {
@@ -95,7 +95,7 @@ impl Revision {
             former: record.former.clone(),
             record,
             change_cause,
-            normal: template.as_ref().map(template::normal),
+            form: template.as_ref().map(template::fingerprint),
             template,
             pods: match kind {
                 Kind::Deployment => replica_set_pods(&object),
@@ -120,7 +120,7 @@ impl Revision {
 
     /// Returns what it changed against another one; none where either cannot be read.
     pub fn changes_since(&self, before: &Revision) -> Option<Vec<Change>> {
-        Some(diff::changes_of_normal(before.normal.as_ref()?, self.normal.as_ref()?))
+        Some(diff::changes(before.template.as_ref()?, self.template.as_ref()?))
     }
 
     /// Tells whether a pod's label names this revision, or one that was folded into it.

@@ -62,47 +62,59 @@ pub(crate) fn next<'a>(
     sent: &Deletions,
     wish: Wish<'_>,
 ) -> Vec<&'a Pod> {
-    let mut sent = sent.clone();
-    let mut pods = Vec::new();
-    while pods.len() < TOGETHER {
-        let next = match snapshot.workload.id.kind {
-            Kind::StatefulSet => next_ordinal(snapshot, places, scope, &sent, wish),
-            Kind::DaemonSet | Kind::Deployment => next_on_node(snapshot, places, scope, &sent, wish),
-        };
-        let Some(pod) = next else { break };
-        sent.sure.insert(pod.uid.clone());
-        pods.push(pod);
+    match snapshot.workload.id.kind {
+        // Of those one at a time.
+        Kind::StatefulSet => next_ordinal(snapshot, places, scope, sent, wish).into_iter().collect(),
+        Kind::DaemonSet | Kind::Deployment => next_on_nodes(snapshot, places, scope, sent, wish),
     }
-    pods
 }
 
 /// Pods whose end costs nothing go first; unavailable places of the whole set count, those outside the scope too.
-fn next_on_node<'a>(
+fn next_on_nodes<'a>(
     snapshot: &Snapshot,
     places: &Places<'_>,
     scope: &'a [Place<'a>],
     sent: &Deletions,
     wish: Wish<'_>,
-) -> Option<&'a Pod> {
-    let candidates: Vec<&Pod> = scope
-        .iter()
-        .filter(|place| place.touchable && !place.ends())
-        .flat_map(Place::living)
-        .filter(|pod| (wish.unwanted)(pod) && !sent.is_going(pod))
-        .collect();
-    let is_free = |pod: &Pod| !pod.ready() && (!health::was_ready(pod) || health::is_bad(snapshot, pod));
-    if let Some(pod) = candidates.iter().find(|pod| sent.may_go(pod) || is_free(pod)) {
-        return Some(pod);
-    }
-    let missing = |place: &&Place<'_>| !place.serves(snapshot) || place.living().any(|pod| sent.may_go(pod));
-    let unavailable = places.all.iter().filter(missing).count();
-    // One that is ready and not yet available is no broken one: it only has to be waited for. One that is unready for a
-    // moment is among the missing already.
-    let may_go = |pod: &&Pod| match pod.ready() {
-        true => unavailable < wish.budget && snapshot.available(pod),
-        false => unavailable <= wish.budget,
+) -> Vec<&'a Pod> {
+    let here = scope.iter().enumerate().filter(|(_, place)| place.touchable && !place.ends());
+    let candidates = here
+        .flat_map(|(index, place)| place.living().map(move |pod| (index, pod)))
+        .filter(|(_, pod)| (wish.unwanted)(pod) && !sent.is_going(pod));
+    let is_free = |pod: &Pod| {
+        sent.may_go(pod) || !pod.ready() && (!health::was_ready(pod) || health::is_bad(snapshot, pod))
     };
-    candidates.into_iter().find(may_go)
+    let (free, others): (Vec<_>, Vec<_>) = candidates.partition(|(_, pod)| is_free(pod));
+    if free.is_empty() && others.is_empty() {
+        return Vec::new();
+    }
+    let is_missing =
+        |place: &Place<'_>| !place.serves(snapshot) || place.living().any(|pod| sent.may_go(pod));
+    let mut unavailable = places.all.iter().filter(|place| is_missing(place)).count();
+    // The places of the scope from which a pod goes now.
+    let mut left: BTreeSet<usize> = BTreeSet::new();
+    let mut pods = Vec::new();
+    let free = free.into_iter().map(|it| (it, true));
+    for ((index, pod), free) in free.chain(others.into_iter().map(|it| (it, false))) {
+        // One that is ready and not yet available is no broken one: it only has to be waited for. One that is unready for a
+        // moment is among the missing already.
+        let may_go = match pod.ready() {
+            _ if free => true,
+            true => unavailable < wish.budget && snapshot.available(pod),
+            false => unavailable <= wish.budget,
+        };
+        if !may_go {
+            continue;
+        }
+        pods.push(pod);
+        if pods.len() == TOGETHER {
+            break;
+        }
+        if !is_missing(&scope[index]) && left.insert(index) {
+            unavailable += 1;
+        }
+    }
+    pods
 }
 
 fn next_ordinal<'a>(

@@ -1,5 +1,7 @@
 //! A DaemonSet on nodes that change: which of its pods no node wants any more.
 
+use std::collections::HashSet;
+
 use crate::objects::kind::Kind;
 use crate::objects::names::few;
 use crate::objects::pod::Pod;
@@ -30,8 +32,8 @@ pub(crate) fn notes(snapshot: &Snapshot) -> Vec<String> {
 fn on_unwilling_nodes(snapshot: &Snapshot) -> Vec<&str> {
     let placement = Placement::of(snapshot.workload.template());
     let nodes = snapshot.nodes.iter().flatten().filter(|node| placement.obstacle(node).is_some());
-    let unwilling: Vec<&str> = nodes.map(|node| node.name.as_str()).collect();
-    let is_there = |pod: &&Pod| pod.node.as_deref().is_some_and(|node| unwilling.contains(&node));
+    let unwilling: HashSet<&str> = nodes.map(|node| node.name.as_str()).collect();
+    let is_there = |pod: &&Pod| pod.node.as_deref().is_some_and(|node| unwilling.contains(node));
     snapshot.living().filter(is_there).map(|pod| pod.name.as_str()).collect()
 }
 
@@ -40,7 +42,7 @@ mod tests {
     use super::*;
     use crate::fixture::{pods, revisions, snapshot, workload};
     use crate::judge::status::{State, evaluate};
-    use crate::objects::node::{Node, Taint};
+    use crate::objects::node::{Node, NodeFacts, Taint};
     use serde_json::json;
 
     const DS: Kind = Kind::DaemonSet;
@@ -66,12 +68,12 @@ mod tests {
         let words = "1 pod is on nodes that no longer want it, and not replaced";
         assert_eq!(evaluate(&it).notes, [words]);
         let tainted = Taint { key: "a".into(), effect: "NoSchedule".into(), ..Taint::default() };
-        it.nodes = Some(vec![Node {
+        it.nodes = Some(vec![Node::from(NodeFacts {
             name: "node-web-2".into(),
             ready: true,
             taints: vec![tainted],
-            ..Node::default()
-        }]);
+            ..NodeFacts::default()
+        })]);
         assert_eq!(evaluate(&it).notes, [format!("{words}: web-2")]);
     }
 

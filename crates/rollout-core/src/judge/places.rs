@@ -6,7 +6,7 @@
 
 use crate::judge::ordinals::name_at;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -15,6 +15,7 @@ use crate::objects::node::Node;
 use crate::objects::pod::Pod;
 use crate::objects::selector::Labels;
 use crate::objects::strategy::Amount;
+use crate::objects::word::Word;
 use crate::snapshot::{Side, Snapshot};
 use crate::stored::Stored;
 use crate::stored::rollout::{Phase, Reached, Rollout, StepOptions};
@@ -148,7 +149,7 @@ impl<'a> Places<'a> {
 
     fn take_nodes(&mut self, snapshot: &'a Snapshot, nodes: &'a [Node], pods: &'a [Pod], skip_unready: bool) {
         let placement = Placement::of(snapshot.workload.template());
-        let mut by_node: BTreeMap<&str, Vec<&Pod>> = BTreeMap::new();
+        let mut by_node: HashMap<&str, Vec<&Pod>> = HashMap::with_capacity(pods.len());
         for pod in pods {
             by_node.entry(pod.node.as_deref().unwrap_or_default()).or_default().push(pod);
         }
@@ -186,7 +187,7 @@ impl<'a> Places<'a> {
         };
         self.all.sort_by_cached_key(|place| {
             let named = !first.has(place);
-            let joined = (place.node.and_then(|node| node.created), place.name.clone());
+            let joined = place.node.map(|node| (node.created, node.name.as_str()));
             match &rules.rest {
                 Rest::Amounts(_) => (named, Reverse(was_new(place)), None, joined),
                 Rest::Label(label) => {
@@ -231,7 +232,7 @@ impl<'a> Places<'a> {
             words.push("one node".to_string());
         }
         let value = |place: &Place<'_>| place.node.and_then(|node| node.labels.get(label)).cloned();
-        let values: BTreeSet<(bool, Option<String>)> =
+        let values: BTreeSet<(bool, Option<Word>)> =
             self.all.iter().map(value).map(|it| (it.is_none(), it)).collect();
         for (_, wanted) in values {
             let last = self.all.iter().rposition(|place| value(place) == wanted).unwrap_or(0);
@@ -261,7 +262,7 @@ impl<'a> Places<'a> {
         match &rules.rest {
             Rest::Label(label) => {
                 let any =
-                    self.all.iter().any(|it| it.node.is_some_and(|node| node.labels.contains_key(label)));
+                    self.all.iter().any(|it| it.node.is_some_and(|node| node.labels.get(label).is_some()));
                 if any { Ok(()) } else { Err(BadSteps::NoSuchLabel(label.clone())) }
             }
             Rest::Amounts(amounts) => {
@@ -367,7 +368,7 @@ impl<'a> Places<'a> {
             self.elsewhere.iter().copied().filter(|pod| !pod.terminating && !pod.ended()).filter(new);
         // A node that became unfit later had its turn before that; only what came up there since is news.
         let elsewhere = elsewhere.filter(|pod| pod.created.is_some_and(|it| it >= rollout.began));
-        outside.flat_map(Place::living).filter(new).chain(elsewhere).filter(late).collect()
+        outside.flat_map(Place::living).filter(late).filter(new).chain(elsewhere.filter(late)).collect()
     }
 }
 

@@ -125,7 +125,7 @@ fn is_replaced_above(snapshot: &Snapshot, pod: &Pod, index: u32) -> bool {
 
 /// A revision that the set has already left for good is not worth waiting for; currentRevision is, while it has Ready pods.
 fn revision_works(snapshot: &Snapshot, pod: &Pod) -> bool {
-    pod.revision == snapshot.workload.status.current_revision
+    pod.revision.as_deref() == snapshot.workload.status.current_revision.as_deref()
         && snapshot.living().any(|other| other.revision == pod.revision && other.ready())
 }
 
@@ -226,7 +226,7 @@ mod tests {
         let mut set = stateful("app:1", 0, "aaa", "aaa");
         set["spec"]["replicas"] = json!(count);
         let one = pod(STS, "web-0", "aaa", true);
-        let large = (0..count).map(|index| Pod { name: format!("web-{index}"), ..one.clone() }).collect();
+        let large = (0..count).map(|index| one.clone().with(|it| it.name = format!("web-{index}"))).collect();
         let large = seen(set, large);
         let started = std::time::Instant::now();
         assert_eq!(examine(&large), Blockage::None);

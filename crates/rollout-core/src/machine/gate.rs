@@ -254,7 +254,7 @@ impl Gate {
         );
         Cause {
             pod: Some(pod.name.clone()),
-            container: ended.map(|(name, _)| name.clone()),
+            container: ended.map(|(name, _)| name.to_string()),
             evidence: ended.map(|(_, end)| format!("{}, exit code {}", end.reason, end.code)),
             ..Cause::new(CauseId::Restarts, message)
         }
@@ -277,7 +277,7 @@ impl Ends {
             self.row += 1;
             self.last = Some(now);
         }
-        let reason = pod.reason.clone().unwrap_or_else(|| pod.phase.clone());
+        let reason = pod.reason.clone().unwrap_or_else(|| pod.phase.to_string());
         self.what = Some((pod.name.clone(), reason));
     }
 }
@@ -287,7 +287,7 @@ mod tests {
     use super::*;
     use crate::fixture::{now, pod, revision, snapshot, workload};
     use crate::objects::kind::Kind;
-    use crate::objects::node::Node;
+    use crate::objects::node::{Node, NodeFacts};
     use k8s_openapi::jiff::SignedDuration;
     use serde_json::json;
 
@@ -310,12 +310,14 @@ mod tests {
     }
 
     fn unready(pod: &Pod) -> Pod {
-        Pod { ready_since: None, unready_since: pod.ready_since, ..pod.clone() }
+        pod.clone().with(|it| (it.ready_since, it.unready_since) = (None, pod.ready_since))
     }
 
     fn ended(name: &str, created: i64, reason: &str) -> Pod {
         let created = Some(now() + SignedDuration::from_secs(created));
-        Pod { phase: "Failed".into(), reason: Some(reason.into()), created, ..web(name, 0) }
+        web(name, 0).with(|it| {
+            (it.phase, it.reason, it.created) = ("Failed".into(), Some(reason.into()), created);
+        })
     }
 
     #[test]
@@ -365,9 +367,9 @@ mod tests {
     fn a_pod_that_does_not_start_is_not_waited_for_unless_it_was_healthy() {
         let (mut gate, first) = (gate(false), web("a", 0));
         gate.look(&[&first], true, &at(0));
-        let pending = Pod { node: None, ..unready(&web("b", 0)) };
+        let pending = unready(&web("b", 0)).with(|it| it.node = None);
         assert_eq!(gate.look(&[&first, &pending], true, &at(10)), GateState::Soaking(20));
-        let gone = Pod { node: None, ..unready(&first) };
+        let gone = unready(&first).with(|it| it.node = None);
         assert_eq!(gate.look(&[&gone, &pending], true, &at(11)), GateState::Closed);
     }
 
@@ -375,8 +377,10 @@ mod tests {
     fn a_pod_on_a_dead_node_begins_nothing_anew() {
         let (mut gate, first, second) = (gate(false), web("a", 0), web("b", 0));
         gate.look(&[&first, &second], true, &at(0));
-        let dead = Node { name: "node-b".into(), ready: false, ..Node::default() };
-        let alive = Node { name: "node-a".into(), ready: true, ..Node::default() };
+        let node =
+            |name: &str, ready| Node::from(NodeFacts { name: name.into(), ready, ..NodeFacts::default() });
+        let dead = node("node-b", false);
+        let alive = node("node-a", true);
         let seen = Snapshot { nodes: Some(vec![alive, dead]), ..at(20) };
         assert_eq!(gate.look(&[&first, &unready(&second)], true, &seen), GateState::Soaking(10));
     }
@@ -414,8 +418,8 @@ mod tests {
         assert_eq!(gate.look(&[&resized(1, 2)], true, &at(1)), GateState::Soaking(29));
         assert!(matches!(gate.look(&[&resized(2, 2)], true, &at(2)), GateState::Failed(_)));
         let mut plain = Gate::new(gate.options);
-        plain.look(&[&Pod { generation: 1, ..web("a", 0) }], true, &at(0));
-        let changed = Pod { generation: 2, ..web("a", 1) };
+        plain.look(&[&web("a", 0).with(|it| it.generation = 1)], true, &at(0));
+        let changed = web("a", 1).with(|it| it.generation = 2);
         assert!(matches!(plain.look(&[&changed], true, &at(1)), GateState::Failed(_)));
     }
 
@@ -441,7 +445,8 @@ mod tests {
     fn pods_that_somebody_deletes_have_not_ended_by_themselves() {
         let mut gate = gate(false);
         for second in 0..9 {
-            let gone = Pod { reason: None, terminating: true, ..ended(&format!("pod-{second}"), second, "") };
+            let gone = ended(&format!("pod-{second}"), second, "");
+            let gone = gone.with(|it| (it.reason, it.terminating) = (None, true));
             assert_eq!(gate.look(&[&gone, &web("a", 0)], true, &at(second)), GateState::Soaking(30 - second));
         }
         assert_eq!(gate.ended(), None);

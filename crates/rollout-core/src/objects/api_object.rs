@@ -137,6 +137,9 @@ impl<'de> Visitor<'de> for Place {
 #[cfg(test)]
 mod tests {
     use super::ApiObject;
+    use crate::history::number::REVISION;
+    use crate::history::revision::Revision;
+    use crate::objects::kind::Kind;
     use serde_json::{Value, json};
 
     fn read(object: &Value) -> Value {
@@ -169,6 +172,23 @@ mod tests {
         assert_eq!(read, object(json!({})));
         let keys: Vec<&String> = read.as_object().unwrap().keys().collect();
         assert_eq!(keys, ["apiVersion", "metadata", "spec"], "in the order of the server");
+    }
+
+    #[test]
+    fn a_revision_is_the_same_without_what_is_left_out() {
+        let numbers = json!({"f:metadata": {"f:annotations": {".": {}, format!("f:{REVISION}"): {}}}});
+        for (kind, numbers) in [(Kind::Deployment, numbers), (Kind::DaemonSet, json!({"f:revision": {}}))] {
+            let mut object = crate::fixture::revision(kind, 3, "app:1", "aaa");
+            object["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:01Z");
+            object["metadata"]["annotations"]["deployment.kubernetes.io/revision-history"] = json!("1");
+            let entry = |second: u32, fields: &Value| json!({"time": format!("2026-01-01T00:00:{second:02}Z"), "fieldsV1": fields});
+            let deep = json!({"f:spec": {"f:template": {"f:spec": {"f:containers": {}}}}});
+            object["metadata"]["managedFields"] = json!([entry(7, &numbers), entry(8, &deep)]);
+            let [short, whole] = [read(&object), object].map(|it| Revision::from_object(kind, it).unwrap());
+            assert_eq!(short.record, whole.record, "{kind}");
+            assert_eq!(short.live_since, "2026-01-01T00:00:07Z".parse().ok(), "{kind}");
+            assert_eq!((short.template, short.change_cause), (whole.template, whole.change_cause));
+        }
     }
 
     #[test]

@@ -1,20 +1,24 @@
 //! Nodes in the few fields on which the placement of a DaemonSet's pods depends, decoded straight from the server's answer.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
-/// A node.
+use crate::objects::shared::Shared;
+use crate::objects::word::WordMap;
+
+/// A node, shared by all pictures that show it.
+pub type Node = Shared<NodeFacts>;
+
+/// What is known of a node.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(from = "wire::Node")]
-pub struct Node {
+pub struct NodeFacts {
     /// The name.
     pub name: String,
     /// The version of the object, from which a watch carries on.
     pub resource_version: String,
     /// The labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: WordMap,
     /// The taints.
     pub taints: Vec<Taint>,
     /// Whether its kubelet says that it is ready.
@@ -60,7 +64,7 @@ pub struct NodeReadiness {
 
 /// The shape in which the API server writes nodes.
 mod wire {
-    use super::{BTreeMap, Deserialize, Taint, Timestamp};
+    use super::{Deserialize, Taint, Timestamp, WordMap};
 
     #[derive(Deserialize)]
     pub(super) struct Node {
@@ -78,7 +82,7 @@ mod wire {
         #[serde(default)]
         resource_version: String,
         #[serde(default)]
-        labels: BTreeMap<String, String>,
+        labels: WordMap,
         creation_timestamp: Option<Timestamp>,
     }
 
@@ -107,12 +111,12 @@ mod wire {
         message: String,
     }
 
-    impl From<Node> for super::Node {
-        fn from(node: Node) -> super::Node {
+    impl From<Node> for super::NodeFacts {
+        fn from(node: Node) -> super::NodeFacts {
             let Node { metadata, spec, status } = node;
             let Metadata { name, resource_version, labels, creation_timestamp } = metadata;
             let ready = status.conditions.iter().any(|it| it.kind == "Ready" && it.status == "True");
-            super::Node {
+            super::NodeFacts {
                 name,
                 resource_version,
                 labels,
@@ -152,7 +156,7 @@ mod tests {
         .unwrap();
         assert!(node.ready && node.cordoned);
         assert_eq!(
-            (node.labels["zone"].as_str(), node.taints[0].to_string().as_str()),
+            (node.labels.get("zone").unwrap().as_str(), node.taints[0].to_string().as_str()),
             ("z", "k:NoSchedule")
         );
         let bare: Node = serde_json::from_value(json!({"metadata": {"name": "b"}})).unwrap();

@@ -3,11 +3,17 @@
 
 use k8s_openapi::jiff::Timestamp;
 
+use crate::objects::shared::Shared;
+use crate::objects::word::Word;
+
 mod wire;
 
-/// A pod.
+/// A pod, shared by all pictures that show it.
+pub type Pod = Shared<PodFacts>;
+
+/// What is known of a pod.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pod {
+pub struct PodFacts {
     /// The name.
     pub name: String,
     /// The UID: a recreated StatefulSet pod has the same name and another UID.
@@ -15,15 +21,15 @@ pub struct Pod {
     /// The version of the object, from which a watch carries on.
     pub resource_version: String,
     /// The UID of the controller that owns it (a ReplicaSet, DaemonSet or StatefulSet).
-    pub owner: Option<String>,
+    pub owner: Option<Word>,
     /// The label that names its revision: `controller-revision-hash`, or `pod-template-hash` of a Deployment's.
-    pub revision: Option<String>,
+    pub revision: Option<Word>,
     /// A DaemonSet's old way to name a revision, which its controller still believes.
-    pub template_generation: Option<String>,
+    pub template_generation: Option<Word>,
     /// The node it is bound to, or, for a DaemonSet's pod that is not bound yet, made for.
     pub node: Option<String>,
     /// The phase, e.g. `Running`.
-    pub phase: String,
+    pub phase: Word,
     /// The generation of its specification, which a change of the running pod raises.
     pub generation: i64,
     /// When it was created.
@@ -88,9 +94,9 @@ pub struct End {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Container {
     /// The name.
-    pub name: String,
+    pub name: Word,
     /// The image that the pod asks for.
-    pub image: String,
+    pub image: Word,
     /// Whether it is an init container.
     pub init: bool,
     /// Whether it is an init container that keeps running beside the others (`restartPolicy: Always`).
@@ -161,7 +167,7 @@ impl Container {
     }
 }
 
-impl Pod {
+impl PodFacts {
     /// Tells whether the pod is ready.
     pub fn ready(&self) -> bool {
         self.ready_since.is_some()
@@ -201,7 +207,7 @@ impl Pod {
         if self.terminating {
             return "Terminating".to_string();
         }
-        let reason = || self.reason.clone().unwrap_or_else(|| self.phase.clone());
+        let reason = || self.reason.clone().unwrap_or_else(|| self.phase.to_string());
         if self.ended() && self.reason.is_some() {
             return reason();
         }

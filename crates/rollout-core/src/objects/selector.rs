@@ -1,10 +1,9 @@
 //! Label selectors: as a query, as requirements, and of what they select.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::objects::json::{list, text};
+use crate::objects::word::{Word, WordMap};
 
 /// One requirement on a label or a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +24,13 @@ impl Requirement {
     }
 
     /// Tells whether labels meet it.
-    pub(crate) fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.holds(labels.get(&self.key).map(String::as_str))
+    pub(crate) fn matches(&self, labels: &WordMap) -> bool {
+        self.holds(labels.get(&self.key).map(Word::as_str))
+    }
+
+    /// Tells whether an object of a name meets it, which has no other field to select by.
+    pub(crate) fn of_name(&self, name: &str) -> bool {
+        self.holds((self.key == "metadata.name").then_some(name))
     }
 
     /// Tells whether a value, or that there is none, meets it.
@@ -73,7 +77,7 @@ impl Labels {
     }
 
     /// Tells whether labels match.
-    pub fn match_all(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub fn match_all(&self, labels: &WordMap) -> bool {
         self.0.iter().all(|it| it.matches(labels))
     }
 }
@@ -144,8 +148,7 @@ mod tests {
 
     #[test]
     fn label_queries_are_read_as_kubectl_reads_them() {
-        let labels =
-            BTreeMap::from([("a", "b"), ("c", "d")].map(|(key, value)| (key.to_string(), value.to_string())));
+        let labels = WordMap::from_iter([("a", "b"), ("c", "d")]);
         let matches = |query: &str| Labels::parse(query).map(|it| it.match_all(&labels));
         assert_eq!(matches("a=b,c==d,a"), Some(true));
         assert_eq!(matches("a in (x, b),c notin (e,f),!z,q!=1"), Some(true));

@@ -1,5 +1,7 @@
 //! What a change does to the pods, foretold by the model of the controllers.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::history::revision::Revision;
@@ -25,6 +27,13 @@ impl ReplacedPod {
     /// Names a pod.
     pub(crate) fn of(pod: &Pod) -> ReplacedPod {
         ReplacedPod { name: pod.name.clone(), node: pod.node.clone() }
+    }
+
+    /// Names pods of which there may be thousands by their names.
+    pub(crate) fn named(pods: &[Pod], names: impl IntoIterator<Item = String>) -> Vec<ReplacedPod> {
+        let by_name: HashMap<&str, &Pod> = pods.iter().map(|pod| (pod.name.as_str(), pod)).collect();
+        let node = |name: &str| by_name.get(name).and_then(|pod| pod.node.clone());
+        names.into_iter().map(|name| ReplacedPod { node: node(&name), name }).collect()
     }
 }
 
@@ -70,9 +79,8 @@ pub(crate) fn impact(snapshot: &Snapshot, target: Option<&Revision>) -> Impact {
     while let Some(blocker) = forecast.blocked_by.take().filter(|pod| is_freed(&world, pod)) {
         free(&mut world, blocker, &mut forecast);
     }
-    let node = |name: &str| pods.iter().find(|pod| pod.name == name).and_then(|pod| pod.node.clone());
     Impact {
-        pods: forecast.replaced.into_iter().map(|name| ReplacedPod { node: node(&name), name }).collect(),
+        pods: ReplacedPod::named(pods, forecast.replaced),
         least_available: forecast.least_available,
         most_existing: forecast.most_existing,
         frames: forecast.frames,

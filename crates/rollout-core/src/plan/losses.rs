@@ -1,10 +1,13 @@
 //! What a template costs a DaemonSet for good: pods on nodes that take none of it.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use crate::history::revision::Revision;
 use crate::objects::kind::Kind;
 use crate::objects::names::few;
+use crate::objects::node::Node;
 use crate::objects::pod::Pod;
 use crate::objects::strategy::Strategy;
 use crate::plan::after::with_template;
@@ -52,8 +55,9 @@ pub(crate) fn of_template(
 fn vanishing(snapshot: &Snapshot, replaced: &dyn Fn(&Pod) -> bool) -> Option<String> {
     let nodes = snapshot.nodes.as_ref().filter(|_| snapshot.workload.id.kind == Kind::DaemonSet)?;
     let placement = Placement::of(snapshot.workload.template());
+    let nodes: HashMap<&str, &Node> = nodes.iter().map(|node| (node.name.as_str(), node)).collect();
     let lost = |pod: &Pod| {
-        let node = nodes.iter().find(|node| Some(&node.name) == pod.node.as_ref())?;
+        let node = nodes.get(pod.node.as_deref()?)?;
         let why = placement.lasting_obstacle(node)?;
         let goes = why == Obstacle::NotSelected || replaced(pod);
         goes.then(|| format!("{} on node {} ({why})", pod.name, node.name))

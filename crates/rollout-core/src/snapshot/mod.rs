@@ -131,11 +131,19 @@ impl Snapshot {
     /// shows is its own doing.
     pub fn is_out_of_reach(&self, pod: &Pod) -> bool {
         let read = self.evidence.nodes.iter().find(|it| Some(&it.name) == pod.node.as_ref());
-        let listed = self.nodes.as_ref().filter(|_| pod.node.is_some());
-        match (read, listed) {
-            (Some(node), _) => !node.ready,
-            (None, Some(nodes)) => !nodes.iter().any(|it| it.ready && Some(&it.name) == pod.node.as_ref()),
-            (None, None) => pod.is_unheard_of(),
+        match (read, &self.nodes, &pod.node) {
+            (Some(node), _, _) => !node.ready,
+            (None, Some(_), Some(name)) => !self.node(name).is_some_and(|it| it.ready),
+            (None, _, _) => pod.is_unheard_of(),
+        }
+    }
+
+    /// Returns a node that was read. There may be thousands, and each is asked for: servers list them by name.
+    fn node(&self, name: &str) -> Option<&Node> {
+        let nodes = self.nodes.as_ref()?;
+        match nodes.binary_search_by(|it| it.name.as_str().cmp(name)) {
+            Ok(place) => nodes.get(place),
+            Err(_) => nodes.iter().find(|it| it.name == name),
         }
     }
 

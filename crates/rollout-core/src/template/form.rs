@@ -2,6 +2,9 @@
 //!
 //! A template stays a [`Value`] from read to patch, so that fields which this program does not know survive.
 
+use std::hash::{Hash, Hasher};
+
+use fnv::FnvHasher;
 use serde_json::Value;
 
 /// The label that the Deployment controller adds to the templates of its ReplicaSets.
@@ -41,6 +44,41 @@ pub fn normal(template: &Value) -> Value {
     let mut normal = writable(template);
     reduce(&mut normal);
     normal
+}
+
+/// Returns a number that all templates have which mean the same as this one, and hardly another: of many templates not each has
+/// to be compared with each. Not [`writable`] ones have others.
+pub fn fingerprint(template: &Value) -> u64 {
+    let mut state = FnvHasher::default();
+    match template {
+        Value::Object(fields) => {
+            let there = fields.iter().filter(|(key, value)| !is_absent(key, value));
+            // In whatever order they are.
+            let members = there.map(|(key, value)| {
+                let mut member = FnvHasher::default();
+                (key, fingerprint(value)).hash(&mut member);
+                member.finish()
+            });
+            members.fold(0, u64::wrapping_add).hash(&mut state);
+        }
+        Value::Array(items) => items.iter().for_each(|item| fingerprint(item).hash(&mut state)),
+        scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            scalar.hash(&mut state);
+        }
+    }
+    state.finish()
+}
+
+/// Tells whether nothing is left of a field in the normal form.
+fn is_absent(key: &str, value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => {
+            EMPTY_IS_ABSENT.contains(&key) && fields.iter().all(|(key, value)| is_absent(key, value))
+        }
+        Value::Null | Value::Array(_) | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            means_absent(key, value)
+        }
+    }
 }
 
 /// Tells whether two templates mean the same. Bytes differ between server versions (kubernetes#134773), meanings do not.

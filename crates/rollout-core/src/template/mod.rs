@@ -2,15 +2,13 @@
 
 pub mod diff;
 pub(crate) mod form;
-pub(crate) mod meaning;
 pub(crate) mod placement;
 pub(crate) mod references;
 pub(crate) mod resources;
 
 pub(crate) use form::into_writable;
 pub use form::{
-    HASH_LABEL, RESTARTED_AT, images, normal, nulls, restarted, same, same_but_restart, writable,
+    HASH_LABEL, RESTARTED_AT, fingerprint, images, normal, nulls, restarted, same, same_but_restart, writable,
 };
-pub(crate) use meaning::Meaning;
 pub use placement::{Obstacle, Placement};
 pub use references::{Reference, ReferenceKind};

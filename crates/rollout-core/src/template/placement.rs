@@ -3,8 +3,6 @@
 //! Cordoned nodes are no obstacle, and neither is what the controller tolerates by itself; any other untolerated taint is:
 //! a pod that is deleted there never comes back (hazard H13).
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::objects::json::{list, text};
@@ -114,7 +112,8 @@ impl Placement {
 
     fn selects(&self, node: &Node) -> bool {
         let named = self.node_name.as_ref().is_none_or(|name| *name == node.name);
-        let labelled = self.selector.iter().all(|(key, value)| node.labels.get(key) == Some(value));
+        let labelled =
+            self.selector.iter().all(|(key, value)| node.labels.get(key).is_some_and(|it| *it == *value));
         let affine = self.terms.as_ref().is_none_or(|terms| terms.iter().any(|term| term.matches(node)));
         named && labelled && affine
     }
@@ -130,10 +129,9 @@ impl Placement {
 impl Term {
     /// A term without requirements selects nothing (component-helpers/scheduling/corev1/nodeaffinity).
     fn matches(&self, node: &Node) -> bool {
-        let fields = BTreeMap::from([("metadata.name".to_string(), node.name.clone())]);
         !(self.labels.is_empty() && self.fields.is_empty())
             && self.labels.iter().all(|it| it.matches(&node.labels))
-            && self.fields.iter().all(|it| it.matches(&fields))
+            && self.fields.iter().all(|it| it.of_name(&node.name))
     }
 }
 
@@ -172,12 +170,13 @@ fn toleration(value: &Value) -> Toleration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objects::node::NodeFacts;
     use serde_json::json;
 
     fn node(labels: &[(&str, &str)], taints: &[(&str, &str, &str)]) -> Node {
-        Node {
+        Node::from(NodeFacts {
             name: "n1".to_string(),
-            labels: labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+            labels: labels.iter().copied().collect(),
             taints: taints
                 .iter()
                 .map(|(key, value, effect)| Taint {
@@ -187,8 +186,8 @@ mod tests {
                 })
                 .collect(),
             ready: true,
-            ..Node::default()
-        }
+            ..NodeFacts::default()
+        })
     }
 
     fn places(spec: Value, node: &Node) -> bool {

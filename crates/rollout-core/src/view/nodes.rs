@@ -11,6 +11,7 @@ use crate::judge::places::Places;
 use crate::objects::node::Node;
 use crate::objects::pod::Pod;
 use crate::objects::strategy::Strategy;
+use crate::objects::word::Word;
 use crate::snapshot::{Side, Snapshot};
 use crate::stored::rollout::Rollout;
 use crate::stored::{self, Stored};
@@ -155,7 +156,7 @@ impl<'a> Nodes<'a> {
                 }
                 (obstacle, _) => rows.push(judge.row(
                     &node.name,
-                    by.and_then(|label| node.labels.get(label)).map(String::as_str),
+                    by.and_then(|label| node.labels.get(label)).map(Word::as_str),
                     Some(node),
                     obstacle.as_ref(),
                     &pods,
@@ -169,7 +170,10 @@ impl<'a> Nodes<'a> {
             without_pod: rows.iter().filter(|row| !row.runs()).count(),
             blocked: blocked(&rows),
             tainted: tainted.into_iter().collect(),
-            outside: Places::outside(snapshot).into_iter().map(|pod| pod.node.unwrap_or(pod.name)).collect(),
+            outside: Places::outside(snapshot)
+                .into_iter()
+                .map(|pod| pod.node.clone().unwrap_or_else(|| pod.name.clone()))
+                .collect(),
             rows,
         })
     }
@@ -261,7 +265,7 @@ impl<'a> Judge<'a> {
             pod,
             revision: running.and_then(|pod| self.revision(pod)?.number),
             updated: pods.iter().any(|pod| new(pod)),
-            ready: running.is_some_and(Pod::ready),
+            ready: running.is_some_and(|pod| pod.ready()),
             reason,
             trouble,
         }

@@ -4,23 +4,24 @@ use super::*;
 use crate::fixture::{pod, revisions, snapshot, workload};
 use crate::history::number::RevisionNumber;
 use crate::objects::kind::Kind;
-use crate::objects::node::Taint;
+use crate::objects::node::{NodeFacts, Taint};
 use crate::objects::pod::Pod;
 use crate::snapshot::Snapshot;
 use crate::stored::{STORED, Stored};
 use crate::view::nodes::{Blocked, Nodes, Share};
 
 fn node(name: &str, zone: Option<&str>) -> Node {
-    Node {
+    Node::from(NodeFacts {
         name: name.to_string(),
-        labels: zone.map(|zone| ("zone".to_string(), zone.to_string())).into_iter().collect(),
+        labels: zone.map(|zone| ("zone", zone)).into_iter().collect(),
         ready: true,
-        ..Node::default()
-    }
+        ..NodeFacts::default()
+    })
 }
 
 fn on(node: &str, hash: &str, ready: bool) -> Pod {
-    Pod { node: Some(node.to_string()), ..pod(Kind::DaemonSet, &format!("web-{node}-{hash}"), hash, ready) }
+    pod(Kind::DaemonSet, &format!("web-{node}-{hash}"), hash, ready)
+        .with(|it| it.node = Some(node.to_string()))
 }
 
 fn full_cluster() -> Option<Box<crate::objects::pod::Unplaced>> {
@@ -211,7 +212,7 @@ fn an_old_pod_says_what_it_waits_for() {
 #[test]
 fn a_surge_has_both_pods_and_min_ready_seconds_are_counted_down() {
     let pods =
-        vec![on("a", "aaa", true), Pod { created: Some(crate::fixture::now()), ..on("a", "bbb", true) }];
+        vec![on("a", "aaa", true), on("a", "bbb", true).with(|it| it.created = Some(crate::fixture::now()))];
     let snapshot = seen(rolling(), vec![node("a", None)], pods);
     let nodes = Nodes::of(&snapshot, None).unwrap();
     assert_eq!(

@@ -152,7 +152,7 @@ pub fn notices(snapshot: &Snapshot) -> Vec<Notice> {
 
 /// Pods that came up new although no step of the stored rollout has come to them.
 fn outside_step(snapshot: &Snapshot) -> Option<Notice> {
-    let pods: Vec<String> = Places::outside(snapshot).into_iter().map(|pod| pod.name).collect();
+    let pods: Vec<String> = Places::outside(snapshot).into_iter().map(|pod| pod.name.clone()).collect();
     (!pods.is_empty()).then(|| Notice { id: NoticeId::OutsideStep, message: outside(&pods), fix: None })
 }
 

@@ -128,7 +128,7 @@ impl Cluster {
         }
         cluster.world.observed = false;
         (0..2 * size + 10).for_each(|_| cluster.tick());
-        assert!(cluster.pods().iter().all(Pod::ready));
+        assert!(cluster.pods().iter().all(|pod| pod.ready()));
         cluster
     }
 
@@ -278,11 +278,10 @@ impl Cluster {
         let now = Timestamp::from_second(self.now).unwrap();
         let mut pods = self.pods();
         // One of somebody else that the selector finds as well.
-        let other = |pod: &Pod| Pod {
-            name: "other-0".into(),
-            uid: "other".into(),
-            owner: Some("other".into()),
-            ..pod.clone()
+        let other = |pod: &Pod| {
+            pod.clone().with(|it| {
+                (it.name, it.uid, it.owner) = ("other-0".into(), "other".into(), Some("other".into()));
+            })
         };
         pods.extend(pods.first().map(other));
         let mut snapshot = Snapshot::new(workload, self.revisions.clone(), Some(pods), now);

@@ -113,7 +113,8 @@ impl Guarded {
     fn seen(&self) -> Snapshot {
         let mut seen = self.cluster.snapshot();
         for pod in seen.pods.iter_mut().flatten() {
-            pod.node.get_or_insert_with(|| format!("node-of-{}", pod.name));
+            let name = format!("node-of-{}", pod.name);
+            pod.node.get_or_insert(name);
         }
         seen
     }

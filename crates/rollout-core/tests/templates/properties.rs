@@ -65,6 +65,16 @@ proptest! {
         prop_assert_eq!(template::writable(&template::writable(&one)), template::writable(&one));
         prop_assert_eq!(template::normal(&template::normal(&one)), template::normal(&one));
         prop_assert_eq!(template::normal(&template::writable(&one)), template::normal(&one));
+        let forms = [template::writable(&one), template::normal(&one)];
+        let [written, normal] = forms.each_ref().map(template::fingerprint);
+        prop_assert_eq!(written, normal);
+    }
+
+    #[test]
+    fn templates_have_one_fingerprint_when_and_only_when_they_mean_the_same((from, to) in templates()) {
+        let forms = [template::writable(&from), template::writable(&to)];
+        let [one, other] = forms.each_ref().map(template::fingerprint);
+        prop_assert_eq!(one == other, template::same(&from, &to));
     }
 
     #[test]

@@ -53,6 +53,12 @@ fn row(it: &Comparison<'_>) -> [String; 5] {
     ]
 }
 
+/// `31.4 (67.1)`: a figure and the most that it may be.
+pub(super) fn bounded(figure: f64, digits: usize, bound: f64) -> String {
+    let mark = if figure > bound { " !" } else { "" };
+    format!("{figure:.digits$} ({bound}{mark})")
+}
+
 /// `5.1 / 60.2 = 1/11.8 (1/8)`: the bound is in brackets.
 fn ratio(here: f64, kubectl: f64, bound: Option<f64>) -> String {
     let times = kubectl / here.max(f64::MIN_POSITIVE);
@@ -71,7 +77,7 @@ fn ratio(here: f64, kubectl: f64, bound: Option<f64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::ratio;
+    use super::{bounded, ratio};
 
     #[test]
     fn a_missed_bound_is_marked() {
@@ -80,5 +86,10 @@ mod tests {
         assert_eq!(ratio(75.0, 50.0, None), "75.0 / 50.0 = 1.50");
         assert_eq!(ratio(60.0, 50.0, Some(1.0 / 1.5)), "60.0 / 50.0 = 1.20 (1.50)");
         assert_eq!(ratio(80.0, 50.0, Some(1.0 / 1.5)), "80.0 / 50.0 = 1.60 (1.50 !)");
+    }
+    #[test]
+    fn more_than_the_most_is_marked() {
+        assert_eq!([bounded(1.2, 2, 1.2), bounded(1.21, 2, 1.2)], ["1.20 (1.2)", "1.21 (1.2 !)"]);
+        assert_eq!([bounded(0.0, 0, 0.0), bounded(1.0, 0, 0.0)], ["0 (0)", "1 (0 !)"]);
     }
 }

@@ -80,7 +80,7 @@ fn deployments(namespace: &Namespace<'_>, count: u32) -> Result<Vec<String>> {
             })
         })
         .collect();
-    in_parallel(namespace, &items);
+    in_parallel(namespace, "create", &items);
     let list = namespace.get(&["deployments"]);
     let uid = |number: u32| {
         let mut items = list["items"].as_array().into_iter().flatten();
@@ -98,7 +98,7 @@ fn create(namespace: &Namespace<'_>, uids: &[String], revisions: std::ops::Range
             uids.iter().zip(0..).map(move |(uid, number)| replica_set(number, uid, revision))
         })
         .collect();
-    in_parallel(namespace, &sets);
+    in_parallel(namespace, "create", &sets);
     namespace.wait_until("all ReplicaSets are there", LONG, || count(namespace) == before + sets.len());
 }
 
@@ -136,13 +136,13 @@ fn replica_set(number: u32, owner: &str, revision: u32) -> Value {
     })
 }
 
-/// kubectl creates one object after another, and only so many a second.
-fn in_parallel(namespace: &Namespace<'_>, items: &[Value]) {
+/// kubectl writes one object after another, and only so many a second.
+pub(super) fn in_parallel(namespace: &Namespace<'_>, verb: &str, items: &[Value]) {
     thread::scope(|scope| {
         for some in items.chunks(items.len().div_ceil(CREATORS).max(1)) {
             scope.spawn(move || {
                 let list = json!({ "apiVersion": "v1", "kind": "List", "items": some }).to_string();
-                let args = ["create", "-n", namespace.name(), "-f", "-", "-o", "name", "--validate=false"];
+                let args = [verb, "-n", namespace.name(), "-f", "-", "-o", "name", "--validate=false"];
                 namespace.cluster().kubectl_with(&args, &list).expect_ok();
             });
         }

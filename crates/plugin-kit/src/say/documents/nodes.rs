@@ -113,7 +113,7 @@ impl<'a> Node<'a> {
             revision: *revision,
             updated: *updated,
             ready: *ready,
-            restarts: pod.map(Pod::restarts),
+            restarts: pod.map(|pod| pod.restarts()),
             reason: reason.as_deref(),
             images: pod.map(images),
         }

@@ -1,7 +1,7 @@
 //! `Pods`: a StatefulSet by ordinal.
 
 use rollout_core::view::ordinals::{Notice, OrdinalRow};
-use rollout_core::{Pod, RevisionNumber, Side, Snapshot};
+use rollout_core::{RevisionNumber, Side, Snapshot};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 
@@ -72,7 +72,7 @@ impl<'a> Ordinal<'a> {
             revision: row.revision.and_then(|revision| revision.number),
             updated: row.side == Some(Side::New),
             ready: row.pod.is_some_and(|pod| pod.ready() && !pod.terminating),
-            restarts: row.pod.map(Pod::restarts),
+            restarts: row.pod.map(|pod| pod.restarts()),
             reason: row.reason.as_deref(),
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn shown(pod: &Pod, container: &Container, snapshot: &Snapshot) -> Op
     let it = Seen { pod, container, snapshot };
     let mut cause = it.hook().or_else(|| it.ends()).or_else(|| it.waits())?;
     cause.message = format!("pod {}, container {}: {}", pod.name, container.name, cause.message);
-    cause.container = Some(container.name.clone());
+    cause.container = Some(container.name.to_string());
     cause.log =
         snapshot.evidence.log(&pod.name, &container.name).map(|log| log.lines.clone()).unwrap_or_default();
     Some(cause.of_pod(pod))
@@ -131,7 +131,7 @@ impl<'a> Seen<'a> {
         }
         let other = self.snapshot.evidence.events.iter().find(|it| {
             is_kill(it)
-                && it.container.as_ref() == Some(&self.container.name)
+                && it.container.as_deref() == Some(self.container.name.as_str())
                 && self.snapshot.pods.iter().flatten().any(|pod| pod.uid == it.uid && self.is_alike(pod))
         });
         other.map(|event| (event, ends))
@@ -285,7 +285,7 @@ fn is_kill(event: &EventRecord) -> bool {
 /// Events name their container by a field path, or in their sentence; that of a pod with one container needs to do neither.
 pub(super) fn is_about(event: &EventRecord, pod: &Pod, container: &Container) -> bool {
     match &event.container {
-        Some(name) => *name == container.name,
+        Some(name) => container.name == *name,
         None => pod.containers.len() == 1 || event.message.contains(&format!("ontainer {} ", container.name)),
     }
 }

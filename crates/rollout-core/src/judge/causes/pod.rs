@@ -70,7 +70,7 @@ pub(super) fn symptoms(pod: &Pod, snapshot: &Snapshot) -> Vec<Symptom> {
         let ids: &[CauseId] =
             if killed { &[CauseId::OomKilled] } else { &[CauseId::CrashLoop, CauseId::Liveness] };
         let symptom =
-            |id: &CauseId| Symptom { id: *id, container: Some(container.name.clone()), about: None };
+            |id: &CauseId| Symptom { id: *id, container: Some(container.name.to_string()), about: None };
         symptoms.extend(ids.iter().map(symptom));
     }
     symptoms

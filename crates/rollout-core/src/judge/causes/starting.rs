@@ -20,7 +20,7 @@ const GOES_ON: [&str; 3] = ["DNSConfigForming", "MissingClusterDNS", "FailedToRe
 /// Volumes and the sandbox are made before the first container, so that only events say why one waits.
 pub(super) fn unmade(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
     let untouched = |it: &Container| it.running_since.is_none() && it.last_end().is_none();
-    if !pod.bound || pod.phase != "Pending" || !pod.containers.iter().all(untouched) {
+    if !pod.bound || pod.phase != *"Pending" || !pod.containers.iter().all(untouched) {
         return None;
     }
     let events = || snapshot.evidence.events_of(&pod.uid);
@@ -88,7 +88,7 @@ pub(super) fn slow(pod: &Pod, snapshot: &Snapshot) -> Option<Cause> {
     let message = format!("pod {}, container {}: {what}", pod.name, container.name);
     let mut cause =
         Cause::new(id, message).of_pod(pod).sort(times::probation(since, snapshot, patience.long()));
-    cause.container = Some(container.name.clone());
+    cause.container = Some(container.name.to_string());
     Some(cause)
 }
 
@@ -160,7 +160,7 @@ fn not_ready(pod: &Pod, container: &Container, snapshot: &Snapshot, slowest: Opt
     };
     let message = format!("pod {}, container {}: {what} for {how_long}", pod.name, container.name);
     let mut cause = Cause::new(CauseId::Readiness, message).of_pod(pod).sort(sort);
-    cause.container = Some(container.name.clone());
+    cause.container = Some(container.name.to_string());
     if let Some(event) = probe {
         cause = cause.evidence(&event.message);
     }

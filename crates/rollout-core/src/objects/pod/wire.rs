@@ -1,11 +1,10 @@
 //! The shape in which the API server writes pods.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use crate::objects::pod;
+use crate::objects::word::Word;
 
 #[derive(Deserialize)]
 struct Pod {
@@ -25,7 +24,7 @@ struct Metadata {
     #[serde(default)]
     resource_version: String,
     #[serde(default)]
-    labels: BTreeMap<String, String>,
+    labels: Labels,
     #[serde(default)]
     owner_references: Vec<Owner>,
     #[serde(default)]
@@ -34,9 +33,20 @@ struct Metadata {
     deletion_timestamp: Option<Timestamp>,
 }
 
+/// The labels by which pods name their revision; there may be many others.
+#[derive(Default, Deserialize)]
+struct Labels {
+    #[serde(rename = "controller-revision-hash")]
+    controller_revision: Option<Word>,
+    #[serde(rename = "pod-template-hash")]
+    template: Option<Word>,
+    #[serde(rename = "pod-template-generation")]
+    generation: Option<Word>,
+}
+
 #[derive(Deserialize)]
 struct Owner {
-    uid: String,
+    uid: Word,
     #[serde(default)]
     controller: bool,
 }
@@ -67,9 +77,9 @@ struct Gate {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Asked {
-    name: String,
+    name: Word,
     #[serde(default)]
-    image: String,
+    image: Word,
     readiness_probe: Option<Probe>,
     startup_probe: Option<Probe>,
     restart_policy: Option<String>,
@@ -123,7 +133,7 @@ impl Probe {
 #[serde(rename_all = "camelCase")]
 struct Status {
     #[serde(default)]
-    phase: String,
+    phase: Word,
     reason: Option<String>,
     message: Option<String>,
     nominated_node_name: Option<String>,
@@ -149,7 +159,7 @@ struct Condition {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ContainerStatus {
-    name: String,
+    name: Word,
     #[serde(default)]
     ready: bool,
     started: Option<bool>,
@@ -208,14 +218,14 @@ impl From<&Terminated> for pod::End {
     }
 }
 
-impl<'de> Deserialize<'de> for pod::Pod {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<pod::Pod, D::Error> {
-        Pod::deserialize(deserializer).map(pod::Pod::from)
+impl<'de> Deserialize<'de> for pod::PodFacts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<pod::PodFacts, D::Error> {
+        Pod::deserialize(deserializer).map(pod::PodFacts::from)
     }
 }
 
-impl From<Pod> for pod::Pod {
-    fn from(pod: Pod) -> pod::Pod {
+impl From<Pod> for pod::PodFacts {
+    fn from(pod: Pod) -> pod::PodFacts {
         let Pod { metadata, spec, status } = pod;
         let condition = |kind: &str| status.conditions.iter().find(|condition| condition.kind == kind);
         let (ready, unready) = match condition("Ready") {
@@ -237,15 +247,15 @@ impl From<Pod> for pod::Pod {
         });
         // A gate that nobody has said anything of is closed.
         let is_closed = |gate: &&Gate| condition(&gate.condition_type).is_none_or(|it| it.status != "True");
-        let label = |key: &str| metadata.labels.get(key).cloned();
-        pod::Pod {
+        let Labels { controller_revision, template, generation } = metadata.labels;
+        pod::PodFacts {
             owner: metadata
                 .owner_references
                 .iter()
                 .find(|owner| owner.controller)
                 .map(|owner| owner.uid.clone()),
-            revision: label("controller-revision-hash").or_else(|| label("pod-template-hash")),
-            template_generation: label("pod-template-generation"),
+            revision: controller_revision.or(template),
+            template_generation: generation,
             node: spec.node_name.clone().or_else(|| node_of_daemon_pod(&spec.affinity)),
             generation: metadata.generation,
             created: metadata.creation_timestamp,

@@ -1,5 +1,7 @@
 //! Planning the start of a rollout in steps: one guarded patch that changes the template and holds the workload.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::history::revision::Revision;
@@ -253,8 +255,7 @@ fn impact(
     rollout: &Rollout,
     steps: &[PlannedStep],
 ) -> Impact {
-    let node = |name: &str| pods.iter().find(|pod| pod.name == name).and_then(|pod| pod.node.clone());
-    let replaced = steps.iter().flat_map(|step| &step.pods);
+    let replaced = steps.iter().flat_map(|step| step.pods.iter().cloned());
     let available = snapshot.count_available();
     let budget = match (snapshot.workload.id.kind, rollout.options.max_unavailable) {
         (Kind::DaemonSet, Some(amount)) => amount.rounded_up(places.all.len() as u32).max(1),
@@ -262,7 +263,7 @@ fn impact(
     };
     let largest = steps.iter().map(|step| step.pods.len() as u32).max().unwrap_or(0);
     Impact {
-        pods: replaced.map(|name| ReplacedPod { name: name.clone(), node: node(name) }).collect(),
+        pods: ReplacedPod::named(pods, replaced),
         least_available: available.saturating_sub(budget.min(largest)),
         most_existing: snapshot.living().count() as u32,
         frames: Vec::new(),
@@ -308,9 +309,9 @@ fn notes(snapshot: &Snapshot, places: &Places<'_>, options: &StartOptions, rollo
     } else if let (false, Rest::Amounts(_)) = (options.rules.reach_all(), &options.rules.rest) {
         notes.push(format!("the steps reach all {what} that there are now, and no more"));
     }
+    let elsewhere: BTreeSet<&str> = places.elsewhere.iter().filter_map(|pod| pod.node.as_deref()).collect();
     for (node, why) in &places.left_out {
-        let has_pod = places.elsewhere.iter().any(|pod| pod.node.as_deref() == Some(&node.name));
-        if has_pod {
+        if elsewhere.contains(node.name.as_str()) {
             notes.push(format!("node {} is never touched: {why}", node.name));
         }
     }

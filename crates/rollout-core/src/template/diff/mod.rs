@@ -19,13 +19,8 @@ pub use summary::summary;
 
 /// Returns what differs between two templates; nothing when, and only when, [`template::same`] holds.
 pub fn changes(from: &Value, to: &Value) -> Vec<Change> {
-    changes_of_normal(&template::normal(from), &template::normal(to))
-}
-
-/// Returns the same of templates that are in their normal form already.
-pub(crate) fn changes_of_normal(from: &Value, to: &Value) -> Vec<Change> {
     let mut changes = Vec::new();
-    walk::values("", "", from, to, &mut changes);
+    walk::values("", "", &template::normal(from), &template::normal(to), &mut changes);
     changes
 }
 

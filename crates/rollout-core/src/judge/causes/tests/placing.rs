@@ -43,12 +43,12 @@ fn a_pod_whose_place_is_about_to_come_is_waited_for() {
         let comes = vec![event("uid-web-0", reason, message, 1, "10")];
         assert_eq!(ids(&shown(full(), comes)), [("unschedulable", HOLDS_UP)]);
     }
-    let preempts = Pod { nominated: true, ..full() };
+    let preempts = full().with(|it| it.nominated = true);
     assert_eq!(ids(&shown(preempts, Vec::new())), [("unschedulable", HOLDS_UP)]);
     let mut gated = full();
     gated.unplaced.as_mut().unwrap().reason = "SchedulingGated".into();
     assert_eq!(ids(&shown(gated, Vec::new())), [("not-scheduled", HOLDS_UP)]);
-    let unseen = |seconds| Pod { bound: false, created: ago(seconds), ..unready("web-0", "bbb") };
+    let unseen = |seconds| unready("web-0", "bbb").with(|it| (it.bound, it.created) = (false, ago(seconds)));
     assert_eq!(ids(&shown(unseen(9), Vec::new())), []);
     assert_eq!(ids(&shown(unseen(10), Vec::new())), [("not-scheduled", PROBATION)]);
     assert_eq!(ids(&shown(unseen(60), Vec::new())), [("not-scheduled", FAILS)]);
@@ -61,7 +61,7 @@ fn a_pod_that_waits_for_its_own_predecessor_is_waited_for() {
         let mut old = pod(Kind::Deployment, "web-1", "aaa", true);
         old.terminating = terminating;
         let mut new = pod(Kind::Deployment, "web-0", "bbb", false);
-        (new.bound, new.unplaced) = (false, unplaced(said, 100).unplaced);
+        (new.bound, new.unplaced) = (false, unplaced(said, 100).unplaced.clone());
         of(&seen(Kind::Deployment, vec![new, old]))
     };
     assert_eq!(ids(&with(true)), [("unschedulable", HOLDS_UP)]);

@@ -47,7 +47,8 @@ fn pods_that_end_again_and_again_are_counted() {
     // A StatefulSet's have one name, and are gone before anybody asks: whoever watches has seen them.
     let of_a_set = |gone: usize| {
         let ended = |n: usize| {
-            let mut pod = Pod { uid: format!("uid-{n}"), ..pod(Kind::StatefulSet, "web-0", "bbb", false) };
+            let mut pod =
+                pod(Kind::StatefulSet, "web-0", "bbb", false).with(|it| it.uid = format!("uid-{n}"));
             (pod.phase, pod.reason) = ("Failed".into(), Some("Evicted".into()));
             pod.created = ago(20 - n as i64);
             pod
