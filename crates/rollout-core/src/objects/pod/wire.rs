@@ -235,6 +235,8 @@ impl From<Pod> for pod::Pod {
                 since: it.last_transition_time,
             })
         });
+        let disrupted = condition("DisruptionTarget").filter(|it| it.status == "True");
+        let by_kubelet = disrupted.filter(|it| it.reason.as_deref() == Some("TerminationByKubelet"));
         // A gate that nobody has said anything of is closed.
         let is_closed = |gate: &&Gate| condition(&gate.condition_type).is_none_or(|it| it.status != "True");
         let label = |key: &str| metadata.labels.get(key).cloned();
@@ -267,8 +269,9 @@ impl From<Pod> for pod::Pod {
                 .map(|it| it.condition_type.clone())
                 .collect(),
             containers: containers(&spec, &status),
+            ended_by_kubelet: by_kubelet.is_some(),
             reason: status.reason,
-            message: status.message,
+            message: status.message.or_else(|| by_kubelet?.message.clone()),
             phase: status.phase,
             name: metadata.name,
             uid: metadata.uid,
