@@ -180,12 +180,11 @@ impl Case {
             assert_code(&status, 3);
             told(&status);
             let new = || living(&ns).into_iter().filter(|pod| image_of(pod) == image);
-            match truth {
+            if let Some(is) = truth {
                 // What a node does not take is made and deleted many times a second, and not always there.
-                Some(is) => {
-                    wait_until(&format!("a pod is as it was called: {status}"), || new().any(|pod| is(&pod)))
-                }
-                None => assert_eq!(new().count(), 0, "there is a pod: {status}"),
+                wait_until(&format!("a pod is as it was called: {status}"), || new().any(|pod| is(&pod)));
+            } else {
+                assert_eq!(new().count(), 0, "there is a pod: {status}");
             }
             let undone = rollback(&ns, &["undo", &target, "-y", "--timeout=240s"]);
             assert_code(&undone, 0);
