@@ -54,7 +54,8 @@ pub(crate) fn obstacle() -> Option<String> {
         return Some(format!("real nodes need the program {program}"));
     }
     let why = try_namespaces().and_then(|()| cgroups::attempt()).err()?;
-    Some(format!("real nodes cannot be had here: {}", why.trim().replace('\n', "; ")))
+    let lines: Vec<&str> = why.lines().map(str::trim).collect();
+    Some(format!("real nodes cannot be had here: {}", lines.join(" ")))
 }
 
 fn try_namespaces() -> Result<(), String> {
