@@ -271,10 +271,9 @@ fn together(lab: &Lab, kind: &'static str) {
 }
 
 fn deadline(lab: &Lab, kind: &'static str) {
-    let ns = lab.cluster.namespace("deadline");
-    let target = format!("{kind}/web");
-    create(&ns, &web(kind, 1).spec("progressDeadlineSeconds: 20"));
-    settled(&ns, &target);
+    let (ns, target) = healthy(lab, "deadline", kind);
+    // What works may take its time to start.
+    ns.kubectl(&["patch", &target, "-p", r#"{"spec":{"progressDeadlineSeconds":20}}"#]).expect_ok();
     let probe = http("after-600", &json!({ "failureThreshold": 600 }));
     change(&ns, &target, &app("2"), &json!({ "containers": [{ "startupProbe": probe }] }));
     let status = rollback(&ns, &["status", &target, "--timeout=240s"]);
