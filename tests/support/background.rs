@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::LONG;
-use cluster::{Namespace, Output, wait_until};
+use cluster::{Namespace, Output, holds_within, wait_until};
 
 /// A process in the background; it is killed when it is dropped.
 pub struct Running {
@@ -41,9 +41,14 @@ impl Running {
     /// Waits until it has said this on one of its streams.
     #[track_caller]
     pub fn says(&self, text: &str) {
-        wait_until(&format!("{:?} says {text:?}", self.command), LONG, || {
-            self.stdout.text().contains(text) || self.stderr.text().contains(text)
-        });
+        let said = || [self.stdout.text(), self.stderr.text()];
+        let is_said = holds_within(LONG, || said().iter().any(|it| it.contains(text)));
+        assert!(
+            is_said,
+            "not within {LONG:?}: {text:?} of {:?}, which said {}",
+            self.command,
+            said().concat()
+        );
     }
 
     /// Returns what it has said on standard output so far.

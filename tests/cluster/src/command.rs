@@ -83,7 +83,8 @@ pub fn wait_until(what: &str, limit: Duration, condition: impl FnMut() -> bool) 
     assert!(holds_within(limit, condition), "not within {limit:?}: {what}");
 }
 
-pub(crate) fn holds_within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+/// Tells whether the condition comes to hold within a time.
+pub fn holds_within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     loop {
         if condition() {

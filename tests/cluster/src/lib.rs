@@ -39,7 +39,7 @@ mod watchdog;
 
 #[cfg(unix)]
 pub use cluster::{Cluster, Options};
-pub use command::{Output, code, wait_until};
+pub use command::{Output, code, holds_within, wait_until};
 pub use error::{Error, Result};
 #[cfg(unix)]
 pub use kubeconfig::Login;

@@ -259,6 +259,8 @@ config_path = "{registries}"
             // The disk of a test machine may be nearly full, and images are few.
             "evictionHard": { "memory.available": "0%", "nodefs.available": "0%", "imagefs.available": "0%" },
             "imageGCHighThresholdPercent": 100,
+            // How full a volume is is looked at once a minute otherwise.
+            "volumeStatsAggPeriod": "5s",
             "serializeImagePulls": false, "registryPullQPS": 0, "eventRecordQPS": 0,
             "kubeAPIQPS": 200, "kubeAPIBurst": 400, "maxPods": 250,
         })

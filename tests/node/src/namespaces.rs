@@ -27,30 +27,50 @@ const UNSHARE: [&str; 9] = [
     "--propagation=slave",
 ];
 
-/// What nodes need of a kernel.
-const TRIAL: &str = "ip link set lo up && ip link add br0 type bridge && ip link add a0 type veth peer name b0 && \
-                     mount -t tmpfs tmpfs /run && test -d /sys/fs/cgroup && grep -q overlay /proc/filesystems";
+/// What nodes need of a kernel, tried in a folder: a network, what [`furnish`] mounts, images in layers, and the kernel's log.
+const TRIAL: &str = r#"set -e
+ip link set lo up
+ip link add br0 type bridge
+ip link add a0 type veth peer name b0
+mount -t tmpfs tmpfs /run
+cd "$1"
+mkdir lower upper work merged
+mount -t overlay overlay -o "lowerdir=$1/lower,upperdir=$1/upper,workdir=$1/work" merged
+touch value
+mount --bind value /proc/sys/vm/overcommit_memory
+: < /dev/kmsg
+"#;
 
 pub(crate) fn obstacle() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("real nodes need root".into());
     }
     let there = |program: &str, word: &str| Command::new(program).arg(word).output().is_ok();
-    if let Some((program, _)) = [("unshare", "-V"), ("ip", "-V"), ("go", "version"), ("cc", "--version")]
-        .into_iter()
-        .find(|(program, word)| !there(program, word))
+    if let Some((program, _)) =
+        [("unshare", "-V"), ("ip", "-V"), ("mount", "-V"), ("go", "version"), ("cc", "--version")]
+            .into_iter()
+            .find(|(program, word)| !there(program, word))
     {
         return Some(format!("real nodes need the program {program}"));
     }
-    let tried = Command::new("unshare").args(UNSHARE).args(["sh", "-c", TRIAL]).output();
-    match tried {
-        Ok(output) if output.status.success() => None,
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
-            Some(format!("namespaces, a bridge and overlays cannot be had here ({said})"))
-        }
-        Err(error) => Some(format!("unshare: {error}")),
+    let why = try_namespaces().and_then(|()| cgroups::attempt()).err()?;
+    let lines: Vec<&str> = why.lines().map(str::trim).collect();
+    Some(format!("real nodes cannot be had here: {}", lines.join(" ")))
+}
+
+fn try_namespaces() -> Result<(), String> {
+    let folder = tempdir().map_err(|error| error.to_string())?;
+    let mut trial = Command::new("unshare");
+    trial.args(UNSHARE).args(["sh", "-c", TRIAL, "sh"]).arg(folder.path());
+    let output = trial.output().map_err(|error| format!("unshare: {error}"))?;
+    if output.status.success() {
+        return Ok(());
     }
+    Err(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn tempdir() -> std::io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix("node-").tempdir()
 }
 
 /// Returns the folder in which this process may write, when it is inside.
@@ -68,8 +88,7 @@ pub fn inside() -> Option<PathBuf> {
 pub fn enter() -> Result<i32, String> {
     let this = env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
     let args: Vec<OsString> = env::args_os().skip(1).collect();
-    let folder =
-        tempfile::Builder::new().prefix("node-").tempdir().map_err(|error| error.to_string())?.keep();
+    let folder = tempdir().map_err(|error| error.to_string())?.keep();
     let mut janitor = Janitor::start(&folder).map_err(|error| format!("sh: {error}"))?;
     for node in crate::lab::NODES {
         cgroups::make(&group(&folder, node))?;

@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 
 use crate::judge::cause::{self, Cause};
-use crate::judge::causes;
+use crate::judge::causes::{self, ended};
 use crate::judge::status::{Progress, State};
 use crate::objects::kind::Kind;
 use crate::objects::pod::{Container, Pod};
@@ -59,6 +59,7 @@ pub fn wanted(snapshot: &Snapshot, progress: &Progress) -> Vec<Wanted> {
         wanted.push(Wanted::Events { uid: snapshot.workload.id.uid.clone() });
     }
     wanted.extend(of_refused_update(snapshot));
+    wanted.extend(ended::unexplained(snapshot).map(|pod| Wanted::Events { uid: pod.uid.clone() }));
     let suspects = suspects(snapshot);
     let events = |pod: &&Pod| Wanted::Events { uid: pod.uid.clone() };
     wanted.extend(suspects.iter().map(events));

@@ -68,6 +68,18 @@ fn logs_are_read_of_containers_that_end_and_those_pods_come_first() {
 }
 
 #[test]
+fn a_pod_that_has_ended_without_a_reason_is_asked_for_it() {
+    let with = |reason: Option<&str>| {
+        let mut pods: Vec<Pod> = (0..2).map(|n| pod(RS, &format!("web-{n}"), "bbb", true)).collect();
+        (pods[1].phase, pods[1].reason) = ("Succeeded".into(), reason.map(str::to_string));
+        pods[1].created = "2026-01-01T00:00:50Z".parse().ok();
+        wants(&seen(RS, pods))
+    };
+    assert_eq!(with(None), [events("uid-web-1")]);
+    assert_eq!(with(Some("Evicted")), []);
+}
+
+#[test]
 fn a_set_that_lacks_pods_is_asked_why_once_nothing_moves() {
     let two = |created: &str| {
         let mut pods: Vec<Pod> = (0..2).map(|n| pod(DS, &format!("web-{n}"), "aaa", true)).collect();

@@ -58,6 +58,8 @@ pub struct PodFacts {
     pub reason: Option<String>,
     /// The sentence to that.
     pub message: Option<String>,
+    /// Whether its kubelet has ended it for the node's sake, as before a shutdown (the condition `DisruptionTarget`).
+    pub ended_by_kubelet: bool,
     /// What besides its containers has a say in its readiness, and does not hold (`spec.readinessGates`).
     pub closed_gates: Vec<String>,
     /// Its containers, init containers first.
@@ -285,6 +287,20 @@ mod tests {
         assert_eq!((pod.status_word().as_str(), pod.restarts()), ("CrashLoopBackOff", 3));
         assert_eq!(pod.containers[0].last_end().map(|end| end.code), Some(7));
         assert_eq!(pod.containers[0].ends(), 4);
+    }
+
+    #[test]
+    fn a_kubelet_that_ends_a_pod_is_known_by_the_condition_and_others_are_not() {
+        let with = |status: &str, reason: &str| {
+            pod(json!({"phase": "Succeeded", "conditions": [{"type": "DisruptionTarget", "status": status,
+                "reason": reason, "message": "in response to imminent node shutdown"}]}))
+        };
+        let ended = with("True", "TerminationByKubelet");
+        assert_eq!((ended.ended_by_kubelet, ended.reason), (true, None));
+        assert_eq!(ended.message.as_deref(), Some("in response to imminent node shutdown"));
+        for other in [with("False", "TerminationByKubelet"), with("True", "DeletionByTaintManager")] {
+            assert_eq!((other.ended_by_kubelet, other.message), (false, None));
+        }
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn containers() -> Vec<Case> {
             .kinds(SETS),
         bad("dies-once", "crash-loop", "exit code 5")
             .runs("exit-5")
-            .container(&json!({ "restartPolicy": "Never" }))
+            .container(&with(never, &json!({ "restartPolicy": "Never" })))
             .kinds(ONE)
             .pod(|_| true),
     ]

@@ -12,7 +12,7 @@ use node::Lab;
 use serde_json::{Value, json};
 
 use crate::scene::{
-    MOMENT, app, at_once, change, create, healthy, image_of, living, rests, settled, uids, web,
+    MOMENT, app, at_once, change, create, healthy, image_of, living, rests, settled, uids, wait_until, web,
 };
 
 /// What a pod of the new revision has to look like when it is called broken.
@@ -179,11 +179,12 @@ impl Case {
             let status = rollback(&ns, &[&["status", &target, "--timeout=300s"], self.flags].concat());
             assert_code(&status, 3);
             told(&status);
-            let pods = living(&ns);
-            let new: Vec<&Value> = pods.iter().filter(|pod| image_of(pod) == image).collect();
-            match truth {
-                Some(is) => assert!(new.iter().any(|pod| is(pod)), "no pod is so: {status}\n{new:#?}"),
-                None => assert!(new.is_empty(), "there is a pod: {status}\n{new:#?}"),
+            let new = || living(&ns).into_iter().filter(|pod| image_of(pod) == image);
+            if let Some(is) = truth {
+                // What a node does not take is made and deleted many times a second, and not always there.
+                wait_until(&format!("a pod is as it was called: {status}"), || new().any(|pod| is(&pod)));
+            } else {
+                assert_eq!(new().count(), 0, "there is a pod: {status}");
             }
             let undone = rollback(&ns, &["undo", &target, "-y", "--timeout=240s"]);
             assert_code(&undone, 0);

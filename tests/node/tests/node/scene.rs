@@ -100,7 +100,9 @@ pub fn image_of(pod: &Value) -> &str {
 /// Tells whether all pods that there are, and so many at least, run an image and are ready.
 pub fn all_run(ns: &Namespace<'_>, image: &str, count: usize) -> bool {
     let pods = living(ns);
-    let pods: Vec<&Value> = pods.iter().filter(|pod| pod["status"]["phase"] != "Failed").collect();
+    // What ends well when it is evicted has succeeded.
+    let is_over = |pod: &Value| ["Failed", "Succeeded"].iter().any(|phase| pod["status"]["phase"] == *phase);
+    let pods: Vec<&Value> = pods.iter().filter(|pod| !is_over(pod)).collect();
     pods.len() >= count && pods.iter().all(|pod| image_of(pod) == image && e2e::ready(pod).is_some())
 }
 

@@ -18,6 +18,16 @@ const BY_NODE: [&str; 5] = ["Terminated", "NodeShutdown", "Shutdown", "NodeLost"
 
 /// Returns what the newest pod shows that ended in each place, the worst only.
 pub(super) fn shown(snapshot: &Snapshot) -> Option<Cause> {
+    worst(snapshot).map(|(count, pod)| cause(count, pod, snapshot))
+}
+
+/// Returns the pod of which that would be told, where it does not say itself why it has ended.
+pub(in crate::judge) fn unexplained(snapshot: &Snapshot) -> Option<&Pod> {
+    worst(snapshot).map(|(_, pod)| pod).filter(|pod| pod.reason.is_none())
+}
+
+/// Returns the newest pod of the place where most have ended, and how many have.
+fn worst(snapshot: &Snapshot) -> Option<(u32, &Pod)> {
     let began = snapshot.target().and_then(|target| target.live_since);
     let mut places: BTreeMap<String, Vec<&Pod>> = BTreeMap::new();
     let all = snapshot.pods.iter().flatten().chain(&snapshot.gone);
@@ -33,8 +43,7 @@ pub(super) fn shown(snapshot: &Snapshot) -> Option<Cause> {
         let count = (pods.len() as u32).max(told(newest, snapshot));
         (!is_settled_since(newest, snapshot)).then_some((count, newest))
     });
-    let (count, pod) = worst.max_by_key(|(count, _)| *count)?;
-    Some(cause(count, pod, snapshot))
+    worst.max_by_key(|(count, _)| *count)
 }
 
 /// A Deployment's pods have no places; of the other kinds the same one ends again and again.
@@ -77,15 +86,26 @@ fn told(pod: &Pod, snapshot: &Snapshot) -> u32 {
     own.filter(is_one).map(|event| event.count).sum()
 }
 
+/// Returns the reason of a pod's end, and the sentence to it. What a kubelet evicts and what then ends well has succeeded, without
+/// a reason (pkg/kubelet/kubelet_pods.go, `generateAPIPodStatus`: a phase that is another one takes the reason with it); the
+/// kubelet's event is what is left.
+fn why<'a>(pod: &'a Pod, snapshot: &'a Snapshot) -> (&'a str, &'a str) {
+    let said = pod.message.as_deref().unwrap_or_default().trim();
+    let event = || snapshot.evidence.events_of(&pod.uid).find(|event| event.reason == "Evicted");
+    match &pod.reason {
+        Some(reason) => (reason, said),
+        None => event().map_or(("", said), |event| (event.reason.as_str(), event.message.trim())),
+    }
+}
+
 fn cause(count: u32, pod: &Pod, snapshot: &Snapshot) -> Cause {
-    let reason = pod.reason.as_deref().unwrap_or_default();
+    let (reason, said) = why(pod, snapshot);
     let began = pod.containers.iter().any(|it| it.running_since.is_some() || it.last_end().is_some());
     let (id, what) = match reason {
         "Evicted" => (CauseId::Evicted, "was evicted"),
         _ if began || reason.is_empty() => (CauseId::Ended, "has ended"),
         _ => (CauseId::Rejected, "was rejected by its kubelet"),
     };
-    let said = pod.message.as_deref().unwrap_or_default().trim();
     let why = match (reason, said) {
         ("", "") => String::new(),
         (reason, "") => format!(" ({reason})"),
@@ -101,7 +121,7 @@ fn cause(count: u32, pod: &Pod, snapshot: &Snapshot) -> Cause {
     // Of many pods that work some may end; where most do not last, it is the revision.
     let few_last = snapshot.workload.id.kind != Kind::Deployment || count > available.count() as u32;
     let sort = match count >= ENDED && few_last {
-        _ if BY_NODE.contains(&reason) => Sort::HoldsUp,
+        _ if BY_NODE.contains(&reason) || reason.is_empty() && pod.ended_by_kubelet => Sort::HoldsUp,
         true => Sort::Fails,
         false => Sort::OnProbation { since, until: None },
     };

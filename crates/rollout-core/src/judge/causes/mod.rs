@@ -3,7 +3,7 @@
 
 mod alike;
 mod container;
-mod ended;
+pub(super) mod ended;
 mod placing;
 pub(crate) mod pod;
 mod starting;

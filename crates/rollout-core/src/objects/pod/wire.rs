@@ -245,6 +245,8 @@ impl From<Pod> for pod::PodFacts {
                 since: it.last_transition_time,
             })
         });
+        let disrupted = condition("DisruptionTarget").filter(|it| it.status == "True");
+        let by_kubelet = disrupted.filter(|it| it.reason.as_deref() == Some("TerminationByKubelet"));
         // A gate that nobody has said anything of is closed.
         let is_closed = |gate: &&Gate| condition(&gate.condition_type).is_none_or(|it| it.status != "True");
         let Labels { controller_revision, template, generation } = metadata.labels;
@@ -277,8 +279,9 @@ impl From<Pod> for pod::PodFacts {
                 .map(|it| it.condition_type.clone())
                 .collect(),
             containers: containers(&spec, &status),
+            ended_by_kubelet: by_kubelet.is_some(),
             reason: status.reason,
-            message: status.message,
+            message: status.message.or_else(|| by_kubelet?.message.clone()),
             phase: status.phase,
             name: metadata.name,
             uid: metadata.uid,

@@ -24,6 +24,25 @@ fn pods_that_end_again_and_again_are_counted() {
     );
     assert_eq!(ids(&of_them(3, "Evicted")), [("evicted", FAILS)]);
     assert_eq!(ids(&of_them(3, "Terminated")), [("rejected", HOLDS_UP)], "a node that shuts down");
+    // What ends well when it is asked to says no reason: events do, or what became of the node.
+    let of_well = |by_kubelet: bool, reason: &str| {
+        let well = |n: usize| {
+            let mut pod = failed(&format!("web-{n}"), "");
+            (pod.phase, pod.reason, pod.ended_by_kubelet) = ("Succeeded".into(), None, by_kubelet);
+            pod
+        };
+        let mut it = seen(Kind::Deployment, (0..3).map(well).collect());
+        it.evidence.events = vec![event("uid-web-2", reason, "Usage of EmptyDir exceeds", 1, "40")];
+        of(&it)
+    };
+    assert_eq!(ids(&of_well(false, "Pulled")), [("ended", FAILS)]);
+    assert_eq!(ids(&of_well(true, "Pulled")), [("ended", HOLDS_UP)], "a node that shuts down");
+    for by_kubelet in [false, true] {
+        let causes = of_well(by_kubelet, "Evicted");
+        assert_eq!(ids(&causes), [("evicted", FAILS)]);
+        let said = "(Evicted: Usage of EmptyDir exceeds); 3 pods ended so";
+        assert!(causes[0].message.ends_with(said), "{}", causes[0].message);
+    }
     // A DaemonSet's are gone at once: its controller tells of each.
     let mut one = failed("web-0", "Evicted");
     one.owner = Some(crate::fixture::UID.into());
