@@ -56,7 +56,7 @@ impl Belongings {
             let items = owners.iter().flat_map(|owner| self.pods.of(owner).items).collect();
             Listed { items, version: self.pods.version.clone() }
         });
-        Seen::new(workload, revisions.into(), pods, nodes)
+        Seen::new(workload, revisions, pods, nodes)
     }
 }
 

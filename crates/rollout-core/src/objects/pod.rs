@@ -296,10 +296,10 @@ mod tests {
                 "reason": reason, "message": "in response to imminent node shutdown"}]}))
         };
         let ended = with("True", "TerminationByKubelet");
-        assert_eq!((ended.ended_by_kubelet, ended.reason), (true, None));
+        assert_eq!((ended.ended_by_kubelet, ended.reason.clone()), (true, None));
         assert_eq!(ended.message.as_deref(), Some("in response to imminent node shutdown"));
         for other in [with("False", "TerminationByKubelet"), with("True", "DeletionByTaintManager")] {
-            assert_eq!((other.ended_by_kubelet, other.message), (false, None));
+            assert_eq!((other.ended_by_kubelet, other.message.clone()), (false, None));
         }
     }
 
