@@ -373,7 +373,10 @@ impl Guard {
                 self.phase = Phase::Turning { back, sent };
                 Step::Wait
             }
-            Some(Outcome::Changed | Outcome::Unanswered | Outcome::NotNow(_)) => {
+            Some(Outcome::Changed) => self.turn(snapshot, back.causes),
+            // It says nothing of the workload. A server that comes back may send several of them home first.
+            Some(Outcome::Unanswered | Outcome::NotNow(_)) => {
+                self.attempts -= 1;
                 self.turn(snapshot, back.causes)
             }
             Some(Outcome::Gone) => Step::End(Ending::Gone),
