@@ -4,16 +4,16 @@
 use std::time::Duration;
 
 use cluster::{Cluster, Namespace};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::audit::{AuditLog, Requests};
 use super::timeline::in_parallel;
-use super::workloads::pod;
+use super::workloads::numbered;
 use super::{compare_runs, cost, report, words};
 use crate::Result;
 use crate::measure::Cost;
 
-const WORKLOADS: usize = 1_000;
+const WORKLOADS: u32 = 1_000;
 /// How many revisions each of them has.
 const REVISIONS: u32 = 3;
 const LONG: Duration = Duration::from_secs(900);
@@ -28,7 +28,7 @@ pub(super) fn run(cluster: &Cluster, runs: usize) -> Result {
     let namespace = cluster.namespace("bench");
     for revision in 1..=REVISIONS {
         eprintln!("creating {WORKLOADS} Deployments, revision {revision}");
-        let items: Vec<Value> = (0..WORKLOADS).map(|number| deployment(number, revision)).collect();
+        let items: Vec<Value> = (0..WORKLOADS).map(|number| numbered(number, revision)).collect();
         in_parallel(&namespace, "apply", &items);
         rest(&namespace, revision);
     }
@@ -98,21 +98,6 @@ impl Ran {
     }
 }
 
-/// A Deployment of one pod, with what real templates have.
-fn deployment(number: usize, revision: u32) -> Value {
-    let labels = json!({ "app": format!("app-{number}") });
-    json!({
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": { "name": format!("app-{number}") },
-        "spec": {
-            "replicas": 1,
-            "selector": { "matchLabels": labels },
-            "template": { "metadata": { "labels": labels }, "spec": pod(revision) },
-        },
-    })
-}
-
 /// Waits until all pods are of a revision and available, and no others are left.
 fn rest(namespace: &Namespace<'_>, revision: u32) {
     namespace.wait_until("all Deployments are at rest", LONG, || {
@@ -124,6 +109,6 @@ fn rest(namespace: &Namespace<'_>, revision: u32) {
             number == Some(&revision.to_string())
                 && [status("replicas"), status("updatedReplicas"), status("availableReplicas")] == [1, 1, 1]
         };
-        items.len() == WORKLOADS && items.iter().all(rests)
+        items.len() == WORKLOADS as usize && items.iter().all(rests)
     });
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cluster::Namespace;
 use serde_json::{Value, json};
 
-use super::workloads::pod;
+use super::workloads::{numbered, pod};
 use super::{Comparison, Pair, compare_reading, words};
 use crate::Result;
 use crate::measure::Cost;
@@ -65,19 +65,12 @@ pub(super) fn compare_stages<'a>(
 fn deployments(namespace: &Namespace<'_>, count: u32) -> Result<Vec<String>> {
     let items: Vec<Value> = (0..count)
         .map(|number| {
-            let labels = json!({ "app": format!("app-{number}") });
-            json!({
-                "apiVersion": "apps/v1",
-                "kind": "Deployment",
-                "metadata": { "name": format!("app-{number}") },
-                "spec": {
-                    "replicas": 0,
-                    "revisionHistoryLimit": 20_000,
-                    "paused": true,
-                    "selector": { "matchLabels": labels },
-                    "template": { "metadata": { "labels": labels }, "spec": pod(0) },
-                },
-            })
+            let mut deployment = numbered(number, 0);
+            let spec = &mut deployment["spec"];
+            spec["replicas"] = json!(0);
+            spec["revisionHistoryLimit"] = json!(20_000);
+            spec["paused"] = json!(true);
+            deployment
         })
         .collect();
     in_parallel(namespace, "create", &items);

@@ -71,6 +71,21 @@ fn manifest(kind: &str, revision: u32) -> Value {
     })
 }
 
+/// One of many Deployments, of one pod, with what real templates have.
+pub(super) fn numbered(number: u32, revision: u32) -> Value {
+    let labels = json!({ "app": format!("app-{number}") });
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": format!("app-{number}") },
+        "spec": {
+            "replicas": 1,
+            "selector": { "matchLabels": labels },
+            "template": { "metadata": { "labels": labels }, "spec": pod(revision) },
+        },
+    })
+}
+
 pub(super) fn pod(revision: u32) -> Value {
     json!({
         "terminationGracePeriodSeconds": 0,
