@@ -110,11 +110,7 @@ pub(crate) fn run(args: &[String]) -> Result {
             let namespace = cluster.namespace("bench");
             report::print(&timeline::compare(&namespace, &pairs, runs)?, &plugins, runs)
         }
-        Part::Revisions => {
-            let namespace = cluster.namespace("bench");
-            let pairs = revisions::pairs(namespace.name());
-            report::print(&revisions::compare(&namespace, &pairs, runs)?, &plugins, runs)
-        }
+        Part::Revisions => revisions::run(&cluster, runs),
         Part::Nodes => {
             let namespace = cluster.namespace("bench");
             let pairs = nodes::pairs(namespace.name());

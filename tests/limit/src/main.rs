@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let body = if method == "PATCH" { "{}" } else { "" };
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\naccept: application/json\r\n\
+             accept-encoding: gzip\r\n\
              content-type: application/merge-patch+json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );

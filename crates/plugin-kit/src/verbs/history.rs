@@ -63,7 +63,10 @@ pub async fn run(args: HistoryArgs, session: &mut Session) -> Result<Exit, CliEr
                 if form.is_human() && !std::mem::take(&mut first) {
                     view.ui.line("");
                 }
-                view.show(&snapshot, args.revision)
+                let shown = view.show(&snapshot, args.revision);
+                // To give thousands of templates back piece by piece takes as long as to compare them; the process ends soon.
+                std::mem::forget(snapshot);
+                shown
             }
             Err(error) => Err(error.into()),
         };
@@ -127,6 +130,9 @@ fn depth(workload: &Workload, form: &OutputForm, one_revision: bool) -> Depth {
         Kind::Deployment | Kind::DaemonSet | Kind::StatefulSet => Depth::Pods,
     }
 }
+
+/// How many other numbers of a revision its row names.
+const MOST_NUMBERS: usize = 4;
 
 struct View<'a> {
     head: String,
@@ -203,13 +209,28 @@ fn numbers(snapshot: &Snapshot, revision: &Revision, progress: &Progress) -> Str
         RevisionState::Old => "",
     };
     let number = RevisionNumber::or(revision.number, "?");
-    let mut former: Vec<String> = revision.former.iter().map(ToString::to_string).collect();
-    former.extend(revision.duplicates.iter().filter_map(|twin| twin.number.map(|it| format!("={it}"))));
-    match former.is_empty() {
+    let mut equal: Vec<RevisionNumber> = revision.duplicates.iter().filter_map(|twin| twin.number).collect();
+    equal.sort();
+    let others = [("was", revision.former.as_slice()), ("equals", &equal)];
+    let others: Vec<String> = others
+        .into_iter()
+        .filter(|(_, numbers)| !numbers.is_empty())
+        .map(|(word, numbers)| format!("{word} {}", few(numbers)))
+        .collect();
+    match others.is_empty() {
         true => format!("{mark}{number}"),
-        false => format!("{mark}{number} (was {})", former.join(","))
-            .replace("was =", "equals ")
-            .replace(",=", ", equals "),
+        false => format!("{mark}{number} ({})", others.join(", ")),
+    }
+}
+
+/// Names the newest of some revisions: one that is gone back to every day has had hundreds of numbers, and all of them stand in
+/// the documents.
+fn few(numbers: &[RevisionNumber]) -> String {
+    let older = numbers.len().saturating_sub(MOST_NUMBERS);
+    let named: Vec<String> = numbers[older..].iter().map(ToString::to_string).collect();
+    match older {
+        0 => named.join(","),
+        older => format!("{} and {older} older", named.join(",")),
     }
 }
 
@@ -252,4 +273,18 @@ fn nodes(snapshot: &Snapshot, revision: &Revision) -> String {
 
 fn none(text: Option<&str>) -> String {
     text.unwrap_or("<none>").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_numbers_the_newest_are_named() {
+        let numbers = |last| (1..=last).filter_map(RevisionNumber::new).collect::<Vec<_>>();
+        assert_eq!(
+            [4, 5, 90].map(|last| few(&numbers(last))),
+            ["1,2,3,4", "2,3,4,5 and 1 older", "87,88,89,90 and 86 older"]
+        );
+    }
 }

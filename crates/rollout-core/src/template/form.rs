@@ -2,10 +2,11 @@
 //!
 //! A template stays a [`Value`] from read to patch, so that fields which this program does not know survive.
 
+use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 
 use fnv::FnvHasher;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The label that the Deployment controller adds to the templates of its ReplicaSets.
 pub const HASH_LABEL: &str = "pod-template-hash";
@@ -13,7 +14,7 @@ pub const HASH_LABEL: &str = "pod-template-hash";
 pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// Objects whose absence means the same as being empty: structs that Go always writes, and maps.
-const EMPTY_IS_ABSENT: [&str; 8] =
+pub(super) const EMPTY_IS_ABSENT: [&str; 8] =
     ["metadata", "labels", "annotations", "nodeSelector", "resources", "limits", "requests", "matchLabels"];
 
 /// Returns the template as it is written into a workload: without what a revision object adds (`$patch` of a
@@ -41,9 +42,25 @@ pub(crate) fn into_writable(mut template: Value) -> Value {
 /// Returns the template in the one form in which equal templates are equal: [`writable`], without nulls and without
 /// what is empty where empty means absent. Not for writing.
 pub fn normal(template: &Value) -> Value {
-    let mut normal = writable(template);
-    reduce(&mut normal);
-    normal
+    reduced(&bare(template))
+}
+
+/// Returns the normal form of a part of a template.
+pub(super) fn reduced(part: &Value) -> Value {
+    let mut reduced = part.clone();
+    reduce(&mut reduced);
+    reduced
+}
+
+/// Returns the template as [`writable`] does; without a copy where it is so.
+pub(super) fn bare(template: &Value) -> Cow<'_, Value> {
+    let more = template.get("$patch").is_some()
+        || template.pointer("/metadata/labels").is_some_and(|it| it.get(HASH_LABEL).is_some());
+    match more {
+        true => Cow::Owned(writable(template)),
+        // A null is gone in the normal form anyway.
+        false => Cow::Borrowed(template),
+    }
 }
 
 /// Returns a number that all templates have which mean the same as this one, and hardly another: of many templates not each has
@@ -52,9 +69,8 @@ pub fn fingerprint(template: &Value) -> u64 {
     let mut state = FnvHasher::default();
     match template {
         Value::Object(fields) => {
-            let there = fields.iter().filter(|(key, value)| !is_absent(key, value));
             // In whatever order they are.
-            let members = there.map(|(key, value)| {
+            let members = members(fields).map(|(key, value)| {
                 let mut member = FnvHasher::default();
                 (key, fingerprint(value)).hash(&mut member);
                 member.finish()
@@ -67,6 +83,16 @@ pub fn fingerprint(template: &Value) -> u64 {
         }
     }
     state.finish()
+}
+
+/// Returns the members of an object that are left of it in the normal form.
+pub(super) fn members(fields: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    fields.iter().filter(|(key, value)| !is_absent(key, value))
+}
+
+/// Returns a member of an object where it is left in the normal form.
+pub(super) fn member<'v>(fields: &'v Map<String, Value>, key: &str) -> Option<&'v Value> {
+    fields.get(key).filter(|value| !is_absent(key, value))
 }
 
 /// Tells whether nothing is left of a field in the normal form.
@@ -83,7 +109,30 @@ fn is_absent(key: &str, value: &Value) -> bool {
 
 /// Tells whether two templates mean the same. Bytes differ between server versions (kubernetes#134773), meanings do not.
 pub fn same(one: &Value, other: &Value) -> bool {
-    normal(one) == normal(other)
+    equal(&bare(one), &bare(other))
+}
+
+/// Tells whether two values of one field have the same normal form, without making it.
+pub(super) fn equal(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let in_other =
+                |(key, value): (&String, &Value)| member(other, key).is_some_and(|it| equal(value, it));
+            members(one).all(in_other) && members(one).count() == members(other).count()
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| equal(one, other))
+        }
+        (
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_),
+            _,
+        ) => one == other,
+    }
 }
 
 /// Tells whether two templates mean the same but for the time of a restart.

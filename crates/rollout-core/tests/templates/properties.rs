@@ -1,7 +1,7 @@
 //! What holds for all templates.
 
 use proptest::prelude::*;
-use rollout_core::template::diff::{changes, json_patch, summary};
+use rollout_core::template::diff::{Change, changes, json_patch, summary};
 use rollout_core::template::{self, RESTARTED_AT};
 use serde_json::{Value, json};
 
@@ -11,6 +11,16 @@ fn applied(from: &Value, to: &Value) -> Value {
     let mut document = template::writable(from);
     json_patch::patch(&mut document, &json_patch(from, to)).expect("a patch of its own document");
     document
+}
+
+/// Whether two templates mean the same, and what differs.
+fn read(from: &Value, to: &Value) -> (bool, Vec<Change>) {
+    (template::same(from, to), changes(from, to))
+}
+
+fn read_in_normal_form(from: &Value, to: &Value) -> (bool, Vec<Change>) {
+    let (from, to) = (template::normal(from), template::normal(to));
+    (from == to, changes(&from, &to))
 }
 
 proptest! {
@@ -75,6 +85,16 @@ proptest! {
         let forms = [template::writable(&from), template::writable(&to)];
         let [one, other] = forms.each_ref().map(template::fingerprint);
         prop_assert_eq!(one == other, template::same(&from, &to));
+    }
+
+    #[test]
+    fn what_means_nothing_is_in_no_change((from, to) in templates()) {
+        prop_assert_eq!(read(&disguised(&from), &to), read_in_normal_form(&disguised(&from), &to));
+    }
+
+    #[test]
+    fn what_means_nothing_is_in_no_change_of_any_values(from in any_value(), to in any_value()) {
+        prop_assert_eq!(read(&from, &to), read_in_normal_form(&from, &to));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cluster::{Cluster, Output};
+use cluster::{Cluster, Namespace, Output};
 use serde_json::Value;
 
 use super::{compare_runs, report, words, workloads};
@@ -15,12 +15,32 @@ use crate::{Result, plugins};
 const BOUND: f64 = 1.5;
 
 /// A call, and what it is measured against.
-struct Call {
+pub(super) struct Call {
     name: String,
     here: Vec<String>,
     limit: Vec<String>,
     /// None where kubectl has nothing like it.
     kubectl: Option<Vec<String>>,
+}
+
+impl Call {
+    /// Returns a call of the plugin in a namespace, and the same of kubectl where it has one.
+    pub(super) fn of(
+        limit: &Limit,
+        namespace: &Namespace<'_>,
+        name: &str,
+        here: &str,
+        kubectl: Option<&str>,
+    ) -> Result<Call> {
+        let placed = |program: &str, line: &str| words(&format!("{program} {line} -n {}", namespace.name()));
+        let here = placed("kubectl-rollback", here);
+        Ok(Call {
+            name: name.to_string(),
+            limit: limit.line(namespace.cluster(), &here)?,
+            here,
+            kubectl: kubectl.map(|line| placed("kubectl", line)),
+        })
+    }
 }
 
 /// Measures all of them, and prints a table of ratios.
@@ -51,30 +71,30 @@ pub(super) fn run(cluster: &Cluster, runs: usize) -> Result {
             Some("rollout undo deployment/plain --dry-run=server"),
         ),
     ] {
-        let placed = |program: &str, line: &str| words(&format!("{program} {line} -n {}", namespace.name()));
-        let here = placed("kubectl-rollback", here);
-        calls.push(Call {
-            name: name.to_string(),
-            limit: limit.line(cluster, &here)?,
-            here,
-            kubectl: kubectl.map(|line| placed("kubectl", line)),
-        });
+        calls.push(Call::of(&limit, &namespace, name, here, kubectl)?);
     }
+    let rows = calls.iter().map(|call| measured(cluster, call, runs)).collect::<Result<_>>()?;
+    print(rows, runs);
+    Ok(())
+}
+
+/// Measures a call, and returns its row of the table.
+pub(super) fn measured(cluster: &Cluster, call: &Call, runs: usize) -> Result<[String; 7]> {
+    eprintln!("{}: {runs} runs each", call.name);
+    let lines = [Some(&call.limit), Some(&call.here), call.kubectl.as_ref()];
+    Ok(row(&call.name, &compare_runs(cluster, &lines, runs)?))
+}
+
+/// Prints the table.
+pub(super) fn print(measured: Vec<[String; 7]>, runs: usize) {
     let head = ["", "WALL ms", "", "", "CPU ms", "", ""].map(str::to_string);
     let columns = ["", "LIMIT", "HERE", "KUBECTL", "LIMIT", "HERE", "KUBECTL"].map(str::to_string);
-    let mut rows = vec![head, columns];
-    for call in &calls {
-        eprintln!("{}: {runs} runs each", call.name);
-        let lines = [Some(&call.limit), Some(&call.here), call.kubectl.as_ref()];
-        let costs = compare_runs(cluster, &lines, runs)?;
-        rows.push(row(&call.name, &costs));
-    }
+    let rows: Vec<_> = [head, columns].into_iter().chain(measured).collect();
     println!(
         "\nMedians of {runs} runs each, and how many times of the limit they are; CPU is user and system."
     );
     println!("More than {BOUND} times here is marked with !\n");
     report::table(&rows);
-    Ok(())
 }
 
 fn row(name: &str, costs: &[Option<Cost>]) -> [String; 7] {
@@ -107,7 +127,7 @@ fn times(at: usize, figure: f64, limit: f64) -> String {
 }
 
 /// The programs that are the limit.
-struct Limit {
+pub(super) struct Limit {
     client: PathBuf,
     empty: PathBuf,
     /// What the client is told of the server.
@@ -115,7 +135,8 @@ struct Limit {
 }
 
 impl Limit {
-    fn of(cluster: &Cluster) -> Result<Limit> {
+    /// Builds them.
+    pub(super) fn of(cluster: &Cluster) -> Result<Limit> {
         let built = plugins::build_of("limit", "release")?;
         let program = |name: &str| {
             let found = built.iter().find(|path| path.file_stem().is_some_and(|stem| stem == name));

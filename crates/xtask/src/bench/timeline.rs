@@ -37,27 +37,30 @@ pub(super) fn compare<'a>(
     pairs: &'a [Pair],
     runs: usize,
 ) -> Result<Vec<Comparison<'a>>> {
-    compare_stages(namespace, pairs, runs, DEPLOYMENTS, STAGES)
+    let mut comparisons = Vec::new();
+    grow(namespace, DEPLOYMENTS, STAGES, |stage| {
+        comparisons.push(compare_reading(namespace.cluster(), &pairs[stage], runs)?);
+        Ok(())
+    })?;
+    Ok(comparisons)
 }
 
-/// Creates Deployments, gives each of them more revisions stage by stage, and compares a pair at each.
-pub(super) fn compare_stages<'a>(
+/// Creates Deployments, gives each of them more revisions stage by stage, and measures at each.
+pub(super) fn grow(
     namespace: &Namespace<'_>,
-    pairs: &'a [Pair],
-    runs: usize,
     count: u32,
     stages: [u32; 2],
-) -> Result<Vec<Comparison<'a>>> {
+    mut measure: impl FnMut(usize) -> Result,
+) -> Result {
     let uids = deployments(namespace, count)?;
-    let mut comparisons = Vec::new();
     let mut from = 0;
-    for (pair, to) in pairs.iter().zip(stages) {
-        eprintln!("{}: creating them", pair.name);
+    for (stage, to) in stages.into_iter().enumerate() {
+        eprintln!("creating ReplicaSets until each of {count} Deployments has {to}");
         create(namespace, &uids, from..to);
         from = to;
-        comparisons.push(compare_reading(namespace.cluster(), pair, runs)?);
+        measure(stage)?;
     }
-    Ok(comparisons)
+    Ok(())
 }
 
 /// Creates the Deployments, without pods, that own the ReplicaSets: what nobody owns is collected as garbage, and a history

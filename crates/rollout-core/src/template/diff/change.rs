@@ -3,8 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::template::form::reduced;
+
 pub(super) fn change(path: &str, from: Option<&Value>, to: Option<&Value>) -> Change {
-    Change { path: path.to_string(), from: from.cloned(), to: to.cloned() }
+    Change { path: path.to_string(), from: from.map(reduced), to: to.map(reduced) }
 }
 
 /// One field that differs.

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::template::form::equal;
+
 /// Above this many pairs the longest common part is not looked for.
 const MANY: usize = 1_000_000;
 
@@ -9,8 +11,9 @@ pub(super) type Hunk = (std::ops::Range<usize>, std::ops::Range<usize>);
 
 /// Returns the stretches that differ, in order.
 pub(super) fn hunks(from: &[Value], to: &[Value]) -> Vec<Hunk> {
-    let head = from.iter().zip(to).take_while(|(from, to)| from == to).count();
-    let tail = from[head..].iter().rev().zip(to[head..].iter().rev()).take_while(|(f, t)| f == t).count();
+    let head = from.iter().zip(to).take_while(|(from, to)| equal(from, to)).count();
+    let tail =
+        from[head..].iter().rev().zip(to[head..].iter().rev()).take_while(|(f, t)| equal(f, t)).count();
     let (from_end, to_end) = (from.len() - tail, to.len() - tail);
     let (before, after) = (&from[head..from_end], &to[head..to_end]);
     if before.len() * after.len() > MANY {
@@ -34,7 +37,7 @@ fn common(from: &[Value], to: &[Value]) -> Vec<(usize, usize)> {
     let mut longest = vec![0u32; (from.len() + 1) * width];
     for f in (0..from.len()).rev() {
         for t in (0..to.len()).rev() {
-            longest[f * width + t] = match from[f] == to[t] {
+            longest[f * width + t] = match equal(&from[f], &to[t]) {
                 true => longest[(f + 1) * width + t + 1] + 1,
                 false => longest[(f + 1) * width + t].max(longest[f * width + t + 1]),
             };
@@ -42,7 +45,7 @@ fn common(from: &[Value], to: &[Value]) -> Vec<(usize, usize)> {
     }
     let (mut f, mut t, mut pairs) = (0, 0, Vec::new());
     while f < from.len() && t < to.len() {
-        if from[f] == to[t] {
+        if equal(&from[f], &to[t]) {
             pairs.push((f, t));
             (f, t) = (f + 1, t + 1);
         } else if longest[(f + 1) * width + t] >= longest[f * width + t + 1] {

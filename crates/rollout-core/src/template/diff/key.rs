@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
+use crate::template::form::members;
+
 /// How the elements of a list are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
@@ -83,12 +85,12 @@ fn toleration(item: &Value) -> String {
     words
 }
 
-/// Writes a value in one form whatever the order of its fields.
+/// Writes a value's normal form, whatever the order of its fields.
 fn canonical(value: &Value) -> String {
     fn sorted(value: &Value) -> Value {
         match value {
             Value::Object(fields) => {
-                let fields: BTreeMap<_, _> = fields.iter().collect();
+                let fields: BTreeMap<_, _> = members(fields).collect();
                 fields.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect()
             }
             Value::Array(items) => items.iter().map(sorted).collect(),

@@ -12,7 +12,7 @@ mod walk;
 
 use serde_json::Value;
 
-use crate::template;
+use crate::template::{self, form};
 
 pub use change::Change;
 pub use summary::summary;
@@ -20,7 +20,7 @@ pub use summary::summary;
 /// Returns what differs between two templates; nothing when, and only when, [`template::same`] holds.
 pub fn changes(from: &Value, to: &Value) -> Vec<Change> {
     let mut changes = Vec::new();
-    walk::values("", "", &template::normal(from), &template::normal(to), &mut changes);
+    walk::values("", "", &form::bare(from), &form::bare(to), &mut changes);
     changes
 }
 

@@ -1,4 +1,5 @@
-//! The walk over two values, field by field: what is an object, a list, or differs.
+//! The walk over two values, field by field: what is an object, a list, or differs. They are read as if they were in their
+//! normal form, which is not made: of templates in a long history that would be a copy for each neighbour.
 
 use std::collections::HashMap;
 
@@ -8,15 +9,12 @@ use crate::template::diff::change::{Change, change};
 use crate::template::diff::hunks::hunks;
 use crate::template::diff::key::{Key, Label, key_of, labels};
 use crate::template::diff::path;
-
-/// Maps whose absence means the same as being empty: one more entry is one change, not a change of the whole map.
-const MAPS: [&str; 8] =
-    ["metadata", "labels", "annotations", "nodeSelector", "resources", "limits", "requests", "matchLabels"];
+use crate::template::form::{self, EMPTY_IS_ABSENT, equal, members};
 
 /// Compares two values of one field.
 pub(super) fn values(path: &str, field: &str, from: &Value, to: &Value, changes: &mut Vec<Change>) {
     match (from, to) {
-        _ if from == to => {}
+        _ if equal(from, to) => {}
         (Value::Object(from), Value::Object(to)) => objects(path, from, to, changes),
         (Value::Array(from), Value::Array(to)) => lists(path, field, from, to, changes),
         (
@@ -32,8 +30,10 @@ pub(super) fn values(path: &str, field: &str, from: &Value, to: &Value, changes:
 }
 
 fn objects(path: &str, from: &Map<String, Value>, to: &Map<String, Value>, changes: &mut Vec<Change>) {
-    for key in from.keys().chain(to.keys().filter(|key| !from.contains_key(*key))) {
-        member(&path::field(path, key), key, from.get(key), to.get(key), changes);
+    let both = members(from).map(|(key, value)| (key, Some(value), form::member(to, key)));
+    let new = members(to).filter(|(key, _)| form::member(from, key).is_none());
+    for (key, from, to) in both.chain(new.map(|(key, value)| (key, None, Some(value)))) {
+        member(&path::field(path, key), key, from, to, changes);
     }
 }
 
@@ -53,7 +53,8 @@ fn member(path: &str, key: &str, from: Option<&Value>, to: Option<&Value>, chang
 /// Returns the empty value that stands for an absent one, where what is inside is to be told one by one.
 fn empty_like(key: &str, value: &Value) -> Option<Value> {
     match value {
-        Value::Object(fields) if !fields.is_empty() && MAPS.contains(&key) => Some(Value::Object(Map::new())),
+        // One more entry is one change, and not a change of the whole map.
+        Value::Object(_) if EMPTY_IS_ABSENT.contains(&key) => Some(Value::Object(Map::new())),
         Value::Array(items) if keyed(key, items) => Some(Value::Array(Vec::new())),
         Value::Null
         | Value::Bool(_)
