@@ -81,27 +81,23 @@ fn next_on_nodes<'a>(
     let candidates = here
         .flat_map(|(index, place)| place.living().map(move |pod| (index, pod)))
         .filter(|(_, pod)| (wish.unwanted)(pod) && !sent.is_going(pod));
-    let is_free = |pod: &Pod| {
-        sent.may_go(pod) || !pod.ready() && (!health::was_ready(pod) || health::is_bad(snapshot, pod))
-    };
-    let (free, others): (Vec<_>, Vec<_>) = candidates.partition(|(_, pod)| is_free(pod));
-    if free.is_empty() && others.is_empty() {
+    let mut candidates: Vec<(Turn, usize, &Pod)> =
+        candidates.map(|(index, pod)| (Turn::of(snapshot, sent, pod), index, pod)).collect();
+    if candidates.is_empty() {
         return Vec::new();
     }
+    candidates.sort_by_key(|(turn, ..)| *turn);
     let is_missing =
         |place: &Place<'_>| !place.serves(snapshot) || place.living().any(|pod| sent.may_go(pod));
     let mut unavailable = places.all.iter().filter(|place| is_missing(place)).count();
     // The places of the scope from which a pod goes now.
     let mut left: BTreeSet<usize> = BTreeSet::new();
     let mut pods = Vec::new();
-    let free = free.into_iter().map(|it| (it, true));
-    for ((index, pod), free) in free.chain(others.into_iter().map(|it| (it, false))) {
-        // One that is ready and not yet available is no broken one: it only has to be waited for. One that is unready for a
-        // moment is among the missing already.
-        let may_go = match pod.ready() {
-            _ if free => true,
-            true => unavailable < wish.budget && snapshot.available(pod),
-            false => unavailable <= wish.budget,
+    for (turn, index, pod) in candidates {
+        let may_go = match turn {
+            Turn::Costless => true,
+            Turn::Missing => unavailable <= wish.budget,
+            Turn::Serving => unavailable < wish.budget && snapshot.available(pod),
         };
         if !may_go {
             continue;
@@ -115,6 +111,28 @@ fn next_on_nodes<'a>(
         }
     }
     pods
+}
+
+/// What it costs to delete a pod, in the order in which they go.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// Nothing: it never served, or it is bad.
+    Costless,
+    /// It is among the missing already: it is unready for a moment, or its deletion got no answer and may be done. If it is
+    /// not done, another pod that is missing since then is one more.
+    Missing,
+    /// It is ready. One that is not yet available is no broken one: it only has to be waited for.
+    Serving,
+}
+
+impl Turn {
+    fn of(snapshot: &Snapshot, sent: &Deletions, pod: &Pod) -> Turn {
+        match pod.ready() {
+            false if !health::was_ready(pod) || health::is_bad(snapshot, pod) => Turn::Costless,
+            true if !sent.may_go(pod) => Turn::Serving,
+            true | false => Turn::Missing,
+        }
+    }
 }
 
 fn next_ordinal<'a>(
@@ -196,7 +214,7 @@ pub(crate) fn sort_for_deletion(snapshot: &Snapshot, pods: &mut [&Pod]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{now, pod, pods, revisions, snapshot, stateful};
+    use crate::fixture::{now, pod, pods, revisions, snapshot, stateful, workload};
     use crate::judge::stuck::{Blockage, Wait, examine};
     use k8s_openapi::jiff::SignedDuration;
     use serde_json::json;
@@ -235,6 +253,25 @@ mod tests {
         };
         assert_eq!(chosen(9), None);
         assert_eq!(chosen(10).as_deref(), Some("web-1"));
+    }
+
+    /// It may not be done, and then another pod that is missing since it was sent is one more.
+    #[test]
+    fn a_deletion_without_an_answer_is_sent_again_only_while_no_other_pod_is_missing() {
+        let kind = Kind::DaemonSet;
+        let again = |others_are_ready: bool| {
+            let mut all = pods(kind, "bbb");
+            all[2] = pod(kind, "web-2", "aaa", others_are_ready);
+            let set = workload(kind, "app:1", json!({"type": "OnDelete"}));
+            let seen = snapshot(kind, set, revisions(kind, 2), all);
+            let places = Places::within_reach(&seen).unwrap();
+            let wish = Wish { unwanted: &|pod| seen.side(pod) == Side::Old, budget: 1 };
+            let sent = Deletions { doubtful: ["uid-web-1".to_string()].into(), ..Deletions::default() };
+            let next = next(&seen, &places, &places.all, &sent, wish);
+            next.iter().map(|pod| pod.name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(again(true), ["web-1"]);
+        assert_eq!(again(false), [""; 0]);
     }
 
     fn is_freed(snapshot: &Snapshot) -> bool {

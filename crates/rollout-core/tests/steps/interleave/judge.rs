@@ -35,8 +35,12 @@ pub fn patch(world: &World, process: &Process, before: &Cluster, request: &Reque
         let partition =
             written.filter_map(|it| it["value"]["rollingUpdate"]["partition"].as_u64()).next_back();
         let after = world.cluster.stored();
-        // The way back is by the partition that was before, which nothing was counted for.
-        let is_counted = partition.is_some() && after.as_ref().is_none_or(|it| it.phase == Phase::Running);
+        // The way back is by the partition that was before, and what is held again is what it had reached: nothing was counted
+        // for those.
+        let is_back = |it: &Rollout| {
+            it.phase != Phase::Running || stored.as_ref().is_some_and(|before| before.reached == it.reached)
+        };
+        let is_counted = partition.is_some() && !after.as_ref().is_some_and(is_back);
         let seen = picture.workload.desired;
         ensure(!is_counted || seen == before.world.desired, || format!("counted against {seen} replicas"))?;
         if let (Some(partition), Some(after)) = (partition, after.filter(|it| it.phase == Phase::Running)) {

@@ -272,14 +272,18 @@ impl World {
             }
             Event::Killed => self.leaves(turn),
             Event::TakenOver => {
-                self.resume().map_err(|refusal| format!("to take over is refused: {refusal}"))?;
+                let took = self.resume();
+                self.is_refused_rightly("to take over", took)?;
             }
             Event::Paused => {
                 let plan = steps::pause(&self.cluster.snapshot());
-                self.carry_out(plan).map_err(|refusal| format!("to pause is refused: {refusal}"))?;
+                let paused = self.carry_out(plan);
+                self.is_refused_rightly("to pause", paused)?;
             }
-            // Refused where somebody else's template is there.
-            Event::Aborted => drop(self.abort()),
+            Event::Aborted => {
+                let aborted = self.abort();
+                self.is_refused_rightly("to abort", aborted)?;
+            }
             Event::Rival => {
                 self.rival = true;
                 self.cluster.change(|it| it["spec"]["template"] = template(2));
@@ -437,6 +441,14 @@ impl World {
             self.emptied.insert(pod.slot, (self.crew[turn].id, pod.uid));
         }
         Ok(())
+    }
+
+    /// Refused is what somebody asks for only where somebody else's template is there, or another workload of that name.
+    fn is_refused_rightly(&self, what: &str, done: Result<(), String>) -> Result<(), String> {
+        match done {
+            Err(refusal) if !self.rival && !self.recreated => Err(format!("{what} is refused: {refusal}")),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     fn carry_out(&mut self, plan: Result<Decision, Refusal>) -> Result<(), String> {
