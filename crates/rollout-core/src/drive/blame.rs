@@ -35,13 +35,23 @@ pub(super) fn new(snapshot: &Snapshot) -> impl Iterator<Item = &Pod> {
     snapshot.living().filter(|pod| snapshot.side(pod) == Side::New)
 }
 
-/// Tells whether a pod of a revision that works may yet become ready: a rollout that takes long is no bad one.
-pub(super) fn is_starting(pod: &Pod, snapshot: &Snapshot) -> bool {
-    snapshot.seconds_seen(pod.unready_since) < snapshot.patience.usual()
+/// Iterates over the new pods on living nodes that are not ready and show something that does not only hold them up, or nothing
+/// at all.
+pub(super) fn blamed<'s>(snapshot: &'s Snapshot, progress: &Progress) -> impl Iterator<Item = &'s Pod> {
+    let excused: BTreeSet<Symptom> = progress.causes.holding_up.iter().map(Cause::symptom).collect();
+    new(snapshot)
+        .filter(|pod| !pod.ready() && pod.node.is_some() && !snapshot.is_out_of_reach(pod))
+        .filter(move |pod| is_to_blame(pod, snapshot, &excused))
 }
 
-/// Tells whether a pod that is not ready shows something that does not only hold it up, or nothing at all.
-pub(super) fn is_to_blame(pod: &Pod, snapshot: &Snapshot, excused: &BTreeSet<Symptom>) -> bool {
+/// Tells whether a pod may yet become ready: where its revision `works` elsewhere, a rollout that takes long is no bad one;
+/// where it does not yet, one that has just begun has shown nothing.
+pub(super) fn is_starting(pod: &Pod, works: bool, snapshot: &Snapshot) -> bool {
+    let given = if works { snapshot.patience.usual() } else { snapshot.patience.moment() };
+    snapshot.seconds_seen(pod.unready_since) < given
+}
+
+fn is_to_blame(pod: &Pod, snapshot: &Snapshot, excused: &BTreeSet<Symptom>) -> bool {
     let shown = causes::of_pod(pod, snapshot);
     let blames =
         |cause: &Cause| cause.sort != Sort::HoldsUp && !cause.old_too && !excused.contains(&cause.symptom());

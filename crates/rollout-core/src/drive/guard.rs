@@ -1,11 +1,9 @@
 //! Guarding a rollout: it is followed to its end and through its gate, and taken back where it fails. A state machine over
 //! snapshots.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
-use crate::drive::blame::{is_recent, is_starting, is_to_blame, new, only_stuck, was_complete};
+use crate::drive::blame::{blamed, is_recent, is_starting, new, only_stuck, was_complete};
 use crate::drive::follow::Follow;
 use crate::history::number::RevisionNumber;
 use crate::history::revision::Revision;
@@ -23,7 +21,7 @@ use crate::plan::decision::{Decision, Plan};
 use crate::plan::needs::Needs;
 use crate::plan::undo::{self, UndoOptions};
 use crate::plan::{operations, steps};
-use crate::snapshot::symptom::{CauseId, Symptom};
+use crate::snapshot::symptom::CauseId;
 use crate::snapshot::{Side, Snapshot};
 use crate::template::{self, diff};
 
@@ -60,6 +58,9 @@ pub struct Guard {
     settled: Option<u32>,
     /// Whether a pod of the new revision has been available.
     works: bool,
+    /// While none was: one that was not ready for longer than a moment, with nothing to excuse it. Whoever deletes it says
+    /// nothing for its revision.
+    late: Option<Pod>,
     deadline: Deadline,
     /// The object of an older revision that was seen with Available pods: a proof that may be gone when it is needed.
     proven: Option<String>,
@@ -119,6 +120,7 @@ impl Guard {
             gate: Gate::new(options.gate),
             settled: None,
             works: false,
+            late: None,
             deadline: Deadline::new(options.limit),
             proven: None,
             recent: None,
@@ -148,7 +150,7 @@ impl Guard {
         if *self.template.get_or_insert_with(|| live.clone()) != live {
             return Step::End(Ending::Superseded);
         }
-        self.remember(snapshot);
+        self.remember(snapshot, progress);
         let over_for = self.deadline.over_for(snapshot.now);
         if self.recent.is_none() && was_complete(snapshot) && progress.available > 0 {
             self.settled = Some(progress.available);
@@ -242,20 +244,23 @@ impl Guard {
     }
 
     /// A rollout whose new pods are fine is not taken back because something else holds it up (hazard H11), and none is where
-    /// the older revision would do no better. A pod that has only begun to start beside others that run is waited for as long
+    /// the older revision would do no better. A pod that has only begun to start is waited for, beside others that run as long
     /// as any may take, and so is one that fell for a moment while all soaked.
     fn time_is_over(&mut self, snapshot: &Snapshot, progress: &Progress, over_for: i64) -> Step {
         if self.settled.is_some() && over_for < self.options.gate.soak.saturating_mul(2) {
             return Step::Wait;
         }
-        let Causes { failed, on_probation, holding_up } = &progress.causes;
-        let excused: BTreeSet<Symptom> = holding_up.iter().map(Cause::symptom).collect();
-        let (starting, unhealthy): (Vec<&Pod>, Vec<&Pod>) = new(snapshot)
-            .filter(|pod| !pod.ready() && pod.node.is_some() && !snapshot.is_out_of_reach(pod))
+        let Causes { failed, on_probation, holding_up: _ } = &progress.causes;
+        let (starting, unhealthy): (Vec<&Pod>, Vec<&Pod>) = blamed(snapshot, progress)
             .filter(|pod| self.settled.is_none() || self.gate.was_healthy(pod))
-            .filter(|pod| is_to_blame(pod, snapshot, &excused))
-            .partition(|pod| self.works && is_starting(pod, snapshot));
-        let late = unhealthy.first().map(|pod| {
+            .partition(|pod| is_starting(pod, self.works, snapshot));
+        let late = self.late.as_ref().filter(|pod| !snapshot.is_out_of_reach(pod));
+        // One that has ended just now is replaced.
+        let ended = snapshot.pods.iter().flatten().filter(|pod| pod.ended());
+        let ended =
+            ended.filter(|pod| snapshot.side(pod) == Side::New && is_starting(pod, self.works, snapshot));
+        let starting: Vec<&Pod> = starting.into_iter().chain(ended).collect();
+        let late = unhealthy.first().copied().or(late).map(|pod| {
             Cause::new(CauseId::Deadline, format!("pod {} is not ready within the time given", pod.name))
         });
         let of_starting = |cause: &&Cause| starting.iter().any(|pod| Some(&pod.name) == cause.pod.as_ref());
@@ -424,12 +429,20 @@ impl Guard {
         Step::End(Ending::NotUndone { why, causes: back.causes })
     }
 
-    fn remember(&mut self, snapshot: &Snapshot) {
+    fn remember(&mut self, snapshot: &Snapshot, progress: &Progress) {
         let works = |revision: &&Revision| revision.pods.available > 0;
         if let Some(works) = snapshot.history.others().find(works).filter(|_| snapshot.observed()) {
             self.proven = Some(works.name.clone());
         }
         self.works |= new(snapshot).any(|pod| snapshot.available(pod));
+        if let Some(pod) = blamed(snapshot, progress).find(|pod| !is_starting(pod, false, snapshot)) {
+            self.late = Some(pod.clone());
+        } else if snapshot.living().any(|pod| self.late.as_ref().is_some_and(|late| late.uid == pod.uid)) {
+            self.late = None;
+        }
+        if self.works {
+            self.late = None;
+        }
     }
 }
 

@@ -228,6 +228,41 @@ fn a_rollout_that_only_takes_long_is_left_and_one_that_does_not_get_on_is_not() 
 }
 
 #[test]
+fn when_the_time_is_over_a_pod_that_is_gone_has_failed_and_one_that_just_began_has_not() {
+    let seen = |since: Option<i64>, seconds: i64| {
+        let mut all = pods(KIND, "aaa");
+        all[0] = pod(KIND, "web-0", "ccc", false);
+        all[0].unready_since = since.map(|since| now() + SignedDuration::from_secs(since));
+        at(3, all.split_off(usize::from(since.is_none())), seconds)
+    };
+    let guard = || Guard::new(GuardOptions { limit: Some(20), ..options() });
+    let mut deleted = guard();
+    assert_eq!(look(&mut deleted, &seen(Some(0), 0)), Step::Wait);
+    assert_eq!(look(&mut deleted, &seen(Some(0), 15)), Step::Wait);
+    assert_eq!(goes_back(&look(&mut deleted, &seen(None, 20))), Some(1));
+    let mut late = guard();
+    assert_eq!(look(&mut late, &seen(None, 0)), Step::Wait);
+    assert_eq!(look(&mut late, &seen(Some(15), 20)), Step::Wait);
+    assert_eq!(goes_back(&look(&mut late, &seen(Some(15), 25))), Some(1));
+}
+
+#[test]
+fn when_the_time_is_over_one_pod_that_has_just_ended_beside_others_that_run_is_waited_for() {
+    let seen = |ended: i64, seconds: i64| {
+        let mut all = pods(KIND, "ccc");
+        all[0] = pod(KIND, "web-0", "aaa", true);
+        all[1] = pod(KIND, "web-1", "ccc", false);
+        all[1].phase = "Failed".into();
+        all[1].unready_since = Some(now() + SignedDuration::from_secs(ended));
+        at(3, all, seconds)
+    };
+    let mut guard = Guard::new(GuardOptions { limit: Some(20), ..options() });
+    assert_eq!(look(&mut guard, &seen(19, 19)), Step::Wait);
+    assert_eq!(look(&mut guard, &seen(19, 20)), Step::Wait);
+    assert_eq!(goes_back(&look(&mut guard, &seen(19, 80))), Some(1));
+}
+
+#[test]
 fn a_moment_of_one_pod_does_not_fail_what_soaks_when_the_time_is_over() {
     let mut guard =
         Guard::new(GuardOptions { limit: Some(20), back_to: RevisionNumber::new(1), ..options() });

@@ -190,12 +190,13 @@ impl Reach<'_> {
     }
 }
 
-/// Every pod within reach is new and available; what is old is on nodes on which it would not come back.
+/// Every pod within reach is new and available, and old ones are left on nodes on which they would not come back.
 pub(crate) fn only_out_of_reach_are_old(snapshot: &Snapshot) -> bool {
     let reach = Reach::of(snapshot);
     let settled = |pod: &&Pod| snapshot.side(pod) == Side::New && snapshot.available(pod);
     let (here, away): (Vec<&Pod>, Vec<&Pod>) = snapshot.living().partition(|pod| reach.has(pod));
-    here.len() as u32 == reach.wanted && here.iter().all(settled) && !away.is_empty()
+    let any_old = away.iter().any(|pod| snapshot.side(pod) == Side::Old);
+    here.len() as u32 == reach.wanted && here.iter().all(settled) && any_old
 }
 
 /// Sorts pods into the order in which they are deleted: first those that are not ready, since their end costs nothing, from
