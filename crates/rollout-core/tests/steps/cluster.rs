@@ -133,13 +133,17 @@ impl Cluster {
     }
 
     pub fn rolling(kind: Kind, size: u32) -> Cluster {
-        let rolling = match kind {
+        Cluster::new(kind, size, Cluster::rolling_update(kind))
+    }
+
+    /// The strategy that is the default of a kind.
+    pub fn rolling_update(kind: Kind) -> Value {
+        match kind {
             Kind::StatefulSet => json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}),
             Kind::DaemonSet | Kind::Deployment => {
                 json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}})
             }
-        };
-        Cluster::new(kind, size, rolling)
+        }
     }
 
     pub fn join(&mut self, name: &str) {

@@ -7,7 +7,33 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::interleave::world::{After, World};
+/// One state of a world: what may happen in it, and what comes of that.
+pub trait State: Clone {
+    type Event;
+
+    /// Everything that anybody could see, and what may happen yet.
+    fn key(&self) -> String;
+
+    /// What may happen now.
+    fn events(&self) -> Vec<Self::Event>;
+
+    fn happens(&mut self, event: Self::Event) -> Result<(), String>;
+
+    /// What comes next where nothing happens.
+    fn go(&mut self) -> Result<After<Self>, String>;
+
+    /// Tells how it came to this.
+    fn tells(&self, what: &str) -> String;
+}
+
+/// What comes after a quiet turn.
+pub enum After<S> {
+    More,
+    /// Nobody has anything left to do.
+    Over,
+    /// Or this.
+    Either(Box<S>),
+}
 
 /// Quiet turns within which a world that is left alone must end.
 const ENDS_WITHIN: usize = 2000;
@@ -24,7 +50,7 @@ pub struct Explored {
 }
 
 /// Explores what so many events can make of a world; or tells how something came that must not.
-pub fn explore(first: World) -> Result<Explored, String> {
+pub fn explore<S: State>(first: S) -> Result<Explored, String> {
     let mut explored = Explored::default();
     let (mut seen, mut open) = (HashSet::new(), vec![first]);
     while let Some(world) = open.pop() {
@@ -36,10 +62,10 @@ pub fn explore(first: World) -> Result<Explored, String> {
 
 /// Follows a world that is left alone to its end, or to where another one was already; what else may happen on the way is left
 /// open.
-fn follow(
-    mut world: World,
+fn follow<S: State>(
+    mut world: S,
     seen: &mut HashSet<u64>,
-    open: &mut Vec<World>,
+    open: &mut Vec<S>,
     explored: &mut Explored,
 ) -> Result<(), String> {
     let mut run = HashSet::new();

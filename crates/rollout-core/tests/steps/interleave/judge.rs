@@ -1,5 +1,6 @@
 //! What must never be, held against the true state of the cluster in the moment in which a request comes to it.
 
+use rollout_core::drive::Driver;
 use rollout_core::machine::Ending;
 use rollout_core::model::ModelPod;
 use rollout_core::plan::Request;
@@ -8,7 +9,8 @@ use rollout_core::{Kind, Snapshot, Strategy};
 use serde_json::Value;
 
 use crate::cluster::{Cluster, holder, image_of, reach};
-use crate::interleave::world::{Process, World};
+use crate::interleave::in_steps::World;
+use crate::interleave::process::Process;
 
 fn ensure(holds: bool, words: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(words()) }
@@ -19,7 +21,12 @@ fn stored_in(picture: &Snapshot) -> Option<Rollout> {
 }
 
 /// A patch that has got through: nothing that somebody else changed meanwhile was written over, and nobody else drives.
-pub fn patch(world: &World, process: &Process, before: &Cluster, request: &Request) -> Result<(), String> {
+pub fn patch(
+    world: &World,
+    process: &Process<Driver>,
+    before: &Cluster,
+    request: &Request,
+) -> Result<(), String> {
     let picture = process.picture.as_ref().unwrap();
     let body = &request.body;
     for path in ["/metadata/uid", "/spec/template", "/spec/updateStrategy"] {
@@ -68,7 +75,12 @@ fn end(world: &World, done: usize, total: usize) -> usize {
 
 /// A pod is deleted: it is the one that was meant, of the revision and in the step that are, and no more are missing than may
 /// be, by what the driver has seen and by what it did itself.
-pub fn deletion(world: &World, process: &Process, before: &Cluster, pod: &ModelPod) -> Result<(), String> {
+pub fn deletion(
+    world: &World,
+    process: &Process<Driver>,
+    before: &Cluster,
+    pod: &ModelPod,
+) -> Result<(), String> {
     let picture = process.picture.as_ref().unwrap();
     let seen = picture.pods.iter().flatten().find(|it| it.name == pod.name);
     let seen = seen.ok_or_else(|| format!("{} deleted {}, which it has not seen", process.id, pod.name))?;
