@@ -435,12 +435,11 @@ impl Guard {
             self.proven = Some(works.name.clone());
         }
         self.works |= new(snapshot).any(|pod| snapshot.available(pod));
-        if let Some(pod) = blamed(snapshot, progress).find(|pod| !is_starting(pod, false, snapshot)) {
+        if self.works {
+            self.late = None;
+        } else if let Some(pod) = blamed(snapshot, progress).find(|pod| !is_starting(pod, false, snapshot)) {
             self.late = Some(pod.clone());
         } else if snapshot.living().any(|pod| self.late.as_ref().is_some_and(|late| late.uid == pod.uid)) {
-            self.late = None;
-        }
-        if self.works {
             self.late = None;
         }
     }
