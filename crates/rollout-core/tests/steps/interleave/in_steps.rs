@@ -15,14 +15,12 @@ use serde_json::Value;
 use crate::cluster::{Cluster, holder, image_of};
 use crate::interleave::beside::{self, Beside, Marks};
 use crate::interleave::explore::{After, State};
-use crate::interleave::process::Process;
+use crate::interleave::process::{Process, REPLACED, Trouble};
 use crate::interleave::story::Story;
 use crate::interleave::{judge, key};
 
 /// How often somebody takes up what was left before it counts as never ending.
 const ROUNDS: u32 = 4;
-/// Seconds within which another pod is in the place of one that was deleted.
-pub const REPLACED: u32 = 4;
 
 /// What is rolled out, and how.
 #[derive(Clone, Debug)]
@@ -38,18 +36,10 @@ pub struct Scene {
 /// Something that happens beside what comes anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The request that is under way is lost, or its answer is.
-    Lost { done: bool },
-    /// The server refuses the request that is under way.
-    Refused,
-    /// A second passes while somebody could go on.
-    Second,
+    /// Something comes between the driver whose turn it is and the cluster.
+    Trouble(Trouble),
     /// Another driver gets its turn first.
     Late,
-    /// The next pictures are old, or their pods are.
-    Lag { pods_only: bool },
-    /// The driver dies.
-    Killed,
     /// Somebody goes on with it while the driver lives.
     TakenOver,
     /// Somebody has it stand still.
@@ -58,8 +48,6 @@ pub enum Event {
     Aborted,
     /// Something that no driver does.
     Beside(Beside),
-    /// A pod is deleted, and another one is in its place before a request comes.
-    Replaced(u32),
 }
 
 #[derive(Clone, Debug)]
@@ -295,15 +283,8 @@ impl State for World {
         if self.left == 0 || self.crew.is_empty() {
             return Vec::new();
         }
-        let process = &self.crew[self.turn];
-        let mut events = vec![Event::Second, Event::Killed];
-        if process.open.is_empty() {
-            events.extend([false, true].map(|pods_only| Event::Lag { pods_only }));
-        } else {
-            events.extend([Event::Lost { done: true }, Event::Lost { done: false }, Event::Refused]);
-            let pods = self.cluster.world.pods.iter().filter(|pod| !pod.terminating());
-            events.extend(pods.map(|pod| Event::Replaced(pod.slot)));
-        }
+        let troubles = self.crew[self.turn].troubles(&self.cluster).into_iter();
+        let mut events: Vec<Event> = troubles.map(Event::Trouble).collect();
         if self.crew.len() > 1 {
             events.push(Event::Late);
         }
@@ -325,22 +306,22 @@ impl State for World {
         self.tell(&format!("{event:?}"));
         let turn = self.turn;
         match event {
-            Event::Lost { done } => {
+            Event::Trouble(Trouble::Lost { done }) => {
                 let request = self.crew[turn].open.pop_front().unwrap();
                 if done {
                     self.arrives(turn, &request)?;
                 }
                 self.crew[turn].machine.sent(&Outcome::Unanswered);
             }
-            Event::Refused => {
+            Event::Trouble(Trouble::Refused) => {
                 let request = self.crew[turn].open.pop_front().unwrap();
                 self.unclean |= request.forgets_stored();
                 self.crew[turn].machine.sent(&Outcome::Refused("forbidden".into()));
             }
-            Event::Second => self.second(),
+            Event::Trouble(Trouble::Second) => self.second(),
             Event::Late => self.turn = (turn + 1) % self.crew.len(),
-            Event::Lag { pods_only } => self.crew[turn].lags(&self.cluster, pods_only),
-            Event::Killed => self.leaves(turn),
+            Event::Trouble(Trouble::Lag { pods_only }) => self.crew[turn].lags(&self.cluster, pods_only),
+            Event::Trouble(Trouble::Killed) => self.leaves(turn),
             Event::TakenOver => {
                 let took = self.resume();
                 self.is_refused_rightly("to take over", took)?;
@@ -354,7 +335,7 @@ impl State for World {
                 let aborted = self.abort();
                 self.is_refused_rightly("to abort", aborted)?;
             }
-            Event::Replaced(slot) => {
+            Event::Trouble(Trouble::Replaced(slot)) => {
                 beside::pod(&mut self.cluster, slot, Model::delete_pod);
                 (0..REPLACED).for_each(|_| self.second());
             }

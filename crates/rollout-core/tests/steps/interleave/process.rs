@@ -12,6 +12,26 @@ use crate::cluster::Cluster;
 /// Turns for which a picture stays what it is.
 const LAG: u32 = 2;
 
+/// Seconds within which another pod is in the place of one that was deleted.
+pub const REPLACED: u32 = 4;
+
+/// What may come between a machine and the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The request that is under way is lost, or its answer is.
+    Lost { done: bool },
+    /// The server refuses the request that is under way.
+    Refused,
+    /// A second passes while it could go on.
+    Second,
+    /// The next pictures are old, or their pods are.
+    Lag { pods_only: bool },
+    /// It dies.
+    Killed,
+    /// A pod is deleted, and another one is in its place before a request comes.
+    Replaced(u32),
+}
+
 #[derive(Clone, Debug)]
 pub struct Process<M> {
     pub id: u32,
@@ -27,6 +47,19 @@ pub struct Process<M> {
 impl<M> Process<M> {
     pub fn new(id: u32, machine: M) -> Process<M> {
         Process { id, machine, picture: None, lag: (0, false), open: VecDeque::new() }
+    }
+
+    /// What may come between it and the cluster now.
+    pub fn troubles(&self, cluster: &Cluster) -> Vec<Trouble> {
+        let mut troubles = vec![Trouble::Second, Trouble::Killed];
+        if self.open.is_empty() {
+            troubles.extend([false, true].map(|pods_only| Trouble::Lag { pods_only }));
+        } else {
+            troubles.extend([Trouble::Lost { done: true }, Trouble::Lost { done: false }, Trouble::Refused]);
+            let pods = cluster.world.pods.iter().filter(|pod| !pod.terminating());
+            troubles.extend(pods.map(|pod| Trouble::Replaced(pod.slot)));
+        }
+        troubles
     }
 
     /// The next pictures are old, or their pods are.

@@ -13,9 +13,8 @@ use serde_json::Value;
 use crate::cluster::{Cluster, image_of, template};
 use crate::interleave::beside::{self, Beside, Marks};
 use crate::interleave::explore::{After, State};
-use crate::interleave::in_steps::REPLACED;
 use crate::interleave::key;
-use crate::interleave::process::Process;
+use crate::interleave::process::{Process, REPLACED, Trouble};
 use crate::interleave::story::Story;
 
 /// Seconds for which pods have to stay available, and that they may take until they are.
@@ -33,18 +32,8 @@ pub struct Scene {
 /// Something that happens beside what comes anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The request that is under way is lost, or its answer is.
-    Lost { done: bool },
-    /// The server refuses the request that is under way.
-    Refused,
-    /// A second passes while it could move.
-    Second,
-    /// The next pictures are old, or their pods are.
-    Lag { pods_only: bool },
-    /// The guard dies.
-    Killed,
-    /// A pod is deleted, and another one is in its place before a request comes.
-    Replaced(u32),
+    /// Something comes between the guard and the cluster.
+    Trouble(Trouble),
     /// Something that no guard does.
     Beside(Beside),
 }
@@ -222,42 +211,36 @@ impl State for World {
 
     fn events(&self) -> Vec<Event> {
         let Some(guard) = self.guard.as_ref().filter(|_| self.left > 0) else { return Vec::new() };
-        let mut events = vec![Event::Second, Event::Killed];
-        if guard.open.is_empty() {
-            events.extend([false, true].map(|pods_only| Event::Lag { pods_only }));
-        } else {
-            events.extend([Event::Lost { done: true }, Event::Lost { done: false }, Event::Refused]);
-            let pods = self.cluster.world.pods.iter().filter(|pod| !pod.terminating());
-            events.extend(pods.map(|pod| Event::Replaced(pod.slot)));
-        }
-        events.extend(self.marks.events(&self.cluster).into_iter().map(Event::Beside));
-        events
+        let troubles = guard.troubles(&self.cluster).into_iter().map(Event::Trouble);
+        troubles.chain(self.marks.events(&self.cluster).into_iter().map(Event::Beside)).collect()
     }
 
     fn happens(&mut self, event: Event) -> Result<(), String> {
         self.left -= 1;
         self.tell(&format!("{event:?}"));
         match event {
-            Event::Lost { done } => {
+            Event::Trouble(Trouble::Lost { done }) => {
                 let request = self.guard.as_mut().and_then(|it| it.open.pop_front()).unwrap();
                 if done {
                     self.arrives(&request)?;
                 }
                 self.guard.as_mut().unwrap().machine.sent(&Outcome::Unanswered);
             }
-            Event::Refused => {
+            Event::Trouble(Trouble::Refused) => {
                 self.refused = true;
                 let guard = self.guard.as_mut().unwrap();
                 guard.open.pop_front();
                 guard.machine.sent(&Outcome::Refused("forbidden".into()));
             }
-            Event::Second => self.cluster.tick(),
-            Event::Lag { pods_only } => self.guard.as_mut().unwrap().lags(&self.cluster, pods_only),
-            Event::Killed => {
+            Event::Trouble(Trouble::Second) => self.cluster.tick(),
+            Event::Trouble(Trouble::Lag { pods_only }) => {
+                self.guard.as_mut().unwrap().lags(&self.cluster, pods_only);
+            }
+            Event::Trouble(Trouble::Killed) => {
                 self.killed = true;
                 self.guard = None;
             }
-            Event::Replaced(slot) => {
+            Event::Trouble(Trouble::Replaced(slot)) => {
                 beside::pod(&mut self.cluster, slot, Model::delete_pod);
                 self.cluster.ticks(REPLACED);
             }
