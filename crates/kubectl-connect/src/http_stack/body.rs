@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use memchr::memrchr;
 use tokio::time::{Instant, Sleep};
 use tower::BoxError;
 
@@ -61,8 +62,8 @@ impl<B> WatchedBody<B> {
 
     /// Counts what came: of a stream the line that has not ended, else everything.
     fn count(&mut self, data: &Bytes) -> Result<(), Failure> {
-        let line = data.iter().rposition(|byte| *byte == b'\n').filter(|_| self.stream);
-        self.read = match line {
+        let line = || memrchr(b'\n', data);
+        self.read = match self.stream.then(line).flatten() {
             Some(end) => data.len() - end - 1,
             None => self.read + data.len(),
         };

@@ -39,7 +39,7 @@ impl Deletions {
     /// Forgets pods that are gone, so that thousands of them do not add up.
     pub(crate) fn forget(&mut self, snapshot: &Snapshot) {
         let there = || snapshot.pods.iter().flatten().filter(|pod| !pod.terminating).map(|pod| &pod.uid);
-        for sent in [&mut self.sure, &mut self.doubtful] {
+        for sent in [&mut self.sure, &mut self.doubtful].into_iter().filter(|sent| !sent.is_empty()) {
             *sent = there().filter(|uid| sent.contains(*uid)).cloned().collect();
         }
     }

@@ -6,8 +6,9 @@
 
 use crate::judge::ordinals::name_at;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use fnv::FnvHashMap;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::objects::kind::Kind;
@@ -149,7 +150,8 @@ impl<'a> Places<'a> {
 
     fn take_nodes(&mut self, snapshot: &'a Snapshot, nodes: &'a [Node], pods: &'a [Pod], skip_unready: bool) {
         let placement = Placement::of(snapshot.workload.template());
-        let mut by_node: HashMap<&str, Vec<&Pod>> = HashMap::with_capacity(pods.len());
+        let mut by_node: FnvHashMap<&str, Vec<&Pod>> =
+            FnvHashMap::with_capacity_and_hasher(pods.len(), Default::default());
         for pod in pods {
             by_node.entry(pod.node.as_deref().unwrap_or_default()).or_default().push(pod);
         }
@@ -185,9 +187,11 @@ impl<'a> Places<'a> {
                 before && snapshot.side(pod) == Side::New
             })
         };
+        // Of nodes that joined in one second the names decide. Servers list nodes by name, and what is in order is not sorted.
+        self.all.sort_by(|a, b| a.name.cmp(&b.name));
         self.all.sort_by_cached_key(|place| {
             let named = !first.has(place);
-            let joined = place.node.map(|node| (node.created, node.name.as_str()));
+            let joined = place.node.map(|node| node.created);
             match &rules.rest {
                 Rest::Amounts(_) => (named, Reverse(was_new(place)), None, joined),
                 Rest::Label(label) => {
