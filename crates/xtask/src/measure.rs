@@ -71,17 +71,19 @@ impl Cost {
 
     /// The median of each figure by itself.
     pub(crate) fn median(costs: &[Self]) -> Self {
-        let middle = |figure: fn(&Self) -> f64| {
-            let mut figures: Vec<f64> = costs.iter().map(figure).collect();
-            figures.sort_by(f64::total_cmp);
-            let half = figures.len() / 2;
-            match figures.len() % 2 {
-                _ if figures.is_empty() => 0.0,
-                0 => f64::midpoint(figures[half - 1], figures[half]),
-                _ => figures[half],
-            }
-        };
+        let middle = |figure: fn(&Self) -> f64| median(costs.iter().map(figure).collect());
         Self { wall: middle(|it| it.wall), cpu: middle(|it| it.cpu), memory: middle(|it| it.memory) }
+    }
+}
+
+/// The median; 0 of nothing.
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    let half = figures.len() / 2;
+    match figures.len() % 2 {
+        _ if figures.is_empty() => 0.0,
+        0 => f64::midpoint(figures[half - 1], figures[half]),
+        _ => figures[half],
     }
 }
 

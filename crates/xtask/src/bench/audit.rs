@@ -31,6 +31,8 @@ pub(super) struct Requests {
     pub(super) again: usize,
     /// How long the server took for all of them, in milliseconds, without watches.
     pub(super) time: f64,
+    /// When the first came that changes something.
+    pub(super) wrote: Option<Timestamp>,
 }
 
 impl AuditLog {
@@ -68,6 +70,7 @@ impl Requests {
             count: self.count.max(other.count),
             again: self.again.max(other.again),
             time: self.time.max(other.time),
+            wrote: self.wrote.max(other.wrote),
         }
     }
 
@@ -83,7 +86,12 @@ impl Requests {
             }
             requests.count += 1;
             let time = |field: &str| word(field).parse::<Timestamp>().ok();
-            let times = time("requestReceivedTimestamp").zip(time("stageTimestamp"));
+            let received = time("requestReceivedTimestamp");
+            if !watches && !matches!(word("verb"), "get" | "list") {
+                // The lines are in the order of the answers.
+                requests.wrote = requests.wrote.into_iter().chain(received).min();
+            }
+            let times = received.zip(time("stageTimestamp"));
             if let Some((received, answered)) = times.filter(|_| !watches) {
                 requests.time += answered.duration_since(received).as_secs_f64() * 1e3;
             }
@@ -120,5 +128,8 @@ mod tests {
         ];
         let found = Requests::of("kubectl-a", lines.into_iter());
         assert_eq!((found.count, found.again, found.time.round() as i64), (5, 1, 1000));
+        assert_eq!(found.wrote, "2026-01-01T00:00:00.100000Z".parse().ok());
+        let reads = [line("kubectl-a", "list", "/pods", done)];
+        assert_eq!(Requests::of("kubectl-a", reads.into_iter()).wrote, None);
     }
 }

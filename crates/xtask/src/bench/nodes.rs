@@ -41,10 +41,10 @@ pub(super) fn compare<'a>(
     let mut comparisons = Vec::new();
     let mut made = 0;
     for (pairs, nodes) in pairs.chunks(VERBS.len()).zip(STAGES) {
-        create(namespace, made..nodes, node)?;
+        create(namespace, made..nodes)?;
         made = nodes;
-        namespace.apply(&manifest("web").to_string());
-        available(namespace, "web", nodes);
+        namespace.apply(&manifest().to_string());
+        available(namespace, nodes);
         for pair in pairs {
             comparisons.push(compare_reading(namespace.cluster(), pair, runs)?);
         }
@@ -53,25 +53,21 @@ pub(super) fn compare<'a>(
 }
 
 /// Creates the nodes of these numbers, some at a time.
-pub(super) fn create(
-    namespace: &Namespace<'_>,
-    numbers: Range<usize>,
-    node: impl Fn(usize) -> Node,
-) -> Result {
+pub(super) fn create(namespace: &Namespace<'_>, numbers: Range<usize>) -> Result {
     eprintln!("creating nodes up to {}", numbers.end);
     let mut made = numbers.start;
     while made < numbers.end {
-        let some: Vec<Node> = (made..numbers.end.min(made + TOGETHER)).map(&node).collect();
+        let some: Vec<Node> = (made..numbers.end.min(made + TOGETHER)).map(node).collect();
         namespace.cluster().create_nodes(&some)?;
         made += some.len();
     }
     Ok(())
 }
 
-/// Waits until all pods of a set are new and available.
-pub(super) fn available(namespace: &Namespace<'_>, name: &str, nodes: usize) {
+/// Waits until all pods of the set are new and available.
+pub(super) fn available(namespace: &Namespace<'_>, nodes: usize) {
     namespace.wait_until("all pods are available", LONG, || {
-        let set = namespace.get(&[&format!("daemonset/{name}")]);
+        let set = namespace.get(&["daemonset/web"]);
         let all = |count: &str| set["status"][count].as_u64().is_some_and(|it| it as usize >= nodes);
         all("numberAvailable")
             && all("updatedNumberScheduled")
@@ -80,7 +76,7 @@ pub(super) fn available(namespace: &Namespace<'_>, name: &str, nodes: usize) {
 }
 
 /// With labels as nodes of a cloud have them.
-pub(super) fn node(number: usize) -> Node {
+fn node(number: usize) -> Node {
     let zone = ["a", "b", "c"][number % 3];
     Node::new(format!("ip-10-0-{}-{}.eu-central-1.compute.internal", number / 250, number % 250))
         .label("topology.kubernetes.io/zone", &format!("eu-central-1{zone}"))
@@ -91,12 +87,12 @@ pub(super) fn node(number: usize) -> Node {
 }
 
 /// A DaemonSet with what real templates have.
-pub(super) fn manifest(name: &str) -> serde_json::Value {
-    let labels = json!({ "app": name });
+pub(super) fn manifest() -> serde_json::Value {
+    let labels = json!({ "app": "web" });
     json!({
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
-        "metadata": { "name": name },
+        "metadata": { "name": "web" },
         "spec": {
             "selector": { "matchLabels": labels },
             "template": { "metadata": { "labels": labels }, "spec": pod(1) },
