@@ -138,11 +138,12 @@ fn a_webhook_that_does_not_answer_for_a_while_is_waited_for_and_no_reason_to_go_
         assert_code(&called, 3);
         assert!(called.stderr.contains("\n  webhook: "), "{called}");
         assert!(!called.stderr.contains("to go back"), "{called}");
+        // The pods that come in the end may take their time to start as well.
         let heal = || {
-            thread::sleep(Duration::from_secs(8));
+            thread::sleep(Duration::from_secs(14));
             ns.kubectl(&["delete", "validatingwebhookconfiguration", &webhook]).expect_ok();
         };
-        let words = [&GUARD[..], &[&target, "--patience=3s"]].concat();
+        let words = [&GUARD[..], &[&target, "--patience=8s"]].concat();
         stays(&meanwhile(&ns, &words, heal), &ns, &target, "app:2");
     });
 }
