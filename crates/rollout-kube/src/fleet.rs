@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cluster::{Cluster, NODES, Scope, pods_path, revisions_path, workloads_path};
 use crate::list::Listing;
-use crate::source::{Change, Heard, Source, Watched};
+use crate::source::{Change, Heard, Source, Unanswered, Watched};
 
 /// How long changes are gathered before they are looked at.
 const GATHER: Duration = Duration::from_millis(30);
@@ -169,7 +169,7 @@ pub struct Fleet<W: Held, R: Record> {
     /// The watches that have not been heard of yet.
     silent: BTreeSet<usize>,
     updates: mpsc::UnboundedReceiver<Update<W::Object, R::Object>>,
-    lost: bool,
+    unanswered: Unanswered<usize>,
     _watches: JoinSet<()>,
 }
 
@@ -234,7 +234,7 @@ where
             changed: BTreeSet::new(),
             silent: (0..count).collect(),
             updates,
-            lost: false,
+            unanswered: Unanswered::new(),
             _watches: watches,
         }
     }
@@ -297,8 +297,8 @@ where
             Of::Pod(heard) => match *heard {
                 // As where they are read once: that is told of each workload.
                 Heard::Forbidden(_) => {
-                    self.silent.remove(&source);
                     self.pods = None;
+                    return self.give_up(source);
                 }
                 heard => {
                     let change = self.change(source, heard)?;
@@ -313,8 +313,8 @@ where
             // What a node says comes often, and shows in its pods where it matters.
             Of::Node(heard) => match (*heard, &mut self.nodes) {
                 (Heard::Forbidden(_), nodes) => {
-                    self.silent.remove(&source);
                     *nodes = None;
+                    return self.give_up(source);
                 }
                 (heard, _) => {
                     let change = self.change(source, heard)?;
@@ -339,11 +339,15 @@ where
                 Ok(change)
             }
             Heard::Forbidden(words) => Err(Some(Stir::Forbidden(words))),
-            Heard::Lost(error) => {
-                Err((!std::mem::replace(&mut self.lost, true)).then_some(Stir::Lost(error)))
-            }
-            Heard::Back => Err(std::mem::replace(&mut self.lost, false).then_some(Stir::Back)),
+            Heard::Lost(error) => Err(self.unanswered.add(source).then_some(Stir::Lost(error))),
+            Heard::Back => Err(self.unanswered.remove(&source).then_some(Stir::Back)),
         }
+    }
+
+    /// Waits no longer for a watch of which nothing more is heard.
+    fn give_up(&mut self, source: usize) -> Result<(), Option<Stir>> {
+        self.silent.remove(&source);
+        Err(self.unanswered.remove(&source).then_some(Stir::Back))
     }
 
     fn take_workloads(&mut self, source: usize, kind: Kind, change: Change<W::Object>) {

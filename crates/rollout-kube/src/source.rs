@@ -1,5 +1,6 @@
 //! One list of objects that is watched on: what changes in it, for as long as anybody listens.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -38,6 +39,28 @@ pub(crate) enum Heard<T> {
     Forbidden(String),
     Lost(String),
     Back,
+}
+
+/// The watches that the server does not answer. A server may answer some and not others: while it fills its
+/// cache of one sort of object, it refuses that one alone (k8s.io/apiserver, `pkg/storage/cacher`: storage is (re)initializing).
+pub(crate) struct Unanswered<S>(BTreeSet<S>);
+
+impl<S: Ord> Unanswered<S> {
+    pub(crate) fn new() -> Unanswered<S> {
+        Unanswered(BTreeSet::new())
+    }
+
+    /// Adds a watch, and tells whether it is the first.
+    pub(crate) fn add(&mut self, source: S) -> bool {
+        let is_first = self.0.is_empty();
+        self.0.insert(source);
+        is_first
+    }
+
+    /// Takes a watch off, and tells whether it was the last.
+    pub(crate) fn remove(&mut self, source: &S) -> bool {
+        self.0.remove(source) && self.0.is_empty()
+    }
 }
 
 /// What a watch needs to know of an object.

@@ -12,12 +12,21 @@ use tokio::time::{sleep, timeout};
 use crate::cluster::{Cluster, NODES, Scope, pods_path, revisions_path_of, workloads_path};
 use crate::list::Listing;
 use crate::seen::Seen;
-use crate::source::{Change, Heard, Source, Watched};
+use crate::source::{Change, Heard, Source, Unanswered, Watched};
 
 /// How long changes are gathered before they are looked at: a controller's writes come in bursts.
 const GATHER: Duration = Duration::from_millis(30);
 /// How many pods that ended are remembered when they are gone.
 const REMEMBERED: usize = 16;
+
+/// What is watched of a workload, each by a watch of its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Workload,
+    Revisions,
+    Pods,
+    Nodes,
+}
 
 /// A change of what is watched.
 enum Update {
@@ -26,18 +35,18 @@ enum Update {
     Pod(Box<Change<Pod>>),
     Node(Box<Change<Node>>),
     Forbidden(String),
-    Lost(String),
-    Back,
+    Lost(Part, String),
+    Back(Part),
 }
 
 impl Update {
-    fn of<T>(heard: Heard<T>, update: fn(Change<T>) -> Update) -> Update {
+    fn of<T>(part: Part, heard: Heard<T>, update: fn(Change<T>) -> Update) -> Update {
         match heard {
             Heard::Change(change) => update(change),
             // Without it nothing is ever seen to end.
             Heard::Forbidden(words) => Update::Forbidden(words),
-            Heard::Lost(error) => Update::Lost(error),
-            Heard::Back => Update::Back,
+            Heard::Lost(error) => Update::Lost(part, error),
+            Heard::Back => Update::Back(part),
         }
     }
 }
@@ -68,7 +77,7 @@ pub struct Feed {
     ended: VecDeque<Pod>,
     nodes: Option<BTreeMap<String, Node>>,
     updates: mpsc::UnboundedReceiver<Update>,
-    lost: bool,
+    unanswered: Unanswered<Part>,
     _watches: JoinSet<()>,
 }
 
@@ -99,26 +108,26 @@ impl Feed {
             };
             watches.spawn(
                 source(workloads_path(kind, &scope), None, name)
-                    .watch(version, |it| Update::of(it, Update::Workload)),
+                    .watch(version, |it| Update::of(Part::Workload, it, Update::Workload)),
             );
             let version = revisions.version.clone();
             watches.spawn(
                 source(revisions_path_of(&workload), selector, None)
-                    .watch(version, |it| Update::of(it, Update::Revision)),
+                    .watch(version, |it| Update::of(Part::Revisions, it, Update::Revision)),
             );
             if let Some(pods) = &pods {
                 let version = pods.version.clone();
                 watches.spawn(
-                    source(pods_path(&scope), selector, None)
-                        .watch(version, |it| Update::of(it, |change| Update::Pod(Box::new(change)))),
+                    source(pods_path(&scope), selector, None).watch(version, |it| {
+                        Update::of(Part::Pods, it, |change| Update::Pod(Box::new(change)))
+                    }),
                 );
             }
             if let Some(nodes) = &nodes {
                 let version = nodes.version.clone();
-                watches.spawn(
-                    source(NODES.to_string(), None, None)
-                        .watch(version, |it| Update::of(it, |change| Update::Node(Box::new(change)))),
-                );
+                watches.spawn(source(NODES.to_string(), None, None).watch(version, |it| {
+                    Update::of(Part::Nodes, it, |change| Update::Node(Box::new(change)))
+                }));
             }
         }
         Feed {
@@ -130,7 +139,7 @@ impl Feed {
             ended: VecDeque::new(),
             nodes: nodes.map(|nodes| by_name(nodes.items)),
             updates,
-            lost: false,
+            unanswered: Unanswered::new(),
             _watches: watches,
         }
     }
@@ -194,16 +203,10 @@ impl Feed {
             Update::Pod(change) => apply(self.pods.get_or_insert_default(), *change),
             Update::Node(change) => apply(self.nodes.get_or_insert_default(), *change),
             Update::Forbidden(words) => return Some(Sight::Forbidden(words)),
-            Update::Lost(error) if !self.lost => {
-                self.lost = true;
-                return Some(Sight::Lost(error));
+            Update::Lost(part, error) => {
+                return self.unanswered.add(part).then_some(Sight::Lost(error));
             }
-            Update::Lost(_) => {}
-            Update::Back if self.lost => {
-                self.lost = false;
-                return Some(Sight::Back);
-            }
-            Update::Back => {}
+            Update::Back(part) => return self.unanswered.remove(&part).then_some(Sight::Back),
         }
         None
     }

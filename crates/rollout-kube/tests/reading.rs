@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test has nothing better to do with what is missing")]
 
 use std::convert::Infallible;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,6 +48,12 @@ fn page(items: Vec<Value>, more: &str) -> (u16, Value) {
 
 fn refused(code: u16, message: &str, metadata: Value) -> (u16, Value) {
     (code, json!({"kind": "Status", "code": code, "message": message, "reason": "X", "metadata": metadata}))
+}
+
+/// A watch that ends at once.
+fn bookmark() -> (u16, Value) {
+    let object = json!({"apiVersion": "v1", "kind": "X", "metadata": {"resourceVersion": "9"}});
+    (200, json!({"type": "BOOKMARK", "object": object}))
 }
 
 async fn names(cluster: &Cluster) -> Result<Vec<String>, Reading> {
@@ -145,12 +153,7 @@ async fn watched(hidden: &'static str) -> (Sight, Vec<String>) {
             true if path.ends_with(hidden) => {
                 refused(403, &format!("{hidden} is forbidden: User \"u\" cannot watch it"), json!({}))
             }
-            // A watch that ends at once.
-            true => (
-                200,
-                json!({"type": "BOOKMARK", "object": {"apiVersion": "v1", "kind": "X",
-                "metadata": {"resourceVersion": "9"}}}),
-            ),
+            true => bookmark(),
             false if path.ends_with("/daemonsets") => page(vec![daemon_set("web")], ""),
             false => page(Vec::new(), ""),
         }
@@ -187,4 +190,47 @@ async fn a_workload_is_watched_on_from_a_list_of_it_alone() {
     assert!(!of_workload[0].contains("watch=true"), "{asked:?}");
     assert!(of_workload.iter().all(|uri| uri.contains("fieldSelector=metadata.name%3Dweb")), "{asked:?}");
     assert!(of_workload[1].contains("resourceVersion=9"), "{asked:?}");
+}
+
+/// A server that fills its cache of the pods anew answers for everything else.
+#[tokio::test]
+async fn the_server_is_back_only_when_it_answers_for_everything() {
+    let pods_are_there = Arc::new(AtomicBool::new(false));
+    let there = pods_are_there.clone();
+    let (cluster, asked) = cluster(move |uri| match uri.split_once('?').unwrap_or((uri, "")) {
+        (path, query) if query.contains("watch=true") => {
+            match path.ends_with("/pods") && !there.load(Relaxed) {
+                true => refused(429, "storage is (re)initializing", json!({})),
+                false => bookmark(),
+            }
+        }
+        (path, _) if path.ends_with("/daemonsets") => page(vec![daemon_set("web")], ""),
+        _ => page(Vec::new(), ""),
+    });
+    let workload = Workload::from_object(Kind::DaemonSet, daemon_set("web")).unwrap();
+    let seen = cluster.seen(workload, Depth::Nodes).await.unwrap();
+    let mut feed = Feed::start(&cluster, seen);
+    let watches = |of: &str| {
+        let asked = asked.lock().unwrap();
+        asked.iter().filter(|uri| uri.contains(of) && uri.contains("watch=true")).count()
+    };
+    let mut said = Vec::new();
+    tokio::time::timeout(MOMENT, async {
+        while !said.contains(&"back") {
+            match feed.next(Duration::from_millis(50)).await {
+                Sight::Lost(error) => said.push(if error.contains("initializing") { "lost" } else { "?" }),
+                Sight::Back => said.push("back"),
+                Sight::Snapshot(_) => {}
+                other => panic!("{other:?}"),
+            }
+            // Twice each, so that the second answer of the others is heard after the pods are lost.
+            if watches("/pods") > 1 && watches("/nodes") > 2 {
+                pods_are_there.store(true, Relaxed);
+            }
+            assert!(!said.contains(&"back") || pods_are_there.load(Relaxed), "back while the pods are not");
+        }
+    })
+    .await
+    .expect("the server is back");
+    assert_eq!(said, ["lost", "back"]);
 }
