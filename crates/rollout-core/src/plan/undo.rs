@@ -138,6 +138,8 @@ fn choose<'a>(snapshot: &'a Snapshot, options: &UndoOptions) -> Result<&'a Revis
         NoRevision::OnlyOne | NoRevision::Empty if snapshot.workload.history_limit == 0 => {
             Refusal::KeepsNoHistory
         }
+        // Its controller may be about to record it, or to give an older one that number.
+        NoRevision::NotFound { .. } if !snapshot.observed() => Refusal::Unobserved,
         NoRevision::OnlyOne
         | NoRevision::Empty
         | NoRevision::NotFound { .. }
@@ -300,11 +302,17 @@ mod tests {
     }
 
     #[test]
-    fn previous_is_not_resolved_before_the_controller_looked_and_a_number_is() {
+    fn previous_is_not_resolved_before_the_controller_looked_and_a_number_that_is_there_is() {
         let snapshot = seen(Kind::DaemonSet, |it| it["metadata"]["generation"] = json!(2), Vec::new());
-        assert_eq!(plan(&snapshot, &options(RevisionSelector::Previous)).unwrap_err(), Refusal::Unobserved);
-        let plan = planned(&snapshot, &options(RevisionSelector::Number(number(1))));
-        assert_eq!(plan.to, Some(number(1)));
+        // A fourth one may be the next to be recorded.
+        for selector in [RevisionSelector::Previous, RevisionSelector::Number(number(4))] {
+            assert_eq!(plan(&snapshot, &options(selector)).unwrap_err(), Refusal::Unobserved);
+        }
+        let there = planned(&snapshot, &options(RevisionSelector::Number(number(1))));
+        assert_eq!(there.to, Some(number(1)));
+        let observed = seen(Kind::DaemonSet, |_| {}, Vec::new());
+        let missing = plan(&observed, &options(RevisionSelector::Number(number(4)))).unwrap_err();
+        assert!(matches!(missing, Refusal::NoRevision(NoRevision::NotFound { .. })), "{missing}");
     }
 
     #[test]
