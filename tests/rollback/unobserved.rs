@@ -38,8 +38,9 @@ impl Drop for Fragile {
     }
 }
 
-/// A workload of each kind at its second revision, and, once the controllers are gone, with a third image.
-fn changed_unseen(fragile: &Fragile) -> Vec<(Namespace<'_>, String)> {
+/// A workload of each kind at its second revision, which kubectl changes once the controllers are gone; `change` are its words
+/// before and behind the workload.
+fn changed_unseen<'f>(fragile: &'f Fragile, change: [&[&str]; 2]) -> Vec<(Namespace<'f>, String)> {
     let rolled = |kind: &'static str| {
         let (ns, target) = (fragile.0.namespace("unobserved"), format!("{kind}/web"));
         Web::new(kind, "app:1").create(&ns);
@@ -49,15 +50,17 @@ fn changed_unseen(fragile: &Fragile) -> Vec<(Namespace<'_>, String)> {
     let workloads: Vec<_> = KINDS.map(rolled).into_iter().collect();
     fragile.stop();
     for (ns, target) in &workloads {
-        ns.kubectl(&["set", "image", target, "app=app:3"]).expect_ok();
+        ns.kubectl(&[change[0], &[target], change[1]].concat()).expect_ok();
     }
     workloads
 }
 
+const THIRD_IMAGE: [&[&str]; 2] = [&["set", "image"], &["app=app:3"]];
+
 #[test]
 fn undo_waits_for_the_controller_and_ends_with_4_and_nothing_changed_when_it_does_not_come() {
     let fragile = Fragile::take();
-    let workloads = changed_unseen(&fragile);
+    let workloads = changed_unseen(&fragile, THIRD_IMAGE);
     thread::scope(|scope| {
         for (ns, target) in &workloads {
             scope.spawn(move || {
@@ -80,7 +83,7 @@ fn undo_waits_for_the_controller_and_ends_with_4_and_nothing_changed_when_it_doe
 #[test]
 fn undo_goes_back_exactly_one_step_when_the_controller_comes_late() {
     let fragile = Fragile::take();
-    let workloads = changed_unseen(&fragile);
+    let workloads = changed_unseen(&fragile, THIRD_IMAGE);
     thread::scope(|scope| {
         for (ns, target) in &workloads {
             scope.spawn(move || {
@@ -91,6 +94,28 @@ fn undo_goes_back_exactly_one_step_when_the_controller_comes_late() {
                     "{output}"
                 );
                 assert_eq!(image(ns, target), "app:2");
+            });
+        }
+        thread::sleep(A_WHILE);
+        fragile.go_on();
+    });
+}
+
+#[test]
+fn a_number_that_the_controller_is_about_to_give_is_waited_for() {
+    let fragile = Fragile::take();
+    // What was revision 1 becomes revision 3.
+    let workloads = changed_unseen(&fragile, [&["rollout", "undo"], &[]]);
+    thread::scope(|scope| {
+        for (ns, target) in &workloads {
+            scope.spawn(move || {
+                let output = rollback(ns, &["undo", target, "--to-revision=3"]);
+                assert_code(&output, 0);
+                assert!(
+                    output.stderr.contains("waiting for the controller to act upon the last change"),
+                    "{output}"
+                );
+                assert_eq!(image(ns, target), "app:1");
             });
         }
         thread::sleep(A_WHILE);

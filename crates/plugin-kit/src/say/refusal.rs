@@ -92,7 +92,7 @@ impl CliError {
             Refusal::KeepsNoHistory => CliError::failed(format!("{refusal} {at}"))
                 .hint(Some("apply the manifest of the version that worked".to_string())),
             Refusal::Unobserved => CliError::sentence(Exit::TimedOut, format!("error: {refusal} {at}")).hint(
-                Some("is its controller running? --to-revision N goes to a named revision".to_string()),
+                Some("is its controller running? --to-revision N goes to one that is recorded".to_string()),
             ),
         }
     }
