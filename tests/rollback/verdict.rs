@@ -166,7 +166,7 @@ fn a_pod_that_waits_for_its_own_predecessor_to_end_is_waited_for() {
         let web = Web::new("deployment", "app:1").replicas(1).yaml();
         let web = web.replace(
             "metadata: { labels: { app: web } }\n    spec:\n      terminationGracePeriodSeconds: 0",
-            "metadata: { labels: { app: web }, annotations: { ends-after: \"12\" } }\n    spec:\n      terminationGracePeriodSeconds: 30",
+            "metadata: { labels: { app: web }, annotations: { ends-after: \"20\" } }\n    spec:\n      terminationGracePeriodSeconds: 30",
         );
         let web = web.replace(
             "  template:",
@@ -178,7 +178,7 @@ fn a_pod_that_waits_for_its_own_predecessor_to_end_is_waited_for() {
     };
     let held_up = |ns: &Namespace<'_>, template: &Value, id: &str| {
         change_template(ns, "deployment/web", template);
-        let guarded = rollback(ns, &[&GUARD[..], &["deployment/web", "--patience=4s"]].concat());
+        let guarded = rollback(ns, &[&GUARD[..], &["deployment/web", "--patience=9s"]].concat());
         assert_code(&guarded, 0);
         assert!(guarded.stderr.contains(&format!("{id}: ")), "{guarded}");
         assert!(guarded.stderr.contains("is Terminating, and "), "{guarded}");
@@ -212,10 +212,11 @@ fn a_pod_that_waits_for_its_own_predecessor_to_end_is_waited_for() {
     });
 }
 
-/// Asserts that a rollout is called failed by a cause once it has lasted, and names it before.
+/// Asserts that a rollout is called failed by a cause once it has lasted, and names it before. Pods that begin late where other
+/// tests have the machine are given the time.
 #[track_caller]
 fn lasts(ns: &Namespace<'_>, target: &str, id: &str) {
-    let called = rollback(ns, &["status", target, "--patience=5s", "--timeout=60s"]);
+    let called = rollback(ns, &["status", target, "--patience=12s", "--timeout=90s"]);
     assert_code(&called, 3);
     assert!(called.stderr.contains(&format!("\n  {id}: ")), "{called}");
 }
