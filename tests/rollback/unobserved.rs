@@ -80,20 +80,20 @@ fn undo_waits_for_the_controller_and_ends_with_4_and_nothing_changed_when_it_doe
     });
 }
 
-#[test]
-fn undo_goes_back_exactly_one_step_when_the_controller_comes_late() {
+/// Changes workloads that no controller looks at; an undo with these flags waits for the controller, and leads to an image.
+fn waits_and_leads(change: [&[&str]; 2], flags: &[&str], wanted: &str) {
     let fragile = Fragile::take();
-    let workloads = changed_unseen(&fragile, THIRD_IMAGE);
+    let workloads = changed_unseen(&fragile, change);
     thread::scope(|scope| {
         for (ns, target) in &workloads {
             scope.spawn(move || {
-                let output = rollback(ns, &["undo", target]);
+                let output = rollback(ns, &[&["undo", target], flags].concat());
                 assert_code(&output, 0);
                 assert!(
                     output.stderr.contains("waiting for the controller to act upon the last change"),
                     "{output}"
                 );
-                assert_eq!(image(ns, target), "app:2");
+                assert_eq!(image(ns, target), wanted);
             });
         }
         thread::sleep(A_WHILE);
@@ -102,25 +102,14 @@ fn undo_goes_back_exactly_one_step_when_the_controller_comes_late() {
 }
 
 #[test]
+fn undo_goes_back_exactly_one_step_when_the_controller_comes_late() {
+    waits_and_leads(THIRD_IMAGE, &[], "app:2");
+}
+
+#[test]
 fn a_number_that_the_controller_is_about_to_give_is_waited_for() {
-    let fragile = Fragile::take();
     // What was revision 1 becomes revision 3.
-    let workloads = changed_unseen(&fragile, [&["rollout", "undo"], &[]]);
-    thread::scope(|scope| {
-        for (ns, target) in &workloads {
-            scope.spawn(move || {
-                let output = rollback(ns, &["undo", target, "--to-revision=3"]);
-                assert_code(&output, 0);
-                assert!(
-                    output.stderr.contains("waiting for the controller to act upon the last change"),
-                    "{output}"
-                );
-                assert_eq!(image(ns, target), "app:1");
-            });
-        }
-        thread::sleep(A_WHILE);
-        fragile.go_on();
-    });
+    waits_and_leads([&["rollout", "undo"], &[]], &["--to-revision=3"], "app:1");
 }
 
 #[test]

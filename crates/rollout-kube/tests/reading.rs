@@ -145,6 +145,11 @@ async fn a_server_that_offers_no_way_on_is_not_asked_for_ever() {
     }
 }
 
+async fn feed(cluster: &Cluster) -> Feed {
+    let workload = Workload::from_object(Kind::DaemonSet, daemon_set("web")).unwrap();
+    Feed::start(cluster, cluster.seen(workload, Depth::Nodes).await.unwrap())
+}
+
 /// Watches a DaemonSet called `web` on a server where one sort of object may be listed and not watched.
 async fn watched(hidden: &'static str) -> (Sight, Vec<String>) {
     let (cluster, asked) = cluster(move |uri| {
@@ -158,9 +163,7 @@ async fn watched(hidden: &'static str) -> (Sight, Vec<String>) {
             false => page(Vec::new(), ""),
         }
     });
-    let workload = Workload::from_object(Kind::DaemonSet, daemon_set("web")).unwrap();
-    let seen = cluster.seen(workload, Depth::Nodes).await.unwrap();
-    let mut feed = Feed::start(&cluster, seen);
+    let mut feed = feed(&cluster).await;
     let sight = tokio::time::timeout(MOMENT, async {
         loop {
             match feed.next(Duration::from_millis(100)).await {
@@ -207,9 +210,7 @@ async fn the_server_is_back_only_when_it_answers_for_everything() {
         (path, _) if path.ends_with("/daemonsets") => page(vec![daemon_set("web")], ""),
         _ => page(Vec::new(), ""),
     });
-    let workload = Workload::from_object(Kind::DaemonSet, daemon_set("web")).unwrap();
-    let seen = cluster.seen(workload, Depth::Nodes).await.unwrap();
-    let mut feed = Feed::start(&cluster, seen);
+    let mut feed = feed(&cluster).await;
     let watches = |of: &str| {
         let asked = asked.lock().unwrap();
         asked.iter().filter(|uri| uri.contains(of) && uri.contains("watch=true")).count()

@@ -80,6 +80,7 @@ impl Requests {
         for event in lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok()) {
             let word = |field: &str| event[field].as_str().unwrap_or_default();
             let watches = word("verb") == "watch";
+            let reads = matches!(word("verb"), "get" | "list");
             let last = if watches { "ResponseStarted" } else { "ResponseComplete" };
             if word("stage") != last || word("userAgent").split('/').next() != Some(program) {
                 continue;
@@ -87,7 +88,7 @@ impl Requests {
             requests.count += 1;
             let time = |field: &str| word(field).parse::<Timestamp>().ok();
             let received = time("requestReceivedTimestamp");
-            if !watches && !matches!(word("verb"), "get" | "list") {
+            if !watches && !reads {
                 // The lines are in the order of the answers.
                 requests.wrote = requests.wrote.into_iter().chain(received).min();
             }
@@ -95,7 +96,7 @@ impl Requests {
             if let Some((received, answered)) = times.filter(|_| !watches) {
                 requests.time += answered.duration_since(received).as_secs_f64() * 1e3;
             }
-            if matches!(word("verb"), "get" | "list") && !read.insert(word("requestURI").to_string()) {
+            if reads && !read.insert(word("requestURI").to_string()) {
                 requests.again += 1;
             }
         }
